@@ -1,0 +1,70 @@
+//! Every bound on what the outside may send or make us keep, each with its reason.
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds of one daemon. Every field is a setting of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of one event's JSON. A model's whole answer fits; a file does not belong into an event.
+    pub event_bytes: usize,
+    /// Bytes of one request's body, so that a request cannot exhaust the memory.
+    pub body_bytes: usize,
+    /// Events in one request: with `body_bytes`, what one commit may have to carry.
+    pub batch_events: usize,
+    /// Bytes of an id (event, agent, graph, node, session, message, workspace): ids become keys and path segments.
+    pub id_bytes: usize,
+    /// Bytes of a question's text: what a person can read before answering.
+    pub question_bytes: usize,
+    /// Options of one question: what a person can choose from.
+    pub options: usize,
+    /// Bytes of an answer or of a person's message to an agent.
+    pub answer_bytes: usize,
+    /// Questions one agent may have open, so that a runaway agent cannot bury the others' questions.
+    pub open_questions_per_agent: usize,
+    /// Closed questions kept in memory for late readers; the journal keeps the story of all.
+    pub closed_questions: usize,
+    /// Agents kept in memory; beyond it the longest finished ones are forgotten first.
+    pub agents: usize,
+    /// Events waiting for the journal. Beyond it a publisher hears "busy" and retries.
+    pub publishing_events: usize,
+    /// Bytes of the events waiting for the journal, for the same reason.
+    pub publishing_bytes: usize,
+    /// Browsers and raw streams connected at once.
+    pub sessions: usize,
+    /// Streams of one browser: it opens at most six connections to a host and needs one for its clicks.
+    pub sessions_per_browser: usize,
+    /// Bytes waiting for one slow reader before they are dropped for one fresh full frame.
+    pub session_bytes: usize,
+    /// Bytes of recent frames kept for browsers that reconnect.
+    pub frame_ring_bytes: usize,
+    /// Bytes of one workspace value.
+    pub value_bytes: usize,
+    /// Seconds a `?wait=` poll may last: below the idle timeouts of common proxies.
+    pub wait_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            event_bytes: 256 << 10,
+            body_bytes: 8 << 20,
+            batch_events: 10_000,
+            id_bytes: 256,
+            question_bytes: 16 << 10,
+            options: 100,
+            answer_bytes: 64 << 10,
+            open_questions_per_agent: 100,
+            closed_questions: 1_000,
+            agents: 10_000,
+            publishing_events: 50_000,
+            publishing_bytes: 64 << 20,
+            sessions: 5_000,
+            sessions_per_browser: 4,
+            session_bytes: 1 << 20,
+            frame_ring_bytes: 4 << 20,
+            value_bytes: 1 << 20,
+            wait_s: 55,
+        }
+    }
+}

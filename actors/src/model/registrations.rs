@@ -1,0 +1,93 @@
+//! Which agent works in which workspace, folded from the journal.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{AgentState, Category, Event, Record, Seq, actions};
+
+/// One agent's workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The agent.
+    pub agent_id: String,
+    /// The workspace's id.
+    pub workspace_id: String,
+    /// The workspace's file; `None` is the embedded workspace of that id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+impl Registration {
+    /// The embedded workspace that an agent has without registering one.
+    pub fn embedded(agent_id: &str) -> Self {
+        Self { agent_id: agent_id.to_owned(), workspace_id: agent_id.to_owned(), path: None }
+    }
+
+    fn from_event(agent_id: &str, event: &Event) -> Option<Self> {
+        let path = event.text("workspace").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let workspace_id = match event.text("workspace_id") {
+            Some(id) if !id.is_empty() => id.to_owned(),
+            _ if path.is_some() => agent_id.to_owned(),
+            _ => return None,
+        };
+        Some(Self { agent_id: agent_id.to_owned(), workspace_id, path })
+    }
+}
+
+/// All registrations, by agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registrations {
+    by_agent: BTreeMap<String, Registration>,
+    last_seq: Seq,
+}
+
+/// What an event changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationChange {
+    /// An agent has a workspace now, or another one than before.
+    Registered(Registration),
+    /// An agent's workspace was forgotten.
+    Forgotten(Registration),
+}
+
+impl Registrations {
+    /// Folds one event.
+    pub fn apply(&mut self, record: &Record) -> Option<RegistrationChange> {
+        if record.seq <= self.last_seq {
+            return None;
+        }
+        self.last_seq = record.seq;
+        let event = &record.event;
+        let agent_id = event.agent_id.as_deref().filter(|_| event.category == Category::Agent)?;
+        match event.action.as_str() {
+            actions::STARTED | actions::WORKSPACE_REGISTERED => {
+                let registration = Registration::from_event(agent_id, event)?;
+                let before = self.by_agent.insert(agent_id.to_owned(), registration.clone());
+                (before.as_ref() != Some(&registration)).then_some(RegistrationChange::Registered(registration))
+            }
+            actions::WORKSPACE_UNREGISTERED => self.forget(agent_id),
+            action if AgentState::terminal(action).is_some() => self.forget(agent_id),
+            _ => None,
+        }
+    }
+
+    fn forget(&mut self, agent_id: &str) -> Option<RegistrationChange> {
+        self.by_agent.remove(agent_id).map(RegistrationChange::Forgotten)
+    }
+
+    /// The last event folded.
+    pub fn last_seq(&self) -> Seq {
+        self.last_seq
+    }
+
+    /// The workspace an agent registered.
+    pub fn get(&self, agent_id: &str) -> Option<&Registration> {
+        self.by_agent.get(agent_id)
+    }
+
+    /// All registrations, by agent.
+    pub fn iter(&self) -> impl Iterator<Item = &Registration> {
+        self.by_agent.values()
+    }
+}
