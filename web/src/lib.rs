@@ -1,1 +1,5 @@
 //! web
+
+pub mod assets;
+pub mod frame;
+pub mod html;
