@@ -22,7 +22,7 @@ pub(super) fn document(dashboard: &Dashboard, agent_id: &str, events: &[Arc<Reco
     questions.sort_by_key(|record| std::cmp::Reverse(record.question.created_at));
     let (open, closed): (Vec<_>, Vec<_>) = questions.into_iter().partition(|record| record.status == Status::Open);
     let body = text_of(owned_html! {
-        : page::header(false);
+        : page::back();
         main(id = "agent") {
             section(class = "panel", aria-labelledby = "agent-title") {
                 h1(id = "agent-title", data-ignore) : name;

@@ -104,7 +104,7 @@ fn look(state: AgentState) -> &'static str {
 
 const CURL: &str = r#"curl http://127.0.0.1:8000/api/v1/events \
   -H 'Content-Type: application/json' \
-  -d '{"category":"agent","action":"started","agent_id":"a1","payload":{"name":"My agent"}}'"#;
+  -d '{"category":"agent","action":"started","agent_id":"my-agent"}'"#;
 
 /// How to connect the first agent.
 fn welcome() -> impl Render {

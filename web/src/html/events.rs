@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use horrorshow::{Render, owned_html};
 use remora_actors::model::{Dashboard, Event, LOG_EVENTS, Record, Seq};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{clock::Clock, text_of, words};
 use crate::frame::Frame;
@@ -28,6 +28,8 @@ const TELLING: [&str; 12] = [
     "tool",
     "name",
 ];
+/// The payload's fields that only name things.
+const NAMING: [&str; 3] = ["msg_id", "workspace_id", "message_id"];
 const LIST: &str = "#events-list";
 /// The rows that are too many; [`LOG_EVENTS`] and one.
 const SURPLUS: &str = "#events-list>li:nth-child(n+201)";
@@ -96,7 +98,13 @@ pub(super) fn line(event: &Event) -> String {
     let telling = TELLING.iter().find_map(|field| event.payload.get(*field).filter(|value| !value.is_null()));
     match telling {
         Some(value) => words::brief(&words::value(value), LINE_CHARS).into_owned(),
-        None if event.payload.is_empty() => String::new(),
-        None => words::brief(&Value::Object(event.payload.clone()).to_string(), LINE_CHARS).into_owned(),
+        None => {
+            let rest = event.payload.iter().filter(|(field, _)| !NAMING.contains(&field.as_str()));
+            let rest: Map<String, Value> = rest.map(|(field, value)| (field.clone(), value.clone())).collect();
+            if rest.is_empty() {
+                return event.graph_id.as_deref().filter(|_| event.agent_id.is_none()).unwrap_or_default().to_owned();
+            }
+            words::brief(&Value::Object(rest).to_string(), LINE_CHARS).into_owned()
+        }
     }
 }

@@ -14,16 +14,20 @@ pub(super) fn document(dashboard: &Dashboard, clock: &Clock) -> impl Render {
     let title = if waiting > 0 { format!("({waiting}) {NAME}") } else { NAME.to_owned() };
     let signals = live::initial_signals(dashboard);
     let body = text_of(owned_html! {
-        : header(true);
+        : header();
         : live::stream();
         : live::parked_notice();
         noscript { p(class = "notice") : "Without JavaScript this page does not update by itself: reload it."; }
         main(id = "dashboard") {
-            : inbox::panel(dashboard, clock);
-            : agents::panel(dashboard);
-            : results::panel(dashboard, clock);
-            : progress::panel(dashboard);
-            : events::panel(dashboard, clock);
+            div(class = "column") {
+                : inbox::panel(dashboard, clock);
+                : agents::panel(dashboard);
+            }
+            div(class = "column") {
+                : results::panel(dashboard, clock);
+                : progress::panel(dashboard);
+                : events::panel(dashboard, clock);
+            }
         }
     });
     owned_html! { : frame(&title, Some(live::TITLE), Some(&signals), &body); }
@@ -53,18 +57,24 @@ pub(super) fn frame(
     }
 }
 
-/// The bar at the top. Only the dashboard has a stream to speak of.
-pub(super) fn header(live: bool) -> impl Render {
+/// The dashboard's bar: the name, and whether what the page shows is current.
+fn header() -> impl Render {
     owned_html! {
         header(class = "bar") {
-            a(class = "brand", href = "/") {
-                img(src = assets::url("remora.svg"), alt = "", width = "24", height = "24");
-                span : "Remora";
-            }
-            @ if live {
-                p(id = "connection-status", role = "status", data-attr:data-link = live::STATUS_LOOK,
-                    data-text = live::STATUS) : "Connecting";
-            }
+            h1(class = "brand") { : logo(); : NAME; }
+            p(id = "connection-status", role = "status", data-attr:data-link = live::STATUS_LOOK,
+                data-text = live::STATUS) : "Connecting";
         }
     }
+}
+
+/// The bar of the other pages: the way back.
+pub(super) fn back() -> impl Render {
+    owned_html! {
+        header(class = "bar") { a(class = "brand", href = "/") { : logo(); : NAME; } }
+    }
+}
+
+fn logo() -> impl Render {
+    owned_html! { img(src = assets::url("remora.svg"), alt = "", width = "24", height = "24"); }
 }
