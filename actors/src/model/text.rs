@@ -46,11 +46,7 @@ pub type Numbered = (usize, Result<Draft, Invalid>);
 ///
 /// # Errors
 /// [`Invalid`] for the body as a whole.
-pub fn parse_events(
-    body: &[u8],
-    ndjson: bool,
-    limits: &Limits,
-) -> Result<Vec<Numbered>, Invalid> {
+pub fn parse_events(body: &[u8], ndjson: bool, limits: &Limits) -> Result<Vec<Numbered>, Invalid> {
     Invalid::over(body.len(), limits.body_bytes, "the body", "body_bytes")?;
     let first = body.iter().find(|b| !b.is_ascii_whitespace());
     let parsed: Vec<_> = match first {
@@ -226,8 +222,8 @@ fn check_meaning(event: &Event, limits: &Limits) -> Result<(), Invalid> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use super::*;
+    use proptest::prelude::*;
 
     fn parse(value: &Value) -> Result<Event, Invalid> {
         Draft::parse(value.to_string().as_bytes(), &Limits::default())

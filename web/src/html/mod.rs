@@ -12,6 +12,7 @@ mod clock;
 mod events;
 mod inbox;
 mod live;
+mod login;
 mod note;
 mod page;
 mod progress;
@@ -21,16 +22,18 @@ mod tests;
 mod words;
 
 use bytes::Bytes;
-use horrorshow::{Render, Template};
+use horrorshow::{RenderOnce, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
     model::{Dashboard, Panel, Panels, Seq},
     view::View,
 };
 
-use crate::frame::Frame;
+use crate::frame::{self, Frame};
 use clock::Clock;
+pub(crate) use login::login;
 pub use note::{NOTE_MODE, message_note, note};
+pub(crate) use words::agent_url;
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
@@ -44,6 +47,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Page => Some(text_of(page::document(dashboard, clock)).into()),
         View::Full => Some(full(dashboard, clock)),
         View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
+        View::Parked => Some(frame::parked()),
         View::Agent { agent_id, events } => {
             let known = dashboard.agent(agent_id).is_some() || !events.is_empty();
             known.then(|| text_of(agent_page::document(dashboard, agent_id, events, clock)).into())
@@ -70,7 +74,8 @@ fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> By
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }
-    if panels.contains(Panel::Inbox) {
+    // A frame without any patch would not show the page that it is connected.
+    if panels.contains(Panel::Inbox) || panels.is_empty() {
         frame.signals(&live::signals(dashboard));
     }
     frame.finish(dashboard.last_seq())
@@ -86,6 +91,6 @@ fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
     }
 }
 
-fn text_of(template: impl Render) -> String {
+fn text_of(template: impl RenderOnce) -> String {
     template.into_string().expect("no template fails and memory takes any text")
 }

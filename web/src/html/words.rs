@@ -11,7 +11,7 @@ use uuid::Uuid;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The page of an agent.
-pub(super) fn agent_url(agent_id: &str) -> String {
+pub(crate) fn agent_url(agent_id: &str) -> String {
     format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT))
 }
 

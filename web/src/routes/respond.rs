@@ -133,16 +133,9 @@ async fn answer(
     }
 }
 
-async fn decide(
-    context: &Context,
-    agent_id: &str,
-    caller: &Caller,
-    door: Door,
-    sent: Sent,
-) -> Result<String, Problem> {
+async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, sent: Sent) -> Result<String, Problem> {
     let by = answered_by(caller, sent.who, door, context.handle.limits())?;
-    let target =
-        Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
+    let target = Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
     let answer = match (sent.answer, sent.form_answers) {
         (Some(answer), _) => answer,
         (None, Some(answers)) => {
@@ -176,7 +169,8 @@ async fn message(
 
 /// An element for the page. Its status is 200 also for a refusal: Datastar shows no other answer's body.
 fn fragment(element: String) -> Response {
-    warp::reply::html(element).into_response()
+    let (name, value) = html::NOTE_MODE;
+    warp::reply::with_header(warp::reply::html(element), name, value).into_response()
 }
 
 fn back_to(location: &str) -> Response {

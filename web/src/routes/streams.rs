@@ -10,6 +10,7 @@ use remora_actors::{
     outbox::End,
     ports::Filter as EventFilter,
 };
+use sync_wrapper::SyncStream;
 use warp::{
     Filter, Reply,
     filters::BoxedFilter,
@@ -20,6 +21,7 @@ use warp::{
 use super::{events::Wanted, respond};
 use crate::{
     context::Context,
+    frame,
     guard::{Caller, Scope, guard},
     problem::Problem,
 };
@@ -45,7 +47,7 @@ pub(super) fn frames(context: Context, session: Session) -> Response {
             biased;
             () = context.closed() => interrupted(),
             next = tokio::time::timeout(context.settings.heartbeat, session.next()) => match next {
-                Err(_) => Some(Ok(Bytes::from_static(HEARTBEAT))),
+                Err(_) => Some(Ok(frame::heartbeat())),
                 Ok(Ok(frame)) => Some(Ok(frame)),
                 Ok(Err(End::Retry)) => interrupted(),
                 Ok(Err(End::Final)) => None,
@@ -117,7 +119,7 @@ fn raw_frame(record: &Arc<Record>) -> Bytes {
 }
 
 fn reply(body: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -> Response {
-    let mut response = warp::reply::stream(body).into_response();
+    let mut response = warp::reply::stream(SyncStream::new(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
