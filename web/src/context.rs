@@ -30,10 +30,7 @@ pub struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens")
-            .field("agent", &self.agent.len())
-            .field("operator", &self.operator.len())
-            .finish()
+        f.debug_struct("Tokens").field("agent", &self.agent.len()).field("operator", &self.operator.len()).finish()
     }
 }
 

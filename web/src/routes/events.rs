@@ -104,8 +104,7 @@ fn counts(receipt: Receipt) -> Value {
 
 fn with_counts(problem: Problem, receipt: Receipt, errors: &[(usize, Invalid)]) -> Problem {
     let listed = errors.iter().take(LISTED_ERRORS);
-    let listed: Vec<_> =
-        listed.map(|(number, error)| json!({"line": number, "detail": error.to_string()})).collect();
+    let listed: Vec<_> = listed.map(|(number, error)| json!({"line": number, "detail": error.to_string()})).collect();
     problem
         .with("accepted", receipt.accepted.into())
         .with("duplicates", receipt.duplicates.into())

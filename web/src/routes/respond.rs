@@ -133,16 +133,9 @@ async fn answer(
     }
 }
 
-async fn decide(
-    context: &Context,
-    agent_id: &str,
-    caller: &Caller,
-    door: Door,
-    sent: Sent,
-) -> Result<String, Problem> {
+async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, sent: Sent) -> Result<String, Problem> {
     let by = answered_by(caller, sent.who, door, context.handle.limits())?;
-    let target =
-        Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
+    let target = Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
     let answer = match (sent.answer, sent.form_answers) {
         (Some(answer), _) => answer,
         (None, Some(answers)) => {

@@ -49,13 +49,11 @@ fn registrations(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::delete())
         .and(guard(context, Scope::Agent))
         .and(with.clone())
-        .then(async |workspace: Segment, _: Caller, context: Context| match context
-            .handle
-            .unregister_workspace(&workspace.0)
-            .await?
-        {
-            true => Ok(StatusCode::NO_CONTENT),
-            false => Err(Problem::not_found("no agent has registered a workspace of this id")),
+        .then(async |workspace: Segment, _: Caller, context: Context| {
+            match context.handle.unregister_workspace(&workspace.0).await? {
+                true => Ok(StatusCode::NO_CONTENT),
+                false => Err(Problem::not_found("no agent has registered a workspace of this id")),
+            }
         })
         .map(respond);
     let list = warp::path!("workspaces")
