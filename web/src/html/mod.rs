@@ -1,7 +1,7 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `page`, `agent_page`: the documents. `live`: what keeps the page and its stream together.
+//! - `page`, `agent_page`, `login`: the documents. `live`: what keeps the page and its stream together.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
@@ -22,7 +22,7 @@ mod tests;
 mod words;
 
 use bytes::Bytes;
-use horrorshow::{RenderOnce, Template};
+use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
     model::{Dashboard, Panel, Panels, Seq},
@@ -31,9 +31,9 @@ use remora_actors::{
 
 use crate::frame::{self, Frame};
 use clock::Clock;
-pub(crate) use login::login;
-pub use note::{NOTE_MODE, message_note, note};
-pub(crate) use words::agent_url;
+pub use login::login;
+pub use note::{message_note, note};
+pub use words::agent_url;
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
@@ -46,8 +46,8 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
     match view {
         View::Page => Some(text_of(page::document(dashboard, clock)).into()),
         View::Full => Some(full(dashboard, clock)),
-        View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
         View::Parked => Some(frame::parked()),
+        View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
         View::Agent { agent_id, events } => {
             let known = dashboard.agent(agent_id).is_some() || !events.is_empty();
             known.then(|| text_of(agent_page::document(dashboard, agent_id, events, clock)).into())
@@ -74,8 +74,7 @@ fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> By
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }
-    // A frame without any patch would not show the page that it is connected.
-    if panels.contains(Panel::Inbox) || panels.is_empty() {
+    if panels.contains(Panel::Inbox) {
         frame.signals(&live::signals(dashboard));
     }
     frame.finish(dashboard.last_seq())
@@ -91,6 +90,6 @@ fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
     }
 }
 
-fn text_of(template: impl RenderOnce) -> String {
+fn text_of(template: impl Render) -> String {
     template.into_string().expect("no template fails and memory takes any text")
 }

@@ -169,8 +169,7 @@ async fn message(
 
 /// An element for the page. Its status is 200 also for a refusal: Datastar shows no other answer's body.
 fn fragment(element: String) -> Response {
-    let (name, value) = html::NOTE_MODE;
-    warp::reply::with_header(warp::reply::html(element), name, value).into_response()
+    warp::reply::html(element).into_response()
 }
 
 fn back_to(location: &str) -> Response {
