@@ -1,0 +1,3 @@
+//! Remora.
+
+pub mod stores;
