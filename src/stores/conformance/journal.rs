@@ -91,6 +91,9 @@ async fn filters(journal: &impl Journal) {
                 let read = journal.read(after as u64, limit, &filter).await.expect("read");
                 assert_eq!(ids(&read), wanted(after, limit), "{pattern} {agent_id:?} after {after}, {limit}");
             }
+            let all = wanted(0, 100);
+            let latest = journal.latest(4, &filter).await.expect("latest");
+            assert_eq!(ids(&latest), all[all.len().saturating_sub(4)..], "{pattern} {agent_id:?} latest");
         }
     }
 }

@@ -56,7 +56,16 @@ impl Journal for SqliteJournal {
 
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
         let query = Query::new(filter);
-        self.database.journal_reader.call(move |connection| query.run(connection, after, limit)).await.map_err(failed)
+        let run = move |connection: &mut rusqlite::Connection| query.run(connection, after, limit, Order::Oldest);
+        self.database.journal_reader.call(run).await.map_err(failed)
+    }
+
+    async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+        let query = Query::new(filter);
+        let run = move |connection: &mut rusqlite::Connection| query.run(connection, 0, limit, Order::Newest);
+        let mut records = self.database.journal_reader.call(run).await.map_err(failed)?;
+        records.reverse();
+        Ok(records)
     }
 
     async fn last_seq(&self) -> Result<Seq, JournalError> {
@@ -126,6 +135,13 @@ fn seq_of(row: &Row<'_>) -> rusqlite::Result<Seq> {
     row.get(0).map(i64::cast_unsigned)
 }
 
+/// Which of the wanted events a limit leaves.
+#[derive(Clone, Copy)]
+enum Order {
+    Oldest,
+    Newest,
+}
+
 /// A filter as SQL.
 struct Query {
     agent_id: Option<String>,
@@ -155,17 +171,26 @@ impl Query {
         .filter_map(|(condition, name, value)| value.as_ref().map(|value| (condition, name, value)))
     }
 
-    fn sql(&self) -> String {
+    fn sql(&self, order: Order) -> String {
         let mut sql = "SELECT seq, body FROM events WHERE seq > :after".to_owned();
         sql.extend(self.conditions().map(|(condition, ..)| condition));
-        sql + " ORDER BY seq LIMIT :limit"
+        sql + match order {
+            Order::Oldest => " ORDER BY seq LIMIT :limit",
+            Order::Newest => " ORDER BY seq DESC LIMIT :limit",
+        }
     }
 
-    fn run(&self, connection: &rusqlite::Connection, after: Seq, limit: usize) -> rusqlite::Result<Vec<Arc<Record>>> {
+    fn run(
+        &self,
+        connection: &rusqlite::Connection,
+        after: Seq,
+        limit: usize,
+        order: Order,
+    ) -> rusqlite::Result<Vec<Arc<Record>>> {
         let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
         let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":limit", &limit)];
         values.extend(self.conditions().map(|(_, name, value)| (name, value as &dyn ToSql)));
-        connection.prepare_cached(&self.sql())?.query_and_then(values.as_slice(), record)?.collect()
+        connection.prepare_cached(&self.sql(order))?.query_and_then(values.as_slice(), record)?.collect()
     }
 }
 
@@ -276,12 +301,14 @@ mod tests {
         ] {
             let pattern = pattern.parse().expect("a pattern");
             let query = Query::new(&Filter { pattern, agent_id: agent_id.map(str::to_owned) });
-            let explain = format!("EXPLAIN QUERY PLAN {}", query.sql());
-            let plan = move |c: &mut rusqlite::Connection| {
-                c.prepare(&explain)?.query_map([], |row| row.get(3))?.collect::<rusqlite::Result<Vec<String>>>()
-            };
-            let plan = fixture.database.journal_reader.call(plan).await.expect("a plan");
-            assert!(plan.len() == 1 && plan[0].contains(expected), "{plan:?}");
+            for order in [Order::Oldest, Order::Newest] {
+                let explain = format!("EXPLAIN QUERY PLAN {}", query.sql(order));
+                let plan = move |c: &mut rusqlite::Connection| {
+                    c.prepare(&explain)?.raw_query().mapped(|row| row.get(3)).collect::<rusqlite::Result<Vec<String>>>()
+                };
+                let plan = fixture.database.journal_reader.call(plan).await.expect("a plan");
+                assert!(plan.len() == 1 && plan[0].contains(expected), "{plan:?}");
+            }
         }
     }
 }
