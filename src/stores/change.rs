@@ -50,6 +50,12 @@ impl Seen {
         }
         self.version.fetch_max(*self.change.0.borrow(), Ordering::AcqRel);
     }
+
+    /// The version seen last; 0 is none.
+    #[cfg(test)]
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
 }
 
 #[cfg(test)]
