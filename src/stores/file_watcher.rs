@@ -31,7 +31,7 @@ const SETTLE: Duration = Duration::from_millis(5);
 /// Two writes within one tick of the file system's clock look like one.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 
-/// The service. Clones share it; it ends with the last of them.
+/// The service. Clones share it; it ends with the last of them and of the watches.
 #[derive(Debug, Clone)]
 pub struct FileWatcher {
     arrivals: mpsc::Sender<Entry>,
@@ -41,6 +41,7 @@ pub struct FileWatcher {
 #[derive(Debug)]
 pub struct FileChanges {
     seen: Seen,
+    _watcher: FileWatcher,
 }
 
 impl FileWatcher {
@@ -60,7 +61,7 @@ impl FileWatcher {
         let entry = Entry { path: path.to_owned(), change: Arc::downgrade(&change), ..Entry::default() };
         // The receiver lives as long as there is a sender.
         let _ = self.arrivals.send(entry);
-        FileChanges { seen: Seen::nothing(change) }
+        FileChanges { seen: Seen::nothing(change), _watcher: self.clone() }
     }
 }
 
