@@ -12,7 +12,7 @@ use crate::model::{Event, Pattern, Record, Registration, Seq};
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The event.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Its JSON, as [`Event::to_json`] writes it.
     pub json: Bytes,
 }
@@ -20,7 +20,7 @@ pub struct Entry {
 impl From<Event> for Entry {
     fn from(event: Event) -> Self {
         let json = event.to_json();
-        Self { event, json }
+        Self { event: Arc::new(event), json }
     }
 }
 
