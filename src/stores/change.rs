@@ -56,6 +56,12 @@ impl Seen {
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
+
+    /// True where the next wait returns at once.
+    #[cfg(test)]
+    pub(crate) fn has_news(&self) -> bool {
+        *self.change.0.borrow() > self.version()
+    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub struct FileWatcher {
 /// Changes of one file, until this is dropped.
 #[derive(Debug)]
 pub struct FileChanges {
-    seen: Seen,
+    pub(super) seen: Seen,
     _watcher: FileWatcher,
 }
 
