@@ -1,3 +1,4 @@
 //! Remora.
 
+pub mod doors;
 pub mod stores;

@@ -58,7 +58,8 @@ impl FileWatcher {
     /// Watches a file, which need not exist, nor its folder.
     pub fn watch(&self, path: &Path) -> FileChanges {
         let change = Change::new();
-        let entry = Entry { path: path.to_owned(), change: Arc::downgrade(&change), ..Entry::default() };
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let entry = Entry { path, change: Arc::downgrade(&change), ..Entry::default() };
         // The receiver lives as long as there is a sender.
         let _ = self.arrivals.send(entry);
         FileChanges { seen: Seen::nothing(change), _watcher: self.clone() }
