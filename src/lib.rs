@@ -1,1 +1,4 @@
-//! remora
+//! Remora.
+
+pub mod doors;
+pub mod stores;
