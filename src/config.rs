@@ -200,7 +200,10 @@ impl Settings {
             }
         }
         if self.limits.event_bytes > self.limits.body_bytes {
-            return unusable("limits.event_bytes", "must not be over `limits.body_bytes`: such an event cannot be sent");
+            return unusable(
+                "limits.event_bytes",
+                "must not be over `limits.body_bytes`: such an event cannot be sent",
+            );
         }
         Ok(())
     }

@@ -94,7 +94,8 @@ impl Tokens {
             let line = line.split('#').next().unwrap_or_default();
             let mut words = line.split_whitespace();
             let Some(scope) = words.next() else { continue };
-            let token = words.next().ok_or_else(|| bad("expected `agent <token>` or `operator <token> [name]`".into()))?;
+            let token =
+                words.next().ok_or_else(|| bad("expected `agent <token>` or `operator <token> [name]`".into()))?;
             if token.chars().count() < MIN_TOKEN_CHARS {
                 return Err(bad(format!("the token is shorter than {MIN_TOKEN_CHARS} characters")));
             }

@@ -1,0 +1,87 @@
+//! `remora replay`: sends a recorded log. Done twice, it adds nothing the second time.
+
+use std::{fs::File, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use remora_actors::model::parse_timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Shared,
+    client::{Client, Scope},
+    emit::add_missing,
+    error::Error,
+    terminal,
+    upload::send_log,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Log of one JSON event per line, in either dialect
+    file: PathBuf,
+}
+
+pub(crate) async fn run(args: &ReplayArgs, shared: &Shared) -> Result<ExitCode, Error> {
+    let unreadable = |source| Error::io(format!("{} cannot be read", args.file.display()), source);
+    let file = File::open(&args.file).map_err(unreadable)?;
+    let bytes = file.metadata().map_err(unreadable)?.len();
+    let client = Client::new(&shared.connection, Scope::Agent)?;
+    let mut lines = Replayed::default();
+    send_log(&client, file, move |line| lines.prepare(line), &terminal::progress(Some(bytes)), shared.json).await
+}
+
+/// Gives every line what makes it the same event each time: an id and a time.
+#[derive(Default)]
+struct Replayed {
+    chain: Uuid,
+    timestamp: Option<Value>,
+}
+
+/// What of a line decides about the time.
+#[derive(Deserialize)]
+struct Timed {
+    timestamp: Option<Value>,
+}
+
+impl Replayed {
+    fn prepare(&mut self, line: &[u8]) -> Vec<u8> {
+        // Equal lines at different places are different events: the id depends on all lines before.
+        self.chain = Uuid::new_v5(&self.chain, line);
+        if let Ok(Timed { timestamp: Some(timestamp) }) = serde_json::from_slice(line)
+            && parse_timestamp(&timestamp, "timestamp").is_ok()
+        {
+            self.timestamp = Some(timestamp);
+        }
+        add_missing(line, &[("id", Some(&self.chain.to_string().into())), ("timestamp", self.timestamp.as_ref())])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn replay(lines: &[&str]) -> Vec<Value> {
+        let mut replayed = Replayed::default();
+        lines.iter().map(|line| serde_json::from_slice(&replayed.prepare(line.as_bytes())).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_second_replay_makes_the_same_ids() {
+        let log = [r#"{"type":"A"}"#, r#"{"type":"A"}"#, r#"{"type":"B","id":"own"}"#];
+        let first = replay(&log);
+        assert_eq!(first, replay(&log));
+        assert_ne!(first[0]["id"], first[1]["id"]);
+        assert_eq!(first[2]["id"], "own");
+    }
+
+    #[test]
+    fn a_line_without_a_time_takes_the_last_one_seen() {
+        let log = [r#"{}"#, r#"{"timestamp":12.5}"#, r#"{}"#, r#"{"timestamp":"never"}"#, r#"{"timestamp":null}"#];
+        let times: Vec<_> = replay(&log).iter().map(|event| event["timestamp"].clone()).collect();
+        assert_eq!(times, [Value::Null, json!(12.5), json!(12.5), json!("never"), json!(12.5)]);
+    }
+}
