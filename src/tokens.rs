@@ -152,14 +152,14 @@ mod tests {
     #[test]
     fn reads_scopes_names_and_comments() {
         let text = format!("# who may do what\n\nagent {AGENT} # the linter\noperator {OPERATOR}  Alice Liddell\r\n");
-        let tokens = Tokens::parse(&text).unwrap();
+        let tokens = Tokens::parse(&text).expect("valid");
         assert_eq!(tokens.agent, [Secret::new(AGENT)]);
         assert_eq!(tokens.operator, [(Secret::new(OPERATOR), "Alice Liddell".to_owned())]);
     }
 
     #[test]
     fn an_operator_needs_no_name() {
-        let tokens = Tokens::parse(&format!("operator {OPERATOR}")).unwrap();
+        let tokens = Tokens::parse(&format!("operator {OPERATOR}")).expect("valid");
         assert_eq!(tokens.operator[0].1, "operator");
     }
 
@@ -173,7 +173,7 @@ mod tests {
             (format!("agent {AGENT} bob"), 1, "no name"),
             ("agent äääääääääääääääää".to_owned(), 1, "header"),
         ] {
-            let error = Tokens::parse(&text).unwrap_err();
+            let error = Tokens::parse(&text).expect_err("refused");
             assert!(matches!(error, TokensError::Line { line: at, .. } if at == line), "{error}");
             assert!(error.to_string().contains(problem), "{error}");
             assert!(!format!("{error:?}").contains(AGENT) && !format!("{error:?}").contains("too-short"), "{error:?}");
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn debug_hides_the_token() {
-        let tokens = Tokens::parse(&format!("agent {AGENT}\noperator {OPERATOR} alice")).unwrap();
+        let tokens = Tokens::parse(&format!("agent {AGENT}\noperator {OPERATOR} alice")).expect("valid");
         let shown = format!("{tokens:?}");
         assert!(!shown.contains(AGENT) && !shown.contains(OPERATOR) && shown.contains("alice"), "{shown}");
     }
@@ -196,11 +196,11 @@ mod tests {
     #[test]
     fn refuses_a_file_that_others_can_read() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("valid");
         let path = folder.path().join("tokens");
-        fs::write(&path, format!("operator {OPERATOR}\n")).unwrap();
+        fs::write(&path, format!("operator {OPERATOR}\n")).expect("valid");
         for (mode, taken) in [(0o644, false), (0o602, false), (0o600, true), (0o440, true)] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("valid");
             assert_eq!(Tokens::read(&path).is_ok(), taken, "{mode:o}");
         }
     }

@@ -91,15 +91,15 @@ mod tests {
     #[test]
     fn an_answer_has_the_shape_the_question_wants() {
         let given = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(fit(given(&["yes"]), false).unwrap(), json!("yes"));
-        assert_eq!(fit(given(&["yes"]), true).unwrap(), json!(["yes"]));
-        assert_eq!(fit(given(&["a", "b"]), true).unwrap(), json!(["a", "b"]));
+        assert_eq!(fit(given(&["yes"]), false).expect("valid"), json!("yes"));
+        assert_eq!(fit(given(&["yes"]), true).expect("valid"), json!(["yes"]));
+        assert_eq!(fit(given(&["a", "b"]), true).expect("valid"), json!(["a", "b"]));
         assert!(fit(given(&["not", "quoted"]), false).is_err());
     }
 
     #[test]
     fn who_was_faster_is_told() {
-        let refused = |json: Value| Error::Refused(Box::new(serde_json::from_value(json).unwrap()));
+        let refused = |json: Value| Error::Refused(Box::new(serde_json::from_value(json).expect("valid")));
         let error = first_answer(refused(json!({"status": 409, "title": "already answered",
             "answered_by": {"who": "alice", "door": "browser"}, "responded_at": "2026-01-01T00:00:00Z"})));
         assert_eq!(error.to_string(), "too late: alice answered first (browser) at 2026-01-01T00:00:00Z");

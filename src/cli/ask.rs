@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::{
     Shared,
     client::{Client, PATIENCE, Scope},
+    default_agent,
     error::Error,
     terminal::{self, Output},
-    user_name,
 };
 
 /// Exit code: nobody answered in time.
@@ -207,13 +207,6 @@ fn seconds(text: &str) -> Result<f64, String> {
     if seconds > 0.0 && seconds.is_finite() { Ok(seconds) } else { Err("must be more than nothing".to_owned()) }
 }
 
-fn default_agent() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let host = host.or_else(|| ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok()));
-    let user = user_name().unwrap_or_else(|| "user".to_owned());
-    format!("cli-{user}@{}", host.as_deref().unwrap_or("localhost").trim())
-}
-
 /// Returns when the person or the system wants the program to end.
 async fn interrupted() {
     #[cfg(unix)]
@@ -260,7 +253,7 @@ mod tests {
     #[test]
     fn the_words_become_a_question() {
         let words = ["Deploy?", "--agent", "a1", "--option", "yes", "--option", "no", "--timeout", "5m"];
-        let question = parse(&words).unwrap().into_question("m1").unwrap();
+        let question = parse(&words).expect("valid").into_question("m1").expect("valid");
         let expected = json!({"msg_id": "m1", "agent_id": "a1", "question": "Deploy?", "options": ["yes", "no"],
             "timeout": 300.0});
         assert_eq!(question, expected);
@@ -268,9 +261,14 @@ mod tests {
 
     #[test]
     fn a_default_fits_the_kind_of_answer() {
-        let of = |words: &[&str]| parse(words).unwrap().into_question("m").map(|question| question["default"].clone());
-        assert_eq!(of(&["q", "--agent", "a", "--default", "x"]).unwrap(), json!("x"));
-        assert_eq!(of(&["q", "--agent", "a", "--option", "x", "--multiple", "--default", "x"]).unwrap(), json!(["x"]));
+        let of = |words: &[&str]| {
+            parse(words).expect("valid").into_question("m").map(|question| question["default"].clone())
+        };
+        assert_eq!(of(&["q", "--agent", "a", "--default", "x"]).expect("valid"), json!("x"));
+        assert_eq!(
+            of(&["q", "--agent", "a", "--option", "x", "--multiple", "--default", "x"]).expect("valid"),
+            json!(["x"])
+        );
         assert!(of(&["q", "--agent", "a", "--default", "x", "--default", "y"]).is_err());
     }
 
@@ -292,10 +290,10 @@ mod tests {
         let record = |fields: Value| {
             let mut record = json!({"msg_id": "m", "agent_id": "a", "workspace_id": "a", "question": "q",
                 "created_at": "2026-01-01T00:00:00Z", "status": "open"});
-            record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-            serde_json::from_value::<QuestionRecord>(record).unwrap()
+            record.as_object_mut().expect("valid").extend(fields.as_object().expect("valid").clone());
+            serde_json::from_value::<QuestionRecord>(record).expect("valid")
         };
-        let now = "2026-01-01T00:04:00Z".parse().unwrap();
+        let now = "2026-01-01T00:04:00Z".parse().expect("valid");
         let deadline = "2026-01-01T00:05:00Z";
         assert_eq!(patience(&record(json!({})), now), None);
         assert_eq!(patience(&record(json!({"expires_at": deadline})), now), Some(PATIENCE + Duration::from_secs(60)));

@@ -121,18 +121,18 @@ mod tests {
     #[test]
     fn a_batch_is_bounded_in_lines_and_bytes() {
         let short = "x\n".repeat(2_500);
-        let sizes: Vec<_> = Batches::new(short.as_bytes()).map(|batch| batch.unwrap().lines.len()).collect();
+        let sizes: Vec<_> = Batches::new(short.as_bytes()).map(|batch| batch.expect("valid").lines.len()).collect();
         assert_eq!(sizes, [1_000, 1_000, 500]);
         let long = format!("{}\n", "x".repeat(400 << 10)).repeat(7);
-        let sizes: Vec<_> = Batches::new(long.as_bytes()).map(|batch| batch.unwrap().lines.len()).collect();
+        let sizes: Vec<_> = Batches::new(long.as_bytes()).map(|batch| batch.expect("valid").lines.len()).collect();
         assert!(sizes.iter().all(|lines| *lines <= 3) && sizes.iter().sum::<usize>() == 7, "{sizes:?}");
     }
 
     #[test]
     fn whole_lines_do_not_wait_for_the_rest_of_the_next() {
         let mut batches = Batches::new(Pipe(vec!["a\nb\nhalf", " a line\nc\n"]));
-        assert_eq!(numbers(&batches.next().unwrap().unwrap()), [1, 2]);
-        let batch = batches.next().unwrap().unwrap();
+        assert_eq!(numbers(&batches.next().expect("valid").expect("valid")), [1, 2]);
+        let batch = batches.next().expect("valid").expect("valid");
         assert_eq!((numbers(&batch), batch.lines[0].text.as_slice()), (vec![3, 4], b"half a line".as_slice()));
         assert!(batches.next().is_none());
     }

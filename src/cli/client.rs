@@ -252,8 +252,8 @@ mod tests {
 
     #[test]
     fn an_id_stays_one_path_segment() {
-        let client = client("http://127.0.0.1:8000/prefix/").unwrap();
-        let call = client.call(Method::GET, &["questions", "a/b?c#d é"]).unwrap().query("wait", "30");
+        let client = client("http://127.0.0.1:8000/prefix/").expect("valid");
+        let call = client.call(Method::GET, &["questions", "a/b?c#d é"]).expect("valid").query("wait", "30");
         let expected = "http://127.0.0.1:8000/prefix/api/v1/questions/a%2Fb%3Fc%23d%20%C3%A9?wait=30";
         assert_eq!(call.url.as_str(), expected);
         assert!(client.call(Method::GET, &["questions", ".."]).is_err());
@@ -275,7 +275,7 @@ mod tests {
             ("operator operator-01234567", Scope::Agent, "operator-01234567"),
             ("bare-0123456789\n", Scope::Operator, "bare-0123456789"),
         ] {
-            assert_eq!(pick_token(text, scope).unwrap().expose(), expected);
+            assert_eq!(pick_token(text, scope).expect("valid").expose(), expected);
         }
     }
 
@@ -288,7 +288,7 @@ mod tests {
             ("http://192.168.0.1", false),
             ("http://localhost.example.org", false),
         ] {
-            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+            assert_eq!(is_loopback(&Url::parse(url).expect("valid")), expected, "{url}");
         }
     }
 }

@@ -151,13 +151,14 @@ mod tests {
     }
 
     fn event(words: &[&str]) -> Result<Value, Error> {
-        Parsed::try_parse_from(["emit"].iter().chain(words)).unwrap().args.event()
+        Parsed::try_parse_from(["emit"].iter().chain(words)).expect("valid").args.event()
     }
 
     #[test]
     fn the_words_become_an_event() {
         let words = ["agent:started", "--agent", "a1", "--id", "e1", "--graph", "g", "--timestamp", "12.5"];
-        let made = event(&[&words[..], &["name=Linter", "tries:=3", "url=http://x/?a:=b", "empty="]].concat()).unwrap();
+        let made =
+            event(&[&words[..], &["name=Linter", "tries:=3", "url=http://x/?a:=b", "empty="]].concat()).expect("valid");
         let expected = json!({
             "id": "e1", "timestamp": 12.5, "category": "agent", "action": "started", "agent_id": "a1", "graph_id": "g",
             "payload": {"name": "Linter", "tries": 3, "url": "http://x/?a:=b", "empty": ""}
@@ -167,22 +168,22 @@ mod tests {
 
     #[test]
     fn an_event_always_has_an_id() {
-        let ids = [0, 1].map(|_| event(&["tool:called"]).unwrap()["id"].clone());
+        let ids = [0, 1].map(|_| event(&["tool:called"]).expect("valid")["id"].clone());
         assert!(ids[0].is_string() && ids[0] != ids[1]);
     }
 
     #[test]
     fn wrong_words_are_named() {
         for words in [&["started"][..], &["tool:called", "novalue"], &["tool:called", "n:=nope"], &["a:b", "=x"]] {
-            let error = event(words).unwrap_err().to_string();
-            assert!(error.contains(words.last().unwrap()), "{error}");
+            let error = event(words).expect_err("refused").to_string();
+            assert!(error.contains(words.last().expect("valid")), "{error}");
         }
     }
 
     #[test]
     fn a_missing_id_is_added_and_nothing_else_changed() {
         let id = json!("new");
-        let added = |line: &str| String::from_utf8(add_missing(line.as_bytes(), &[("id", Some(&id))])).unwrap();
+        let added = |line: &str| String::from_utf8(add_missing(line.as_bytes(), &[("id", Some(&id))])).expect("valid");
         let long = "1772166824.46201200000000000001";
         assert_eq!(
             added(&format!(r#" {{"type":"X","n":{long}}} "#)),

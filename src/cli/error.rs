@@ -135,7 +135,7 @@ mod tests {
             (r#"{"status":413,"title":"too large"}"#, "too large (413)"),
             (r#"{"status":500}"#, "the daemon answered with status 500"),
         ] {
-            assert_eq!(serde_json::from_str::<Problem>(json).unwrap().to_string(), text);
+            assert_eq!(serde_json::from_str::<Problem>(json).expect("valid").to_string(), text);
         }
     }
 

@@ -90,8 +90,8 @@ mod tests {
         let record = json!({"msg_id": "m\u{1b}[2J", "agent_id": "a\nb", "workspace_id": "w", "status": "open",
             "question": "Deploy\nnow?", "options": ["yes", "n\u{9b}o"], "urgency": "critical",
             "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-01T00:05:00Z"});
-        let record = serde_json::from_value(record).unwrap();
-        let row = row(&record, "2026-01-01T00:01:00Z".parse().unwrap());
+        let record = serde_json::from_value(record).expect("valid");
+        let row = row(&record, "2026-01-01T00:01:00Z".parse().expect("valid"));
         let text = "critical: Deploy\\nnow?  [yes | n\\u009bo]";
         assert_eq!(row, ["m\\u001b[2J", "a\\nb", "open", "60s", "4m", text]);
     }

@@ -95,6 +95,14 @@ fn user_name() -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.trim().is_empty())
 }
 
+/// Who asks, if nobody says: the same user on the same machine is the same agent.
+fn default_agent() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok()));
+    let user = user_name().unwrap_or_else(|| "user".to_owned());
+    format!("cli-{user}@{}", host.as_deref().unwrap_or("localhost").trim())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -111,7 +119,7 @@ mod tests {
         for words in
             [["remora", "--json", "--url", "http://x:1", "inbox"], ["remora", "inbox", "--url", "http://x:1", "--json"]]
         {
-            let cli = Cli::try_parse_from(words).unwrap();
+            let cli = Cli::try_parse_from(words).expect("valid");
             assert!(cli.shared.json && cli.shared.connection.url == "http://x:1");
         }
     }

@@ -66,7 +66,7 @@ mod tests {
 
     fn replay(lines: &[&str]) -> Vec<Value> {
         let mut replayed = Replayed::default();
-        lines.iter().map(|line| serde_json::from_slice(&replayed.prepare(line.as_bytes())).unwrap()).collect()
+        lines.iter().map(|line| serde_json::from_slice(&replayed.prepare(line.as_bytes())).expect("valid")).collect()
     }
 
     #[test]

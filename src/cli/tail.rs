@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_payload_becomes_one_short_harmless_line() {
-        let of = |payload: Value| summary(payload.as_object().unwrap());
+        let of = |payload: Value| summary(payload.as_object().expect("valid"));
         assert_eq!(of(json!({"name": "Lin\u{1b}[0mter", "none": null, "n": [1, 2]})), "name=Lin\\u001b[0mter n=[1,2]");
         assert_eq!(of(json!({})), "");
         let many: Map<String, Value> = (0..100).map(|n| (format!("k{n}"), "v".repeat(500).into())).collect();

@@ -174,7 +174,7 @@ mod tests {
         let json = serde_json::json!({"text": "\u{1b}\u{9b}\u{202e}\u{7f}\n"});
         let shown = escape(&json.to_string()).into_owned();
         assert!(!shown.chars().any(is_steering));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), json);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("valid"), json);
     }
 
     #[test]

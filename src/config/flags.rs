@@ -65,7 +65,7 @@ impl Flags {
     /// What `remora serve` makes of these words.
     pub(super) fn parse(words: &[&str]) -> Self {
         let matches = Self::augment_args(Command::new("remora").no_binary_name(true)).get_matches_from(words);
-        Self::from_arg_matches(&matches).unwrap()
+        Self::from_arg_matches(&matches).expect("valid")
     }
 }
 
