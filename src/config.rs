@@ -56,7 +56,7 @@ pub struct Settings {
     #[arg(long, value_name = "URL")]
     pub bus: Option<String>,
 
-    /// When an event counts as written: `full` outlives a power cut, `normal` only a crash of the daemon, and is faster
+    /// When an event counts as written
     #[arg(long, value_enum, default_value_t = Durability::Full)]
     pub durability: Durability,
 
@@ -99,7 +99,7 @@ pub struct Settings {
 pub enum Durability {
     /// Once it is on the disk: it outlives a power cut.
     Full,
-    /// Once the operating system has it: it outlives a crash of the daemon, not a power cut.
+    /// Once the operating system has it: faster; it outlives a crash of the daemon, not a power cut.
     Normal,
 }
 

@@ -19,6 +19,9 @@ use clap::{Args, Parser, Subcommand};
 
 use self::error::Error;
 
+/// Heading of the options that every command has.
+const SHARED: &str = "Shared options";
+
 /// A daemon beside your AI agents: their events in one live picture, your answers carried back to them
 #[derive(Debug, Parser)]
 #[command(name = "remora", version, propagate_version = true)]
@@ -34,7 +37,7 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Shared {
     /// Print JSON, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = SHARED)]
     json: bool,
 
     #[command(flatten)]
@@ -45,17 +48,21 @@ struct Shared {
 #[derive(Debug, Clone, Args)]
 struct Connection {
     /// Address of the daemon, for the commands that talk to it
-    #[arg(long, global = true, env = "REMORA_URL", default_value = "http://127.0.0.1:8000")]
+    #[arg(long, global = true, help_heading = SHARED, env = "REMORA_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
 
     /// File of tokens; a client may use the daemon's own file or one with a single token, or $REMORA_TOKEN instead
-    #[arg(long, global = true, value_name = "FILE", env = "REMORA_TOKEN_FILE")]
+    #[arg(long, global = true, help_heading = SHARED, value_name = "FILE", env = "REMORA_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon
+    ///
+    /// Every setting is a flag, a variable (--heartbeat-s is REMORA_HEARTBEAT_S) and a key of the TOML file
+    /// (heartbeat_s); the flag wins, then the variable. A limit is REMORA_LIMITS__NAME and `name` in the table
+    /// [limits].
     Serve(Box<serve::ServeArgs>),
     /// Send events
     Emit(emit::EmitArgs),

@@ -10,7 +10,6 @@ use crate::{
     daemon,
 };
 
-/// Every setting is also a variable `REMORA_<NAME>` and a key of the TOML file; the flag wins, then the variable.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// TOML file with settings [default: remora.toml in the platform's configuration folder, if there is one]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
+use remora_actors::model::Limits;
 use serde_json::{Map, Value};
 
 use super::Settings;
@@ -18,6 +19,7 @@ impl Args for Flags {
                 .long("limit")
                 .value_name("NAME=VALUE")
                 .help("A bound on what is taken in and kept, such as event_bytes=65536. Repeatable")
+                .long_help(format!("A bound on what is taken in and kept. Repeatable. The defaults: {}", limits()))
                 .action(ArgAction::Append)
                 .value_parser(limit),
         )
@@ -52,6 +54,11 @@ impl FromArgMatches for Flags {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+fn limits() -> String {
+    let Ok(Value::Object(limits)) = serde_json::to_value(Limits::default()) else { return String::new() };
+    limits.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }
 
 fn limit(text: &str) -> Result<(String, u64), String> {
