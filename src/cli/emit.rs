@@ -119,7 +119,7 @@ fn payload(words: &[String]) -> Result<Map<String, Value>, Error> {
 
 /// Gives an event an id before it is first sent, so that it may be sent again. What is no object is left to the
 /// daemon to refuse.
-fn with_id(line: &[u8]) -> Vec<u8> {
+fn with_id(_: &str, line: &[u8]) -> Vec<u8> {
     add_missing(line, &[("id", Some(&Uuid::now_v7().to_string().into()))])
 }
 

@@ -6,7 +6,6 @@ use clap::Args;
 use remora_actors::model::parse_timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::{
     Shared,
@@ -29,13 +28,14 @@ pub(crate) async fn run(args: &ReplayArgs, shared: &Shared) -> Result<ExitCode, 
     let bytes = file.metadata().map_err(unreadable)?.len();
     let client = Client::new(&shared.connection, Scope::Agent)?;
     let mut lines = Replayed::default();
-    send_log(&client, file, move |line| lines.prepare(line), &terminal::progress(Some(bytes)), shared.json).await
+    send_log(&client, file, move |id, line| lines.prepare(id, line), &terminal::progress(Some(bytes)), shared.json)
+        .await
 }
 
-/// Gives every line what makes it the same event each time: an id and a time.
+/// Gives every line what makes it the same event each time: the line's own id and a time.
 #[derive(Default)]
 struct Replayed {
-    chain: Uuid,
+    /// Of the nearest earlier line that has one.
     timestamp: Option<Value>,
 }
 
@@ -46,15 +46,13 @@ struct Timed {
 }
 
 impl Replayed {
-    fn prepare(&mut self, line: &[u8]) -> Vec<u8> {
-        // Equal lines at different places are different events: the id depends on all lines before.
-        self.chain = Uuid::new_v5(&self.chain, line);
+    fn prepare(&mut self, id: &str, line: &[u8]) -> Vec<u8> {
         if let Ok(Timed { timestamp: Some(timestamp) }) = serde_json::from_slice(line)
             && parse_timestamp(&timestamp, "timestamp").is_ok()
         {
             self.timestamp = Some(timestamp);
         }
-        add_missing(line, &[("id", Some(&self.chain.to_string().into())), ("timestamp", self.timestamp.as_ref())])
+        add_missing(line, &[("id", Some(&id.into())), ("timestamp", self.timestamp.as_ref())])
     }
 }
 
@@ -63,10 +61,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cli::batches::Batches;
 
-    fn replay(lines: &[&str]) -> Vec<Value> {
+    fn replay(log: &[&str]) -> Vec<Value> {
+        let log = log.join("\n");
         let mut replayed = Replayed::default();
-        lines.iter().map(|line| serde_json::from_slice(&replayed.prepare(line.as_bytes())).expect("valid")).collect()
+        Batches::new(log.as_bytes(), |id, line| replayed.prepare(id, line))
+            .flat_map(|batch| batch.expect("valid").lines)
+            .map(|line| serde_json::from_slice(&line.text).expect("valid"))
+            .collect()
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) struct Report {
 /// A line that was not taken, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refusal {
-    line: usize,
+    line: u64,
     pub(crate) detail: String,
 }
 
@@ -45,12 +45,12 @@ struct Reply {
     errors: Vec<Refusal>,
 }
 
-/// Reads a log to its end, has each line prepared, and sends it. Lines that are refused are told at once, except
-/// where the report is for a program.
+/// Reads a log to its end, has each line prepared (see [`Batches::new`]), and sends it. Lines that are refused are
+/// told at once, except where the report is for a program.
 pub(crate) async fn send_log(
     client: &Client,
     log: impl Read + Send + 'static,
-    prepare: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static,
+    prepare: impl FnMut(&str, &[u8]) -> Vec<u8> + Send + 'static,
     bar: &ProgressBar,
     json: bool,
 ) -> Result<ExitCode, Error> {
@@ -70,7 +70,7 @@ pub(crate) async fn send_log(
 async fn send_batches(
     client: &Client,
     log: impl Read + Send + 'static,
-    mut prepare: impl FnMut(&[u8]) -> Vec<u8> + Send + 'static,
+    prepare: impl FnMut(&str, &[u8]) -> Vec<u8> + Send + 'static,
     bar: &ProgressBar,
     json: bool,
     report: &mut Report,
@@ -78,10 +78,7 @@ async fn send_batches(
     let (sender, mut batches) = mpsc::channel(1);
     // A thread of its own: a read from a terminal or a pipe may never return, and must not keep the program alive.
     thread::spawn(move || {
-        for mut batch in Batches::new(log) {
-            for line in batch.iter_mut().flat_map(|batch| &mut batch.lines) {
-                line.text = prepare(&line.text);
-            }
+        for batch in Batches::new(log, prepare) {
             if sender.blocking_send(batch).is_err() {
                 return;
             }
@@ -98,7 +95,7 @@ async fn send_batches(
             let told = |refusal: &Refusal| terminal::note(&format!("line {}: {}", refusal.line, refusal.detail));
             bar.suspend(|| report.errors[known..].iter().for_each(told));
         }
-        bar.inc(batch.bytes as u64);
+        bar.inc(batch.bytes);
         bar.set_message(format!("{} events", report.accepted + report.duplicates));
     }
     Ok(())
@@ -144,12 +141,13 @@ impl Report {
         self.last_seq = self.last_seq.max(reply.last_seq);
         for Refusal { line, detail } in reply.errors {
             // The daemon counts the lines of the request.
-            let number = line.checked_sub(1).and_then(|index| lines.get(index)).map_or(line, |line| line.number);
+            let index = usize::try_from(line).unwrap_or(0).checked_sub(1);
+            let number = index.and_then(|index| lines.get(index)).map_or(line, |line| line.number);
             self.refuse(number, detail);
         }
     }
 
-    fn refuse(&mut self, line: usize, detail: String) {
+    fn refuse(&mut self, line: u64, detail: String) {
         self.refused += 1;
         if self.errors.len() < LISTED {
             self.errors.push(Refusal { line, detail });
@@ -161,7 +159,7 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn lines(numbers: &[usize]) -> Vec<Line> {
+    fn lines(numbers: &[u64]) -> Vec<Line> {
         numbers.iter().map(|number| Line { number: *number, text: Vec::new() }).collect()
     }
 
