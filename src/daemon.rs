@@ -208,7 +208,7 @@ async fn follow(
 }
 
 /// Ends when the user or the service manager wants the daemon to stop.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {
