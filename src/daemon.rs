@@ -95,7 +95,8 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
 
 /// Logs go to standard error; standard output says only where the daemon listens.
 pub(crate) fn log_to_stderr(settings: &Settings) {
-    let filter = EnvFilter::builder().parse_lossy(&settings.log);
+    // A browser that closes a stream is no error, though warp logs it as one.
+    let filter = EnvFilter::builder().parse_lossy(format!("warp::server=off,{}", settings.log));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second daemon in the process logs where the first one does.
     let _ = match settings.log_format {
