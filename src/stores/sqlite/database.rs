@@ -246,10 +246,10 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
     // The file format's offsets: the magic at 0, the user version at 60, the application id at 68.
     let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     match (header.starts_with(b"SQLite format 3\0"), number(60), number(68)) {
-        (true, Some(SCHEMA_VERSION), Some(APPLICATION_ID)) => Ok(()),
-        (true, Some(found), Some(APPLICATION_ID)) => {
+        (true, Some(found), Some(APPLICATION_ID)) if found > SCHEMA_VERSION => {
             Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION })
         }
+        (true, _, Some(APPLICATION_ID)) => Ok(()),
         (true, _, Some(application_id)) => Err(OpenError::Foreign { path: path.to_owned(), application_id }),
         _ => Err(OpenError::Damaged { path: path.to_owned(), why: "it is not a sqlite database".to_owned() }),
     }
