@@ -25,7 +25,7 @@ pub struct Delivery {
     /// The wanted events, in order.
     pub records: Arc<[Arc<Record>]>,
     /// Keeps room taken until the actors have folded the events, so that publishers cannot outrun them.
-    pub(crate) room: Option<Arc<Vec<OwnedSemaphorePermit>>>,
+    _room: Option<Arc<Vec<OwnedSemaphorePermit>>>,
 }
 
 /// What became of a delivery.
@@ -119,7 +119,7 @@ impl Subscribers {
             }
             let from = std::mem::replace(&mut subscriber.next, to + 1);
             let room = room.clone().filter(|_| subscriber.holds_room);
-            (subscriber.sink)(Delivery { from, to, records: wanted, room }) == Sent::Ok
+            (subscriber.sink)(Delivery { from, to, records: wanted, _room: room }) == Sent::Ok
         });
     }
 }

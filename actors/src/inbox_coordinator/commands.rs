@@ -165,7 +165,7 @@ impl InboxCoordinatorState {
     pub(super) async fn observe(&mut self, message: InboxCoordinatorMessage) {
         match message {
             InboxCoordinatorMessage::OutboxQuestion { key, agent_id, fields } => {
-                self.found_question(key, agent_id, &fields).await
+                self.found_question(key, agent_id, &fields).await;
             }
             InboxCoordinatorMessage::InboxResponse { key, response } => self.accept_external(&key, &response).await,
             InboxCoordinatorMessage::Written { key, at } => self.note_on(&key, actions::ANSWER_WRITTEN, at).await,
