@@ -3,4 +3,6 @@
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod doors;
+pub mod stores;
 pub mod tokens;

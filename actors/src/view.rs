@@ -21,6 +21,8 @@ pub enum View {
         /// The last event that the previous frame showed.
         after: Seq,
     },
+    /// The last frame of a stream that is paused because its browser has too many.
+    Parked,
     /// One agent's page, as a document.
     Agent {
         /// The agent.

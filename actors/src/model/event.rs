@@ -225,6 +225,11 @@ impl Draft {
         text::parse_draft(json, limits)
     }
 
+    /// True for what only a person does: answering, and writing to an agent.
+    pub fn speaks_for_a_person(&self) -> bool {
+        self.event.category == Category::User || self.event.is(Category::Agent, actions::RESUMED)
+    }
+
     /// Fills what the emitter left out.
     pub fn complete(self, now: Timestamp) -> Event {
         let id = self.id.unwrap_or_else(|| Uuid::now_v7().to_string());
