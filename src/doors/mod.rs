@@ -2,8 +2,10 @@
 //!
 //! - [`lines`]: the lines of a log, each with an id that is the same whenever the log is read.
 //! - [`follow`]: a log file that is read as it grows.
+//! - [`intake`]: the lines of a followed file become events.
 
 pub mod follow;
+pub mod intake;
 pub mod lines;
 mod tail;
 

@@ -62,6 +62,6 @@ impl Context {
 
 impl From<Unreachable> for Problem {
     fn from(error: Unreachable) -> Self {
-        Self::unavailable(&error)
+        Self::unavailable(error)
     }
 }

@@ -208,7 +208,7 @@ impl Question {
             Some(Value::String(id)) => id.clone(),
             Some(_) => return Err(Invalid::field("msg_id", "must be a text")),
         };
-        let workspace_id = event.text("workspace_id").unwrap_or(agent_id).to_owned();
+        let workspace_id = event.text("workspace_id").filter(|id| !id.is_empty()).unwrap_or(agent_id).to_owned();
         let key = QuestionKey { msg_id, workspace_id };
         Self::from_fields(key, agent_id, event.timestamp, &event.payload, limits)
     }
