@@ -99,7 +99,9 @@ impl Markup {
                         && value.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~%".contains(c)),
                     "a url: {value:?}"
                 ),
-                "id" | "for" => assert!(value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{value:?}"),
+                "id" | "for" | "aria-describedby" | "aria-labelledby" => {
+                    assert!(value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{value:?}")
+                }
                 _ => {}
             }
         }

@@ -13,9 +13,10 @@ use crate::{assets, html};
 
 const ATTACK: Words<'static> = Words { say: &|_| HOSTILE.to_owned(), name: &|id| as_id(id, HOSTILE) };
 
-/// One tag a line; the fingerprints of the assets, which change with every change of the styles, left out.
+/// One tag a line, carriage returns visible, and the fingerprints of the assets, which change with every change of the
+/// styles, left out.
 fn readable(html: &str) -> String {
-    let mut html = html.replace("><", ">\n<");
+    let mut html = html.replace("><", ">\n<").replace('\r', "␍");
     for name in ["remora.css", "remora.svg", "datastar.js"] {
         html = html.replace(assets::url(name), name);
     }
