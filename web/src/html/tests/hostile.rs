@@ -17,8 +17,9 @@ use crate::html::{note, panel_html, render_at};
 const MARK: char = '☠';
 
 /// Everything that has ever got a text out of its place.
-pub(super) const HOSTILE: &str = "☠<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\r\revent: datastar-patch-signals\r\
-    data: signals {a: alert(1)}\r\n\n\r\rid: 9\n\ndata: elements <b>\n${alert(1)} $_parked @get('/x') &lt;b&gt; </template></body></html>\u{2028}";
+pub(super) const HOSTILE: &str = "☠<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\r\r\
+    event: datastar-patch-signals\rdata: signals {a: alert(1)}\r\n\n\r\rid: 9\n\ndata: elements <b>\n${alert(1)} $_parked \
+    @get('/x') &lt;b&gt; </template></body></html>\u{2028}";
 
 fn text() -> impl Strategy<Value = String> {
     let special = prop::collection::vec(
