@@ -9,8 +9,8 @@ use super::{
     words,
 };
 
-/// Cards shown: more than a person can answer in one go, and each patch of the panel carries them all.
-const CARDS: usize = 100;
+/// Cards shown: as many as a person answers in one go. Each patch of the panel carries them all.
+const CARDS: usize = 40;
 /// Answers shown that no agent has picked up yet.
 const SENT: usize = 20;
 /// Closed questions shown.
