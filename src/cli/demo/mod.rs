@@ -27,7 +27,7 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Error> {
     let settings =
         Settings { listen: args.listen, data: folder.path().to_owned(), log: "warn".to_owned(), ..Settings::default() };
     daemon::log_to_stderr(&settings);
-    let stopped = |error: daemon::DaemonError| Error::Daemon(error.into());
+    let stopped = |error: daemon::DaemonError| Error::Daemon(error);
     let daemon = Daemon::start(settings).await.map_err(stopped)?;
     let url = format!("http://{}", daemon.address());
     println!("listening on {url}");
