@@ -1,0 +1,6 @@
+//! Remora from outside: every test starts the real program and speaks to it as its users do.
+//!
+//! - `support`: the daemon, the browser, other processes, HTTP and event streams, and the one way to wait.
+//! - every other module is one subject.
+
+mod support;
