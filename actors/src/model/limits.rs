@@ -44,6 +44,30 @@ pub struct Limits {
     pub wait_s: u64,
 }
 
+impl Limits {
+    /// No bounds: for reading back what was checked when it came in.
+    pub const UNBOUNDED: Self = Self {
+        event_bytes: usize::MAX,
+        body_bytes: usize::MAX,
+        batch_events: usize::MAX,
+        id_bytes: usize::MAX,
+        question_bytes: usize::MAX,
+        options: usize::MAX,
+        answer_bytes: usize::MAX,
+        open_questions_per_agent: usize::MAX,
+        closed_questions: usize::MAX,
+        agents: usize::MAX,
+        publishing_events: usize::MAX,
+        publishing_bytes: usize::MAX,
+        sessions: usize::MAX,
+        sessions_per_browser: usize::MAX,
+        session_bytes: usize::MAX,
+        frame_ring_bytes: usize::MAX,
+        value_bytes: usize::MAX,
+        wait_s: u64::MAX,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -12,13 +12,13 @@ mod registrations;
 mod text;
 
 pub use agent::{Agent, AgentState, Tally};
-pub use dashboard::{Dashboard, GraphProgress, Panel, Panels, ResultItem};
+pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
 pub use inbox::{Inbox, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{
-    Answer, AnsweredBy, Ask, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
+    Answer, AnsweredBy, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use text::{parse_events, parse_timestamp};

@@ -1,0 +1,121 @@
+//! An agent as its events show it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Seq, actions};
+
+/// What an agent is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// It runs.
+    Started,
+    /// It waits for a person.
+    Blocked,
+    /// It finished.
+    Completed,
+    /// It stopped with an error.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+    /// It ran out of time.
+    TimedOut,
+}
+
+impl AgentState {
+    /// The state in which an agent ends with `action`, if the action is an end.
+    pub fn terminal(action: &str) -> Option<Self> {
+        match action {
+            actions::COMPLETED => Some(Self::Completed),
+            actions::FAILED => Some(Self::Failed),
+            actions::CANCELLED => Some(Self::Cancelled),
+            actions::TIMED_OUT => Some(Self::TimedOut),
+            _ => None,
+        }
+    }
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Blocked => "blocked",
+            Self::Completed => actions::COMPLETED,
+            Self::Failed => actions::FAILED,
+            Self::Cancelled => actions::CANCELLED,
+            Self::TimedOut => actions::TIMED_OUT,
+        }
+    }
+
+    /// True once the agent has ended.
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Started | Self::Blocked)
+    }
+}
+
+/// One agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its id.
+    pub agent_id: String,
+    /// What it calls itself; its id where it said nothing.
+    pub name: String,
+    /// What it is doing.
+    pub state: AgentState,
+    /// The graph it belongs to.
+    pub graph_id: Option<String>,
+    /// Its workspace, if it named one.
+    pub workspace_id: Option<String>,
+    /// Its first `started`, or the first event seen of it.
+    pub started_at: Timestamp,
+    /// Its latest event.
+    pub last_event_at: Timestamp,
+    /// Its latest event.
+    pub last_seq: Seq,
+    /// How many events it has emitted.
+    pub events: u64,
+    /// What it says of itself now: a progress message, an error, the tool it uses.
+    pub detail: Option<String>,
+    /// What is wrong with its workspace, while it is.
+    pub workspace_trouble: Option<String>,
+}
+
+/// How many agents are in which state. Derived from the set of agents, never counted up by events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// All agents.
+    pub total: usize,
+    /// Agents that finished.
+    pub completed: usize,
+    /// Agents that failed or ran out of time.
+    pub failed: usize,
+    /// Agents that were stopped.
+    pub cancelled: usize,
+    /// Agents that wait for a person.
+    pub blocked: usize,
+}
+
+impl Tally {
+    /// Counts one agent in, or out again.
+    pub(super) fn count(&mut self, state: AgentState, enters: bool) {
+        let step = |count: &mut usize| *count = if enters { *count + 1 } else { *count - 1 };
+        step(&mut self.total);
+        match state {
+            AgentState::Started => {}
+            AgentState::Blocked => step(&mut self.blocked),
+            AgentState::Completed => step(&mut self.completed),
+            AgentState::Failed | AgentState::TimedOut => step(&mut self.failed),
+            AgentState::Cancelled => step(&mut self.cancelled),
+        }
+    }
+
+    /// Agents that have ended, however.
+    pub fn finished(&self) -> usize {
+        self.completed + self.failed + self.cancelled
+    }
+
+    /// Finished agents in percent, 0 to 100; 0 while there is no agent.
+    pub fn percent(&self) -> usize {
+        (self.finished() * 100).checked_div(self.total).unwrap_or(0)
+    }
+}

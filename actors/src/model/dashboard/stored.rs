@@ -1,0 +1,60 @@
+//! How a picture is stored: what can be derived is left out.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Agent, Event, Inbox, Record, Seq};
+use super::{Dashboard, GraphProgress, ResultItem};
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Stored {
+    agents: Vec<Agent>,
+    graphs: BTreeMap<String, GraphProgress>,
+    inbox: Inbox,
+    log: Vec<(Seq, Event)>,
+    results: VecDeque<ResultItem>,
+    last_seq: Seq,
+    keep_agents: usize,
+}
+
+impl From<Dashboard> for Stored {
+    fn from(dashboard: Dashboard) -> Self {
+        Self {
+            agents: dashboard.agents.into_values().collect(),
+            graphs: dashboard.graphs,
+            inbox: dashboard.inbox,
+            log: dashboard.log.iter().map(|record| (record.seq, record.event.clone())).collect(),
+            results: dashboard.results,
+            last_seq: dashboard.last_seq,
+            keep_agents: dashboard.keep_agents,
+        }
+    }
+}
+
+impl From<Stored> for Dashboard {
+    fn from(stored: Stored) -> Self {
+        let mut dashboard = Self {
+            agents: BTreeMap::new(),
+            tally: Default::default(),
+            graphs: stored.graphs,
+            inbox: stored.inbox,
+            log: stored.log.into_iter().map(restore).collect(),
+            results: stored.results,
+            last_seq: stored.last_seq,
+            keep_agents: stored.keep_agents,
+        };
+        for agent in stored.agents {
+            dashboard.replace_agent(None, agent);
+        }
+        dashboard
+    }
+}
+
+fn restore((seq, event): (Seq, Event)) -> Arc<Record> {
+    let json = event.to_json();
+    Record::new(seq, event, json)
+}

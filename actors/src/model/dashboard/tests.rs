@@ -1,0 +1,149 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A small world, so that ids and messages collide often.
+fn any_event() -> impl Strategy<Value = Event> {
+    let action = prop_oneof![
+        Just((Category::Agent, "started")),
+        Just((Category::Agent, "blocked")),
+        Just((Category::Agent, "resumed")),
+        Just((Category::Agent, "answer_written")),
+        Just((Category::Agent, "answer_delivered")),
+        Just((Category::Agent, "question_expired")),
+        Just((Category::Agent, "completed")),
+        Just((Category::Agent, "failed")),
+        Just((Category::Agent, "cancelled")),
+        Just((Category::Agent, "timed_out")),
+        Just((Category::Tool, "called")),
+        Just((Category::Graph, "started")),
+        Just((Category::User, "messaged")),
+    ];
+    (action, 0..6u8, 0..4u8, proptest::option::of(0..3u8)).prop_map(|((category, action), agent, msg, graph)| {
+        let payload = json!({"msg_id": format!("m{msg}"), "question": "Sure?", "answer": "yes", "content": "hello"});
+        Event {
+            category,
+            graph_id: graph.map(|g| format!("g{g}")),
+            ..Event::of_agent(&format!("a{agent}"), action, Timestamp::UNIX_EPOCH, &[], payload)
+        }
+    })
+}
+
+fn records(events: Vec<Event>) -> Vec<Arc<Record>> {
+    let number = |(index, event): (usize, Event)| {
+        let json = event.to_json();
+        Record::new(index as Seq + 1, event, json)
+    };
+    events.into_iter().enumerate().map(number).collect()
+}
+
+fn limits() -> Limits {
+    Limits { agents: 4, closed_questions: 5, ..Limits::default() }
+}
+
+fn fold<'a>(records: impl IntoIterator<Item = &'a Arc<Record>>) -> Dashboard {
+    let mut dashboard = Dashboard::new(&limits());
+    for record in records {
+        dashboard.apply(record);
+    }
+    dashboard
+}
+
+fn started(agent: &str) -> Event {
+    Event::of_agent(agent, "started", Timestamp::UNIX_EPOCH, &[], json!({"name": agent}))
+}
+
+fn of(agent: &str, action: &str) -> Event {
+    Event::of_agent(agent, action, Timestamp::UNIX_EPOCH, &[], json!({"msg_id": "m", "question": "?"}))
+}
+
+proptest! {
+    #[test]
+    fn the_same_events_make_the_same_picture(events in prop::collection::vec(any_event(), 0..80), cut in 0..80usize) {
+        let records = records(events);
+        let whole = fold(&records);
+        let cut = cut.min(records.len());
+        prop_assert_eq!(&fold(records.iter().chain(&records)), &whole, "replayed twice");
+        prop_assert_eq!(&fold(records[..cut].iter().chain(&records)), &whole, "a prefix first");
+        prop_assert_eq!(&fold(records.iter().flat_map(|r| [r, r])), &whole, "each one twice");
+    }
+
+    #[test]
+    fn a_stored_picture_goes_on_as_if_it_had_not_been_stored(
+        events in prop::collection::vec(any_event(), 0..80), cut in 0..80usize,
+    ) {
+        let records = records(events);
+        let (head, tail) = records.split_at(cut.min(records.len()));
+        let stored = serde_json::to_vec(&fold(head)).expect("storable");
+        let mut restored: Dashboard = serde_json::from_slice(&stored).expect("readable");
+        for record in tail {
+            restored.apply(record);
+        }
+        prop_assert_eq!(restored, fold(&records));
+    }
+
+    #[test]
+    fn progress_is_the_set_of_agents(events in prop::collection::vec(any_event(), 0..80)) {
+        let dashboard = fold(&records(events));
+        let mut derived = Tally::default();
+        for agent in dashboard.agents() {
+            derived.count(agent.state, true);
+        }
+        prop_assert_eq!(dashboard.tally(), derived);
+        prop_assert!(derived.percent() <= 100 && derived.finished() <= derived.total);
+        for (_, graph) in dashboard.graphs() {
+            prop_assert!(graph.tally.percent() <= 100);
+        }
+    }
+
+    #[test]
+    fn an_agent_is_blocked_exactly_while_a_question_of_its_is_open(
+        events in prop::collection::vec(any_event(), 0..80),
+    ) {
+        let dashboard = fold(&records(events));
+        for agent in dashboard.agents() {
+            let asks = !dashboard.inbox().open_of(&agent.agent_id).is_empty();
+            prop_assert_eq!(agent.state == AgentState::Blocked, asks, "{}", agent.agent_id);
+        }
+    }
+
+    #[test]
+    fn it_stays_bounded(events in prop::collection::vec(any_event(), 0..300)) {
+        let dashboard = fold(&records(events));
+        prop_assert!(dashboard.log().len() <= LOG_EVENTS);
+        prop_assert!(dashboard.results().count() <= RESULTS);
+        prop_assert!(dashboard.inbox().recently_closed().count() <= limits().closed_questions);
+    }
+}
+
+#[test]
+fn repeated_starts_and_ends_leave_progress_right() {
+    let dashboard = fold(&records(vec![
+        started("a"),
+        started("a"),
+        started("b"),
+        of("a", "completed"),
+        of("a", "completed"),
+        of("a", "failed"),
+    ]));
+    let tally = dashboard.tally();
+    assert_eq!((tally.total, tally.completed, tally.failed, tally.percent()), (2, 0, 1, 50));
+}
+
+#[test]
+fn a_late_tool_event_does_not_wake_a_finished_agent() {
+    let late = Event { category: Category::Tool, ..of("a", "called") };
+    let dashboard = fold(&records(vec![started("a"), of("a", "completed"), late]));
+    assert_eq!(dashboard.agent("a").map(|agent| agent.state), Some(AgentState::Completed));
+}
+
+#[test]
+fn signals_have_the_shapes_that_others_rely_on() {
+    let signals = fold(&records(vec![started("a"), of("a", "blocked"), started("b"), of("b", "completed")])).signals();
+    assert_eq!(signals["agentStates"]["a"]["state"], "blocked");
+    assert_eq!(signals["agentStates"]["b"]["name"], "b");
+    assert_eq!(signals["blocked"][0]["msg_id"], "m");
+    assert_eq!(signals["progress"], json!({"total": 2, "completed": 1, "failed": 0, "cancelled": 0}));
+    assert_eq!(signals["events"][3]["seq"], 4);
+    assert_eq!(signals["last_seq"], 4);
+}
