@@ -3,4 +3,6 @@
 //! - `support`: the daemon, the browser, other processes, HTTP and event streams, and the one way to wait.
 //! - every other module is one subject.
 
+mod ingest;
+mod questions;
 mod support;
