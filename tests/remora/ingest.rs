@@ -41,7 +41,7 @@ async fn an_event_is_numbered_and_read_back() {
         assert_eq!(read[field], sent[field], "{field}");
     }
     assert_eq!(read["seq"], 1);
-    let state = daemon.api.state().await;
+    let state = daemon.api.state_at(1).await;
     assert_eq!(state["last_seq"], 1);
     assert_eq!(state["agentStates"]["lint-7"]["name"], "Linter");
     assert_eq!(state["agentStates"]["lint-7"]["state"], "started");
@@ -79,10 +79,14 @@ async fn the_same_event_again_changes_nothing() {
     let daemon = Daemon::start().await;
     let started = json!({"id": "e1", "category": "agent", "action": "started", "agent_id": "a"});
     daemon.api.emit(&started).await;
-    let before = daemon.api.state().await;
+    let before = daemon.api.state_at(1).await;
     assert_eq!(daemon.api.emit(&started).await, json!({"accepted": 0, "duplicates": 1, "last_seq": 1}));
     assert_eq!(daemon.api.emit(&json!([started, started])).await["duplicates"], 2);
-    assert_eq!(daemon.api.state().await, before);
+    // What comes after shows that the state had its chance to change.
+    daemon.api.emit(&json!({"id": "e2", "category": "tool", "action": "called"})).await;
+    let after = daemon.api.state_at(2).await;
+    assert_eq!((&after["agentStates"], &after["progress"]), (&before["agentStates"], &before["progress"]));
+    assert_eq!(after["last_seq"], 2);
 }
 
 #[tokio::test]
@@ -115,11 +119,11 @@ async fn the_later_dialect_is_read_too() {
          tool:failed tool:completed model:turn_completed model:kernel_ended agent:blocked agent:resumed \
          agent:completed agent:failed graph:failed";
     assert_eq!(kinds[..15].join(" "), expected);
-    let state = daemon.api.state().await;
+    let state = daemon.api.state_at(15).await;
     assert_eq!(state["agentStates"]["a"]["name"], "Lint");
     assert_eq!(state["results"][0]["agent_id"], "a", "{}", state["results"]);
     assert!(state["results"][0].to_string().contains("all clean"));
-    assert_eq!(daemon.api.question("q1").await["answer"], "yes");
+    assert_eq!(daemon.api.question_is("q1", "delivered").await["answer"], "yes");
 }
 
 #[tokio::test]
@@ -266,9 +270,8 @@ async fn a_full_daemon_says_so_and_loses_nothing() {
 #[tokio::test]
 async fn the_journal_is_read_by_position_pattern_and_agent() {
     let daemon = Daemon::start().await;
-    let events: Vec<_> = (0..30)
-        .map(|n| event(["tool", "model"][n % 2], "called", ["a", "b", "c"][n % 3], &json!({"n": n})))
-        .collect();
+    let events: Vec<_> =
+        (0..30).map(|n| event(["tool", "model"][n % 2], "called", ["a", "b", "c"][n % 3], &json!({"n": n}))).collect();
     daemon.api.emit(&json!(events)).await;
     let read = async |query: &str| {
         let list = daemon.api.get(&format!("{EVENTS}?{query}")).await.expect(200).json();

@@ -6,3 +6,4 @@
 mod ingest;
 mod questions;
 mod support;
+mod workspaces;

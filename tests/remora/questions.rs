@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Daemon,
     http::{event, rows, text},
+    wait_until,
 };
 
 #[tokio::test]
@@ -23,8 +24,7 @@ async fn a_question_is_asked_answered_and_picked_up() {
     assert!(record["expires_at"].is_string(), "{record}");
     let msg_id = text(&record, "msg_id");
 
-    let state = daemon.api.state().await;
-    assert_eq!(state["agentStates"]["a"]["state"], "blocked");
+    let state = daemon.api.state_with("the agent waits", |state| state["agentStates"]["a"]["state"] == "blocked").await;
     assert_eq!(state["blocked"][0]["msg_id"], msg_id);
 
     let reply = daemon.api.answer(&msg_id, &json!("yes")).await.expect(200).json();
@@ -37,8 +37,8 @@ async fn a_question_is_asked_answered_and_picked_up() {
     assert_eq!(daemon.api.question_is(&msg_id, "delivered").await["answer"], "yes");
     assert_eq!(daemon.api.get(&path).await.expect(200).json()["answer"], "yes", "asking again gives it again");
 
-    let state = daemon.api.state().await;
-    assert_eq!((&state["blocked"], &state["agentStates"]["a"]["state"]), (&json!([]), &json!("started")));
+    let goes_on = |state: &Value| state["agentStates"]["a"]["state"] == "started" && state["blocked"] == json!([]);
+    daemon.api.state_with("the agent goes on", goes_on).await;
     let resumed = daemon.api.journal("agent:resumed").await;
     assert_eq!(resumed.len(), 1);
     let payload = &resumed[0]["payload"];
@@ -85,7 +85,7 @@ async fn of_many_answers_at_once_the_first_wins() {
     }
     assert_eq!(daemon.api.question(&msg_id).await["answer"], answer);
     assert_eq!(daemon.api.journal("agent:resumed").await.len(), 1);
-    let record = daemon.api.value("a", &format!("inbox:response:{msg_id}")).await.expect("written");
+    let record = daemon.api.value_of("a", &format!("inbox:response:{msg_id}")).await;
     assert_eq!(record["answer"], answer);
 }
 
@@ -129,7 +129,8 @@ async fn a_question_of_another_agent_cannot_be_answered_through_this_one() {
 #[tokio::test]
 async fn answers_that_do_not_fit_are_refused_and_the_question_stays_open() {
     let daemon = Daemon::start().await;
-    let one = text(&daemon.api.ask(&json!({"agent_id": "a", "question": "?", "options": ["yes", "no"]})).await, "msg_id");
+    let one =
+        text(&daemon.api.ask(&json!({"agent_id": "a", "question": "?", "options": ["yes", "no"]})).await, "msg_id");
     let many = json!({"agent_id": "a", "question": "?", "options": ["x", "y"], "multiple": true});
     let many = text(&daemon.api.ask(&many).await, "msg_id");
     let form = json!({"agent_id": "a", "question": "?", "response_schema":
@@ -199,7 +200,7 @@ async fn what_is_unknown_or_closed_says_so() {
     daemon.api.delete(&format!("/api/v1/questions/{msg_id}")).await.expect(200);
     daemon.api.question_is(&msg_id, "cancelled").await;
     daemon.api.answer(&msg_id, &json!("x")).await.problem(409, &["cancelled"]);
-    assert_eq!(daemon.api.state().await["blocked"], json!([]));
+    daemon.api.state_with("nothing is open", |state| state["blocked"] == json!([])).await;
     // Giving up twice is giving up.
     let again = daemon.api.delete(&format!("/api/v1/questions/{msg_id}")).await;
     assert!([200, 204, 409].contains(&again.status), "{again:?}");
@@ -214,7 +215,7 @@ async fn a_deadline_without_policy_expires_the_question() {
     daemon.api.answer(&msg_id, &json!("late")).await.problem(409, &["expired"]);
     let record = daemon.api.get(&format!("/api/v1/questions/{msg_id}?wait=30")).await.expect(200).json();
     assert_eq!(record["status"], "expired");
-    assert_eq!(daemon.api.state().await["blocked"], json!([]));
+    daemon.api.state_with("nothing is open", |state| state["blocked"] == json!([])).await;
 }
 
 #[tokio::test]
@@ -226,7 +227,7 @@ async fn a_deadline_with_policy_answers_by_policy() {
         let msg_id = text(&daemon.api.ask(&asked).await, "msg_id");
         let record = daemon.api.get(&format!("/api/v1/questions/{msg_id}?wait=50")).await.expect(200).json();
         assert_eq!((&record["answer"], &record["answered_by"]["door"]), (&json!(expected), &json!("policy")));
-        let written = daemon.api.value(policy, &format!("inbox:response:{msg_id}")).await.expect("written");
+        let written = daemon.api.value_of(policy, &format!("inbox:response:{msg_id}")).await;
         assert_eq!(written["answer"], expected);
     }
 }
@@ -236,8 +237,14 @@ async fn a_deadline_that_passed_while_the_daemon_was_down_counts() {
     let mut daemon = Daemon::start().await;
     let asked = json!({"agent_id": "a", "question": "Quick?", "timeout": 1});
     let msg_id = text(&daemon.api.ask(&asked).await, "msg_id");
-    let waiting = text(&daemon.api.ask(&json!({"agent_id": "a", "question": "Slow?", "timeout": 1,
-        "on_deadline": "wait"})).await, "msg_id");
+    let waiting = text(
+        &daemon
+            .api
+            .ask(&json!({"agent_id": "a", "question": "Slow?", "timeout": 1,
+        "on_deadline": "wait"}))
+            .await,
+        "msg_id",
+    );
     daemon.crash().await;
     daemon.api.question_is(&msg_id, "expired").await;
     assert_eq!(daemon.api.question(&waiting).await["status"], "open");
@@ -250,13 +257,13 @@ async fn the_end_of_an_agent_closes_its_questions_with_the_reason() {
         daemon.api.start_agent(action).await;
         let msg_id = daemon.api.ask_text(action, "Still there?").await;
         daemon.api.emit(&event("agent", action, action, &json!({"error": "no disk"}))).await;
-        let record = daemon.api.question(&msg_id).await;
-        assert_ne!(record["status"], "open");
+        let status = if action == "timed_out" { "expired" } else { "cancelled" };
+        let record = daemon.api.question_is(&msg_id, status).await;
         let reason = text(&record, "closed_reason");
         assert!(reason.contains(action.split('_').next().unwrap()), "{reason}");
         daemon.api.answer(&msg_id, &json!("x")).await.problem(409, &["agent"]);
     }
-    assert_eq!(daemon.api.state().await["blocked"], json!([]));
+    daemon.api.state_with("nothing is open", |state| state["blocked"] == json!([])).await;
 }
 
 #[tokio::test]
@@ -309,8 +316,11 @@ async fn a_person_can_write_to_an_agent() {
     daemon.api.start_agent("a").await;
     let sent = daemon.api.post("/api/v1/agents/a/messages", &json!({"content": "look at the tests first"})).await;
     assert!([200, 201, 202].contains(&sent.status), "{sent:?}");
-    let values = daemon.api.get("/api/v1/workspaces/a/kv?prefix=inbox:user_message:").await.expect(200);
-    assert!(values.body.contains("look at the tests first"), "{}", values.body);
+    wait_until("the message is in the inbox", async || {
+        let values = daemon.api.get("/api/v1/workspaces/a/kv?prefix=inbox:user_message:").await.expect(200);
+        values.body.contains("look at the tests first").then_some(())
+    })
+    .await;
     assert_eq!(daemon.api.journal("user:messaged").await.len(), 1);
     let empty = daemon.api.post("/api/v1/agents/a/messages", &json!({"content": ""})).await;
     assert!([400, 422].contains(&empty.status), "{empty:?}");
@@ -320,9 +330,9 @@ async fn a_person_can_write_to_an_agent() {
 async fn a_blocked_event_opens_a_question_and_a_resumed_event_closes_it() {
     let daemon = Daemon::start().await;
     daemon.api.emit(&event("agent", "blocked", "a", &json!({"msg_id": "m1", "question": "Sure?"}))).await;
-    assert_eq!(daemon.api.question("m1").await["status"], "open");
+    daemon.api.question_is("m1", "open").await;
     daemon.api.emit(&event("agent", "resumed", "a", &json!({"msg_id": "m1", "answer": "yes"}))).await;
-    let record = daemon.api.question("m1").await;
+    let record = daemon.api.question_is("m1", "delivered").await;
     assert_eq!((&record["answer"], &record["answered_by"]["door"]), (&json!("yes"), &json!("external")));
     daemon.api.answer("m1", &json!("no")).await.problem(409, &[]);
 }

@@ -120,15 +120,33 @@ impl Api {
     /// Waits until a question has a status.
     pub(crate) async fn question_is(&self, msg_id: &str, status: &str) -> Value {
         wait_until(&format!("question {msg_id} is {status}"), async || {
-            let record = self.question(msg_id).await;
+            let reply = self.get(&format!("/api/v1/questions/{msg_id}")).await;
+            if reply.status == 404 {
+                return None;
+            }
+            let record = reply.expect(200).json();
             (record["status"] == status).then_some(record)
         })
         .await
     }
 
-    /// The live picture.
+    /// The live picture, which follows the journal by a moment.
     pub(crate) async fn state(&self) -> Value {
         self.get("/api/v1/state").await.expect(200).json()
+    }
+
+    /// Waits until the live picture satisfies the condition; that picture.
+    pub(crate) async fn state_with(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        wait_until(what, async || {
+            let state = self.state().await;
+            condition(&state).then_some(state)
+        })
+        .await
+    }
+
+    /// The live picture once it shows everything up to that position.
+    pub(crate) async fn state_at(&self, seq: u64) -> Value {
+        self.state_with(&format!("the state has event {seq}"), |state| state["last_seq"].as_u64() >= Some(seq)).await
     }
 
     /// The journal from the beginning, by pattern.
@@ -142,6 +160,11 @@ impl Api {
             after = last["seq"].as_u64().expect("every event has its seq");
             events.extend(page);
         }
+    }
+
+    /// Waits until a workspace has a value, and gives it.
+    pub(crate) async fn value_of(&self, workspace: &str, key: &str) -> Value {
+        wait_until(&format!("{workspace} has {key}"), async || self.value(workspace, key).await).await
     }
 
     /// A workspace's value; `None` where there is none.
