@@ -3,7 +3,10 @@
 //! - `support`: the daemon, the browser, other processes, HTTP and event streams, and the one way to wait.
 //! - every other module is one subject.
 
+mod hostile;
 mod ingest;
+mod page;
 mod questions;
 mod support;
+mod wire;
 mod workspaces;
