@@ -15,7 +15,7 @@ const NDJSON: &str = "application/x-ndjson";
 fn bad_lines(problem: &Value) -> Vec<u64> {
     let lines = problem["errors"].as_array().unwrap_or_else(|| panic!("no list of errors: {problem}"));
     for line in lines {
-        assert!(!line["error"].as_str().unwrap_or_default().is_empty(), "no reason: {problem}");
+        assert!(!line["detail"].as_str().unwrap_or_default().is_empty(), "no reason: {problem}");
     }
     lines.iter().filter_map(|line| line["line"].as_u64()).collect()
 }
