@@ -1,12 +1,9 @@
 //! The daemon is killed, again and again, in the middle of everything: nothing acknowledged is lost or doubled.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
 };
 
 use reqwest::Method;
@@ -34,27 +31,24 @@ fn event_id(n: usize) -> String {
 }
 
 /// Posts all the events, in batches of changing size, and counts what was acknowledged.
-async fn post_events(api: Api, acknowledged: Arc<AtomicUsize>) {
+async fn post_events(api: Api, acknowledged: &Cell<usize>) {
     let mut from = 0;
     while from < EVENTS {
         let to = (from + 1 + from % 37).min(EVENTS);
         let one = |n| json!({"id": event_id(n), "category": "tool", "action": "called", "agent_id": "busy"});
         let batch: Value = (from..to).map(one).collect();
         insist(&api, "/api/v1/events", &batch).await.expect(200);
-        acknowledged.fetch_add(to - from, Ordering::Relaxed);
+        acknowledged.set(to);
         from = to;
     }
 }
 
 /// Answers all the questions; who was told "taken" must find the answer.
-async fn answer_questions(api: Api, acknowledged: Arc<AtomicUsize>) -> HashMap<String, bool> {
+async fn answer_questions(api: Api, acknowledged: &Cell<usize>) -> HashMap<String, bool> {
     let mut taken = HashMap::new();
     for n in 0..QUESTIONS {
         // Spread over the whole stream of events.
-        wait_until("more events are in", async || {
-            (acknowledged.load(Ordering::Relaxed) >= n * EVENTS / QUESTIONS).then_some(())
-        })
-        .await;
+        wait_until("more events are in", async || (acknowledged.get() >= n * EVENTS / QUESTIONS).then_some(())).await;
         let path = format!("/api/v1/questions/q{n}/answer");
         let reply = insist(&api, &path, &json!({"answer": format!("answer {n}")})).await;
         // 409: an earlier attempt had been decided, and the daemon died before it could say so.
@@ -92,18 +86,19 @@ async fn nothing_acknowledged_is_lost_or_doubled() {
     let root = tempfile::tempdir().unwrap();
     let mut daemon = Daemon::setup().args(["--workspace-root", root.path().to_str().unwrap()]).start().await;
     let files = ask_questions(&daemon, root.path()).await;
-    let acknowledged = Arc::new(AtomicUsize::new(0));
-    let events = tokio::spawn(post_events(daemon.api.clone(), acknowledged.clone()));
-    let answers = tokio::spawn(answer_questions(daemon.api.clone(), acknowledged.clone()));
-    for kill in 1..=KILLS {
-        wait_until("the stream is in its middle", async || {
-            (acknowledged.load(Ordering::Relaxed) >= kill * EVENTS / (KILLS + 1)).then_some(())
-        })
-        .await;
-        daemon.crash().await;
-    }
-    events.await.unwrap();
-    let taken = answers.await.unwrap();
+    let acknowledged = Cell::new(0);
+    let api = daemon.api.clone();
+    let kills = async {
+        for kill in 1..=KILLS {
+            wait_until("the stream is in its middle", async || {
+                (acknowledged.get() >= kill * EVENTS / (KILLS + 1)).then_some(())
+            })
+            .await;
+            daemon.crash().await;
+        }
+    };
+    let (taken, (), ()) =
+        tokio::join!(answer_questions(api.clone(), &acknowledged), post_events(api, &acknowledged), kills);
     // Once more after the last acknowledgement, when everything of it must be durable.
     daemon.crash().await;
     check_events(&daemon).await;

@@ -191,7 +191,8 @@ async fn bad_token_files_are_refused() {
         let file = token_file(&home.path().join("tokens"), text, mode);
         let mut command = Daemon::program(home.path());
         command.args(["serve", "--listen", "127.0.0.1:0", "--token-file"]).arg(file);
-        let finished = Process::spawn(command.arg("--data").arg(home.path().join("data"))).wait().await;
+        command.arg("--data").arg(home.path().join("data"));
+        let finished = Process::spawn(command).wait().await;
         assert!(finished.code.is_some_and(|code| code != 0), "{finished:?}");
         assert!(!finished.stderr.contains(OPERATOR), "a token is in the error");
         finished.complains(&[needle]);

@@ -3,12 +3,15 @@
 //! - `support`: the daemon, the browser, other processes, HTTP and event streams, and the one way to wait.
 //! - every other module is one subject.
 
+mod cli;
 mod crash;
 mod guard;
 mod hostile;
 mod ingest;
 mod page;
 mod questions;
+mod replay;
+mod screenshots;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;
