@@ -135,9 +135,10 @@ async fn tail_prints_what_happens() {
         let line = tail.line();
         tokio::pin!(line);
         loop {
+            let agent = format!("early-{emitted}");
             tokio::select! {
                 line = &mut line => break line,
-                () = daemon.api.start_agent(&format!("early-{emitted}")) => emitted += 1,
+                () = daemon.api.start_agent(&agent) => emitted += 1,
             }
         }
     };

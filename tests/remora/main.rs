@@ -4,7 +4,9 @@
 //! - every other module is one subject.
 
 mod cli;
+mod closing;
 mod crash;
+mod embedded;
 mod guard;
 mod hostile;
 mod ingest;
