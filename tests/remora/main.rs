@@ -3,6 +3,8 @@
 //! - `support`: the daemon, the browser, other processes, HTTP and event streams, and the one way to wait.
 //! - every other module is one subject.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod cli;
 mod closing;
 mod crash;

@@ -184,12 +184,6 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &media).await;
     }
 
-    /// Cuts the page off the network, and back on.
-    pub(crate) async fn offline(&self, offline: bool) {
-        let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
-        self.devtools("Network.emulateNetworkConditions", &conditions).await;
-    }
-
     async fn devtools(&self, command: &str, params: &Value) -> Value {
         let request = self.http.post(format!("{}/goog/cdp/execute", self.session_url));
         let reply = request.json(&json!({"cmd": command, "params": params})).send().await.expect("the driver replies");

@@ -28,7 +28,6 @@ pub(crate) struct Setup {
     args: Vec<String>,
     variables: Vec<(String, String)>,
     data: Option<PathBuf>,
-    token: Option<String>,
 }
 
 impl Setup {
@@ -50,19 +49,13 @@ impl Setup {
         self
     }
 
-    /// The token that [`Daemon::api`] shows.
-    pub(crate) fn token(mut self, token: &str) -> Self {
-        self.token = Some(token.to_owned());
-        self
-    }
-
     /// Starts the daemon and waits until it serves.
     pub(crate) async fn start(self) -> Daemon {
         let folder = TempDir::new().expect("a temporary folder");
         let mut args = self.args;
         let data = self.data.unwrap_or_else(|| folder.path().join("data"));
         args.extend(["--data".to_owned(), data.display().to_string()]);
-        let api = Api::new("", self.token.as_deref());
+        let api = Api::new("");
         let mut daemon = Daemon { folder, args, variables: self.variables, port: 0, child: None, api };
         daemon.start_again().await;
         daemon

@@ -24,11 +24,11 @@ pub(crate) struct Reply {
 }
 
 impl Api {
-    /// A door to `base`, showing the token.
-    pub(crate) fn new(base: &str, token: Option<&str>) -> Self {
+    /// A door to `base`, showing no token.
+    pub(crate) fn new(base: &str) -> Self {
         // Longer than any long poll, so that a lost reply fails the test instead of hanging it.
         let client = Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
-        Self { base: base.to_owned(), token: token.map(str::to_owned), client }
+        Self { base: base.to_owned(), token: None, client }
     }
 
     /// The same door, showing another token or none.
