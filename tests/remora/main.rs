@@ -8,6 +8,7 @@
 mod cli;
 mod closing;
 mod crash;
+mod demo;
 mod embedded;
 mod guard;
 mod hostile;

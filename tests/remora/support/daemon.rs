@@ -13,6 +13,7 @@ use super::{Api, DEADLINE, Process, process, wait_until};
 
 /// A daemon that serves until the test ends or stops it. Its logs are printed where the test fails.
 pub(crate) struct Daemon {
+    command: &'static str,
     child: Option<Child>,
     folder: TempDir,
     args: Vec<String>,
@@ -25,12 +26,19 @@ pub(crate) struct Daemon {
 /// How a daemon shall be started.
 #[derive(Default)]
 pub(crate) struct Setup {
+    demo: bool,
     args: Vec<String>,
     variables: Vec<(String, String)>,
     data: Option<PathBuf>,
 }
 
 impl Setup {
+    /// With agents of its own, in a folder of its own.
+    pub(crate) fn demo(mut self) -> Self {
+        self.demo = true;
+        self
+    }
+
     /// More arguments of `remora serve`.
     pub(crate) fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
@@ -54,9 +62,12 @@ impl Setup {
         let folder = TempDir::new().expect("a temporary folder");
         let mut args = self.args;
         let data = self.data.unwrap_or_else(|| folder.path().join("data"));
-        args.extend(["--data".to_owned(), data.display().to_string()]);
+        if !self.demo {
+            args.extend(["--data".to_owned(), data.display().to_string()]);
+        }
+        let command = if self.demo { "demo" } else { "serve" };
         let api = Api::new("");
-        let mut daemon = Daemon { folder, args, variables: self.variables, port: 0, child: None, api };
+        let mut daemon = Daemon { command, folder, args, variables: self.variables, port: 0, child: None, api };
         daemon.start_again().await;
         daemon
     }
@@ -133,7 +144,7 @@ impl Daemon {
         let stdout = self.folder.path().join("stdout");
         let log = fs::File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         let mut command = Self::program(self.folder.path());
-        command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]).args(&self.args);
+        command.args([self.command, "--listen", &format!("127.0.0.1:{}", self.port)]).args(&self.args);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stderr(log).stdout(fs::File::create(&stdout).expect("a file"));
         self.child = Some(command.spawn().expect("the program is built"));
