@@ -2,22 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{
-    Browser, Daemon,
-    http::{rows, text},
-    wait_until,
-};
-
-/// Any answer that fits.
-fn answer_to(record: &Value) -> Value {
-    match (record["options"].as_array().and_then(|options| options.first()), &record["multiple"]) {
-        (Some(option), Value::Bool(true)) => json!([option]),
-        (Some(option), _) => option.clone(),
-        (None, _) => json!("go on"),
-    }
-}
+use crate::support::{Browser, Daemon, http::text, wait_until};
 
 #[tokio::test]
 async fn the_demo_shows_the_whole_loop() {
@@ -26,11 +13,8 @@ async fn the_demo_shows_the_whole_loop() {
     let mut kinds_of_question = BTreeSet::new();
     let needed = ["agent:started", "tool:called", "agent:blocked", "agent:resumed", "agent:completed", "agent:failed"];
     wait_until("everything a newcomer shall see has happened", async || {
-        let open = daemon.api.get("/api/v1/questions?status=open").await.expect(200).json();
-        for record in rows(open, "questions") {
-            browser.find(&format!(".blocked-agent[data-msg-id=\"{}\"]", text(&record, "msg_id"))).await;
+        for record in daemon.api.answer_all().await {
             kinds_of_question.insert(if record["options"] == json!([]) { "text" } else { "options" });
-            daemon.api.answer(&text(&record, "msg_id"), &answer_to(&record)).await;
         }
         let journal = daemon.api.journal("*").await;
         let seen = |kind: &&str| {

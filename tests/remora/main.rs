@@ -10,6 +10,7 @@ mod closing;
 mod crash;
 mod demo;
 mod embedded;
+mod examples;
 mod guard;
 mod hostile;
 mod ingest;
