@@ -2,8 +2,35 @@
 //!
 //! - [`model`]: events, questions and the folds over them. Pure.
 //! - [`ports`]: the two things the actors need from the world, a [`ports::Journal`] and a [`ports::Workspace`].
+//! - [`handle`]: the one way for everything outside to talk to the actors.
+//! - The actors, one per file: [`event_bus`], [`state_aggregator`], [`workspace_registry`], [`inbox_coordinator`] with
+//!   a [`workspace_watcher`] per workspace, [`session_supervisor`] with an [`sse_session`] per browser, all under the
+//!   [`root_supervisor`].
+//!
+//! Calls flow one way: `WorkspaceRegistry` calls nobody, `InboxCoordinator` calls the registry and the bus,
+//! `SseSession` calls the aggregator. Everything that goes the other way is a cast. Every follower of events has a
+//! cursor ([`cursor`]): deliveries come at least once, and a gap is read from the journal. So any actor may die at any
+//! moment, and what it missed is made good when it is back.
 //!
 //! This crate knows no HTTP, no HTML and no database.
 
+mod cursor;
+pub mod event_bus;
+pub mod handle;
+pub mod inbox_coordinator;
+pub mod metrics;
 pub mod model;
+pub mod outbox;
 pub mod ports;
+pub mod publish;
+pub mod root_supervisor;
+pub mod session_supervisor;
+pub mod sse_session;
+pub mod state_aggregator;
+pub mod subscribers;
+pub mod system;
+pub mod view;
+pub mod workspace_registry;
+pub mod workspace_watcher;
+
+pub use handle::{Handle, Running};

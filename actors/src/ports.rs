@@ -12,7 +12,7 @@ use crate::model::{Event, Pattern, Record, Registration, Seq};
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The event.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// Its JSON, as [`Event::to_json`] writes it.
     pub json: Bytes,
 }
@@ -20,7 +20,7 @@ pub struct Entry {
 impl From<Event> for Entry {
     fn from(event: Event) -> Self {
         let json = event.to_json();
-        Self { event, json }
+        Self { event: Arc::new(event), json }
     }
 }
 
@@ -89,6 +89,9 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Up to `limit` of the wanted events after `after`, in order.
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;
+
+    /// The newest `limit` of the wanted events, oldest first.
+    async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;
 
     /// The position of the newest event; 0 while there is none.
     async fn last_seq(&self) -> Result<Seq, JournalError>;

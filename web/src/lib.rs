@@ -1,1 +1,21 @@
-//! web
+//! The web front of Remora.
+//!
+//! - [`html`]: everything that people see, and [`frame`]: how it travels.
+//! - `routes`: what can be asked for, behind `guard`: who may ask.
+//! - [`server`]: the listener and its end.
+//!
+//! Routes hold no state: each asks an actor for rendered HTML or JSON, or sends a command, through one
+//! [`remora_actors::Handle`].
+
+mod assets;
+mod context;
+mod frame;
+mod guard;
+pub mod html;
+mod problem;
+mod request;
+mod routes;
+pub mod server;
+
+pub use context::{Settings, Tokens};
+pub use html::render;

@@ -225,6 +225,11 @@ impl Draft {
         text::parse_draft(json, limits)
     }
 
+    /// True for what only a person does: answering, and writing to an agent.
+    pub fn speaks_for_a_person(&self) -> bool {
+        self.event.category == Category::User || self.event.is(Category::Agent, actions::RESUMED)
+    }
+
     /// Fills what the emitter left out.
     pub fn complete(self, now: Timestamp) -> Event {
         let id = self.id.unwrap_or_else(|| Uuid::now_v7().to_string());
@@ -242,15 +247,15 @@ pub struct Record {
     /// Its position.
     pub seq: Seq,
     /// The event.
-    pub event: Event,
+    pub event: Arc<Event>,
     /// The event as it stands in the journal, shared by every reader.
     pub json: Bytes,
 }
 
 impl Record {
     /// An event with its position.
-    pub fn new(seq: Seq, event: Event, json: Bytes) -> Arc<Self> {
-        Arc::new(Self { seq, event, json })
+    pub fn new(seq: Seq, event: impl Into<Arc<Event>>, json: Bytes) -> Arc<Self> {
+        Arc::new(Self { seq, event: event.into(), json })
     }
 
     /// Reads a record back from a journal.
@@ -258,7 +263,7 @@ impl Record {
     /// # Errors
     /// The text is not one that [`Event::to_json`] wrote.
     pub fn from_json(seq: Seq, json: Bytes) -> Result<Arc<Self>, serde_json::Error> {
-        Ok(Self::new(seq, serde_json::from_slice(&json)?, json))
+        Ok(Self::new(seq, serde_json::from_slice::<Event>(&json)?, json))
     }
 
     /// The event's JSON with its `seq` as first field.

@@ -1,9 +1,9 @@
 //! From text to events: the native form, its limits, and the splitting of a request's body into events.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{Category, Draft, Event, Invalid, Limits, Question, actions, dialect};
+use super::{AnsweredBy, Category, Door, Draft, Event, Invalid, Limits, Question, actions, dialect};
 
 /// Longest action, in bytes.
 const ACTION_BYTES: usize = 64;
@@ -36,6 +36,9 @@ pub fn parse_timestamp(value: &Value, field: &'static str) -> Result<Timestamp, 
     if (0.0..=LAST_SECOND).contains(&seconds) { Ok(timestamp) } else { Err(problem()) }
 }
 
+/// One event of a batch: its number, from 1 (the line, or the place in the array), and what was read.
+pub type Numbered = (usize, Result<Draft, Invalid>);
+
 /// Reads the events of a request's body: one object, an array of objects, or one object per line.
 ///
 /// The outer result fails where the body as a whole cannot be read; the inner ones speak of one event each, with
@@ -47,7 +50,7 @@ pub fn parse_events(
     body: &[u8],
     ndjson: bool,
     limits: &Limits,
-) -> Result<Vec<(usize, Result<Draft, Invalid>)>, Invalid> {
+) -> Result<Vec<Numbered>, Invalid> {
     Invalid::over(body.len(), limits.body_bytes, "the body", "body_bytes")?;
     let first = body.iter().find(|b| !b.is_ascii_whitespace());
     let parsed: Vec<_> = match first {
@@ -67,7 +70,7 @@ pub fn parse_events(
     Ok(parsed)
 }
 
-fn numbered<'a>(texts: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Vec<(usize, Result<Draft, Invalid>)> {
+fn numbered<'a>(texts: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Vec<Numbered> {
     texts
         .enumerate()
         .map(|(index, text)| (index + 1, text.trim_ascii()))
@@ -99,7 +102,26 @@ pub(super) fn parse_draft(json: &[u8], limits: &Limits) -> Result<Draft, Invalid
     };
     let draft = from_fields(fields, limits)?;
     check_meaning(&draft.event, limits)?;
-    Ok(draft)
+    Ok(without_false_witness(draft))
+}
+
+/// Only Remora itself says by which door an answer or a message came: what the outside tells of one is its own word.
+fn without_false_witness(mut draft: Draft) -> Draft {
+    let event = &mut draft.event;
+    let field = match (event.category, event.action.as_str()) {
+        (Category::Agent, actions::RESUMED) => "answered_by",
+        (Category::User, actions::MESSAGED) => "sent_by",
+        _ => return draft,
+    };
+    let who = match event.payload.get(field) {
+        Some(Value::String(who)) => who.as_str(),
+        Some(given) => given.get("who").and_then(Value::as_str).unwrap_or("unknown"),
+        None => "unknown",
+    };
+    let witness = AnsweredBy { who: who.to_owned(), door: Door::External };
+    event.payload.insert(field.to_owned(), json!(witness));
+    event.payload.shift_remove("picked_up");
+    draft
 }
 
 fn from_fields(mut fields: Map<String, Value>, limits: &Limits) -> Result<Draft, Invalid> {
@@ -205,8 +227,6 @@ fn check_meaning(event: &Event, limits: &Limits) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
-
     use super::*;
 
     fn parse(value: &Value) -> Result<Event, Invalid> {
@@ -258,6 +278,14 @@ mod tests {
             let error = parse(&event).expect_err(field).to_string();
             assert!(error.contains(field), "{error} should name {field}");
         }
+    }
+
+    #[test]
+    fn nobody_outside_can_say_that_a_person_answered_by_the_browser() {
+        let event = parse(&json!({"category": "agent", "action": "resumed", "agent_id": "a",
+            "payload": {"msg_id": "m", "answered_by": {"who": "ann", "door": "browser"}}}))
+        .expect("valid");
+        assert_eq!(event.payload["answered_by"], json!({"who": "ann", "door": "external"}));
     }
 
     #[test]

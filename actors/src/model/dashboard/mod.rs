@@ -115,7 +115,7 @@ impl Dashboard {
             self.keep_result(&agent, record);
             dirty |= Panels::of(Panel::Results);
         }
-        self.replace_agent(before, agent) | dirty
+        self.replace_agent(before.as_ref(), agent) | dirty
     }
 
     /// Whether an agent is blocked follows from its open questions alone.
@@ -134,21 +134,21 @@ impl Dashboard {
             if asks || !agent.state.is_terminal() {
                 agent.state = self.state_of_living(&agent.agent_id);
             }
-            dirty |= self.replace_agent(Some(before), agent);
+            dirty |= self.replace_agent(Some(&before), agent);
         }
         dirty
     }
 
-    fn replace_agent(&mut self, before: Option<Agent>, after: Agent) -> Panels {
-        if let Some(before) = &before {
+    fn replace_agent(&mut self, before: Option<&Agent>, after: Agent) -> Panels {
+        if let Some(before) = before {
             self.count(before, false);
         }
         self.count(&after, true);
-        let looks_the_same = before.as_ref().is_some_and(|b| {
+        let looks_the_same = before.is_some_and(|b| {
             (b.state, &b.name, &b.detail, &b.graph_id, &b.workspace_trouble)
                 == (after.state, &after.name, &after.detail, &after.graph_id, &after.workspace_trouble)
         });
-        let dirty = match &before {
+        let dirty = match before {
             _ if looks_the_same => Panels::NONE,
             Some(b) if b.workspace_trouble != after.workspace_trouble => Panels::of(Panel::Inbox) | Panels::AGENTS,
             _ => Panels::AGENTS,
@@ -317,7 +317,7 @@ fn update(agent: &mut Agent, record: &Record) {
             agent.workspace_id = event.text("workspace_id").map(str::to_owned);
         }
         (Category::Agent, actions::WORKSPACE_TROUBLE) => {
-            agent.workspace_trouble = event.text("detail").map(str::to_owned)
+            agent.workspace_trouble = event.text("detail").map(str::to_owned);
         }
         (Category::Agent, actions::WORKSPACE_RECOVERED) => agent.workspace_trouble = None,
         (Category::Agent, action) => match AgentState::terminal(action) {

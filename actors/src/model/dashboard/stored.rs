@@ -15,7 +15,7 @@ pub(super) struct Stored {
     agents: Vec<Agent>,
     graphs: BTreeMap<String, GraphProgress>,
     inbox: Inbox,
-    log: Vec<(Seq, Event)>,
+    log: Vec<(Seq, Arc<Event>)>,
     results: VecDeque<ResultItem>,
     last_seq: Seq,
     keep_agents: usize,
@@ -27,7 +27,7 @@ impl From<Dashboard> for Stored {
             agents: dashboard.agents.into_values().collect(),
             graphs: dashboard.graphs,
             inbox: dashboard.inbox,
-            log: dashboard.log.iter().map(|record| (record.seq, record.event.clone())).collect(),
+            log: dashboard.log.iter().map(|record| (record.seq, Arc::clone(&record.event))).collect(),
             results: dashboard.results,
             last_seq: dashboard.last_seq,
             keep_agents: dashboard.keep_agents,
@@ -54,7 +54,7 @@ impl From<Stored> for Dashboard {
     }
 }
 
-fn restore((seq, event): (Seq, Event)) -> Arc<Record> {
+fn restore((seq, event): (Seq, Arc<Event>)) -> Arc<Record> {
     let json = event.to_json();
     Record::new(seq, event, json)
 }

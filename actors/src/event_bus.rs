@@ -1,0 +1,200 @@
+//! The `EventBus`: numbers events by journaling them, then delivers them.
+//!
+//! One commit runs at a time. Events that come meanwhile go into the next one together; a lone event does not wait for
+//! company. What a person does comes before what agents do.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    cursor,
+    model::{Record, Seq},
+    ports::{Appended, Entry, JournalError},
+    system::{Role, System},
+};
+
+/// Events in one commit: large enough that the commit's cost vanishes, small enough that nobody waits long for it.
+const COMMIT_EVENTS: usize = 10_000;
+
+/// A publisher's events.
+#[derive(Debug)]
+pub struct Publish {
+    /// The events, validated.
+    pub entries: Arc<[Entry]>,
+    /// True for what a person has done: it goes into the next commit.
+    pub urgent: bool,
+    /// The room they take up.
+    pub room: Vec<OwnedSemaphorePermit>,
+    /// Told once the events are durable, or are not.
+    pub reply: RpcReplyPort<Result<Vec<Appended>, JournalError>>,
+}
+
+/// A commit that has ended.
+#[derive(Debug)]
+pub struct Commit {
+    publishes: Vec<Publish>,
+    result: Result<Vec<Appended>, JournalError>,
+}
+
+/// What the bus is told.
+#[derive(Debug)]
+pub enum EventBusMessage {
+    /// Take these events in.
+    Publish(Publish),
+    /// A commit has ended.
+    Committed(Box<Commit>),
+    /// Answer, to show that you can.
+    Ping(RpcReplyPort<()>),
+    /// Die.
+    #[cfg(feature = "fault-injection")]
+    Panic,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct EventBus;
+
+/// Its state.
+#[derive(Debug)]
+pub struct EventBusState {
+    system: Arc<System>,
+    waiting: VecDeque<Publish>,
+    committing: bool,
+}
+
+impl Actor for EventBus {
+    type Msg = EventBusMessage;
+    type State = EventBusState;
+    type Arguments = Arc<System>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Self::Msg>,
+        system: Arc<System>,
+    ) -> Result<EventBusState, ActorProcessingErr> {
+        let last = system.journal().last_seq().await?;
+        let mut state = EventBusState { system, waiting: VecDeque::new(), committing: false };
+        state.deliver_until(last).await?;
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut EventBusState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            EventBusMessage::Publish(publish) if publish.urgent => state.waiting.push_front(publish),
+            EventBusMessage::Publish(publish) => state.waiting.push_back(publish),
+            EventBusMessage::Committed(commit) => {
+                state.committing = false;
+                state.finish(*commit).await;
+            }
+            EventBusMessage::Ping(reply) => {
+                let _ = reply.send(());
+            }
+            #[cfg(feature = "fault-injection")]
+            EventBusMessage::Panic => panic!("told to"),
+        }
+        if !state.committing && !state.waiting.is_empty() {
+            state.committing = true;
+            state.start_commit(&myself);
+        }
+        Ok(())
+    }
+}
+
+impl EventBusState {
+    fn start_commit(&mut self, myself: &ActorRef<EventBusMessage>) {
+        let mut publishes = Vec::new();
+        let mut events = 0;
+        while let Some(publish) = self.waiting.pop_front() {
+            events += publish.entries.len();
+            publishes.push(publish);
+            if events >= COMMIT_EVENTS {
+                break;
+            }
+        }
+        let entries = match publishes.as_slice() {
+            [single] => Arc::clone(&single.entries),
+            many => many.iter().flat_map(|publish| publish.entries.iter().cloned()).collect(),
+        };
+        let (system, myself) = (Arc::clone(&self.system), myself.clone());
+        tokio::spawn(async move {
+            let result = system.journal().append(entries).await;
+            let commit = EventBusMessage::Committed(Box::new(Commit { publishes, result }));
+            // Should this bus have died meanwhile, its successor delivers; the publishers then ask again, and the
+            // events' ids make that harmless.
+            if let Err(ractor::MessagingErr::SendErr(commit)) = myself.cast(commit) {
+                system.cast(Role::EventBus, commit);
+            }
+        });
+    }
+
+    async fn finish(&mut self, commit: Commit) {
+        let Commit { mut publishes, result } = commit;
+        let appended = match result {
+            Ok(appended) => appended,
+            Err(error) => {
+                self.system.metrics.journal_failures.inc();
+                tracing::error!(%error, "events were not journaled");
+                for publish in publishes {
+                    let _ = publish.reply.send(Err(error.clone()));
+                }
+                return;
+            }
+        };
+        self.system.metrics.journal_commits.inc();
+        self.deliver(&mut publishes, &appended).await;
+        let mut rest = appended.as_slice();
+        for publish in publishes {
+            let (mine, others) = rest.split_at(publish.entries.len());
+            rest = others;
+            let _ = publish.reply.send(Ok(mine.to_vec()));
+        }
+    }
+
+    async fn deliver(&mut self, publishes: &mut [Publish], appended: &[Appended]) {
+        let room = publishes.iter_mut().flat_map(|publish| publish.room.drain(..)).collect();
+        let entries = publishes.iter().flat_map(|publish| publish.entries.iter());
+        let records: Vec<_> = entries.zip(appended).filter_map(|(entry, appended)| record(entry, *appended)).collect();
+        let System { metrics, subscribers, .. } = &*self.system;
+        metrics.events_accepted.inc_by(records.len() as u64);
+        metrics.events_duplicate.inc_by((appended.len() - records.len()) as u64);
+        let next = subscribers.delivered().map_or(1, |seq| seq + 1);
+        if records.first().is_some_and(|first| first.seq == next) {
+            subscribers.deliver(records, room);
+        } else if let Some(last) = appended.iter().map(|appended| appended.seq()).max()
+            && let Err(error) = self.deliver_until(last).await
+        {
+            // The next delivery closes the gap.
+            tracing::error!(%error, "journaled events cannot be read back");
+        }
+    }
+
+    /// Delivers from the journal what an earlier bus committed and did not live to deliver.
+    async fn deliver_until(&mut self, last: Seq) -> Result<(), JournalError> {
+        let subscribers = &self.system.subscribers;
+        match subscribers.delivered() {
+            // Followers read the history by themselves when they start.
+            None => subscribers.start_at(last),
+            Some(delivered) => {
+                cursor::replay(self.system.journal(), delivered, last, |record| {
+                    subscribers.deliver(vec![Arc::clone(record)], Vec::new());
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn record(entry: &Entry, appended: Appended) -> Option<Arc<Record>> {
+    match appended {
+        Appended::New(seq) => Some(Record::new(seq, Arc::clone(&entry.event), entry.json.clone())),
+        Appended::Duplicate(_) => None,
+    }
+}

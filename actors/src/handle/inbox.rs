@@ -1,0 +1,114 @@
+//! Questions, answers and messages.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Handle;
+use crate::{
+    inbox_coordinator::{
+        Ask, AskError, Asked, FindError, InboxCoordinatorMessage, Respond, RespondError, SendMessage, Target,
+    },
+    model::{AnsweredBy, QuestionRecord, Status},
+    publish::PublishError,
+    system::{Role, Unreachable},
+};
+
+const COORDINATOR: Role = Role::InboxCoordinator;
+
+impl Handle {
+    /// Puts a question.
+    ///
+    /// # Errors
+    /// Outer: the coordinator does not answer; asking again with the same id is harmless. Inner: [`AskError`].
+    pub async fn ask(&self, ask: Ask) -> Result<Result<Asked, AskError>, Unreachable> {
+        let message = |reply| InboxCoordinatorMessage::Ask(Box::new(ask.clone()), reply);
+        self.system.call(COORDINATOR, message).await
+    }
+
+    /// Answers a question. On success the decision is durable.
+    ///
+    /// # Errors
+    /// Outer: the coordinator does not answer. Inner: [`RespondError`].
+    pub async fn respond(
+        &self,
+        target: Target,
+        answer: Value,
+        answered_by: AnsweredBy,
+    ) -> Result<Result<QuestionRecord, RespondError>, Unreachable> {
+        let respond = Respond { target, answer, answered_by, claim_id: Uuid::now_v7().to_string() };
+        let message = |reply| InboxCoordinatorMessage::Respond(Box::new(respond.clone()), reply);
+        self.system.call(COORDINATOR, message).await
+    }
+
+    /// Withdraws a question.
+    ///
+    /// # Errors
+    /// Outer: the coordinator does not answer. Inner: [`RespondError`].
+    pub async fn cancel(&self, target: Target) -> Result<Result<QuestionRecord, RespondError>, Unreachable> {
+        self.system.call(COORDINATOR, |reply| InboxCoordinatorMessage::Cancel(target.clone(), reply)).await
+    }
+
+    /// One question.
+    ///
+    /// # Errors
+    /// Outer: the coordinator does not answer. Inner: [`FindError`].
+    pub async fn question(&self, target: Target) -> Result<Result<QuestionRecord, FindError>, Unreachable> {
+        self.system.call(COORDINATOR, |reply| InboxCoordinatorMessage::Find(target.clone(), reply)).await
+    }
+
+    /// The questions of a status, the most pressing first if they are open; or all.
+    ///
+    /// # Errors
+    /// The coordinator does not answer.
+    pub async fn questions(&self, status: Option<Status>) -> Result<Vec<QuestionRecord>, Unreachable> {
+        self.system.call(COORDINATOR, |reply| InboxCoordinatorMessage::List(status, reply)).await
+    }
+
+    /// One question, once it is not open any more or the time is up. An answer returned here counts as picked up.
+    ///
+    /// # Errors
+    /// Outer: the coordinator does not answer. Inner: [`FindError`].
+    pub async fn wait(
+        &self,
+        target: Target,
+        limit: Duration,
+    ) -> Result<Result<QuestionRecord, FindError>, Unreachable> {
+        let found = match self.question(target).await? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        let key = found.question.key();
+        let wait = |reply| InboxCoordinatorMessage::Wait(key.clone(), reply);
+        let record = match found.status {
+            Status::Open => self.system.call_within(limit, COORDINATOR, wait).await.unwrap_or(found),
+            _ => found,
+        };
+        if record.status != Status::Answered {
+            return Ok(Ok(record));
+        }
+        let picked_up = |reply| InboxCoordinatorMessage::PickedUp { key: key.clone(), reply: Some(reply) };
+        Ok(Ok(self.system.call(COORDINATOR, picked_up).await?))
+    }
+
+    /// Writes to an agent. On success the message is durable; its id is returned.
+    ///
+    /// # Errors
+    /// The message could not be journaled.
+    pub async fn send_message(
+        &self,
+        agent_id: &str,
+        content: &str,
+        sent_by: AnsweredBy,
+    ) -> Result<String, PublishError> {
+        let message = SendMessage {
+            message_id: Uuid::now_v7().to_string(),
+            agent_id: agent_id.to_owned(),
+            content: content.to_owned(),
+            sent_by,
+        };
+        let send = |reply| InboxCoordinatorMessage::SendMessage(Box::new(message.clone()), reply);
+        self.system.call(COORDINATOR, send).await?
+    }
+}

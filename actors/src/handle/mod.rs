@@ -1,0 +1,118 @@
+//! The `Handle`: the one way for everything outside to talk to the actors. Cheap to clone.
+
+mod inbox;
+mod journal;
+mod view;
+mod workspaces;
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorRef, RpcReplyPort};
+
+pub use journal::{EventStream, Receipt};
+pub use view::Session;
+pub use workspaces::WorkspaceAccessError;
+
+use crate::{
+    event_bus::EventBusMessage,
+    inbox_coordinator::InboxCoordinatorMessage,
+    metrics::Metrics,
+    model::Limits,
+    root_supervisor::{RootSupervisor, RootSupervisorMessage},
+    session_supervisor::SessionSupervisorMessage,
+    state_aggregator::StateAggregatorMessage,
+    system::{Role, System, Unreachable, World},
+    workspace_registry::WorkspaceRegistryMessage,
+};
+
+/// How long an actor may take to show that it is there.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A running daemon's actors.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    system: Arc<System>,
+}
+
+/// The actors, to be waited for and stopped. One per daemon, kept by whoever started them.
+#[derive(Debug)]
+pub struct Running {
+    root: ActorRef<RootSupervisorMessage>,
+    ended: tokio::task::JoinHandle<()>,
+}
+
+/// The actors could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the actors did not start: {0}")]
+pub struct StartError(String);
+
+impl Handle {
+    /// Starts all actors. On return the state is rebuilt and everything serves.
+    ///
+    /// # Errors
+    /// [`StartError`]: the journal cannot be read.
+    pub async fn start(world: World) -> Result<(Self, Running), StartError> {
+        let system = Arc::new(System::new(world));
+        let (root, ended) = RootSupervisor::spawn(None, RootSupervisor, Arc::clone(&system))
+            .await
+            .map_err(|error| StartError(error.to_string()))?;
+        Ok((Self { system }, Running { root, ended }))
+    }
+
+    /// The bounds.
+    pub fn limits(&self) -> &Limits {
+        self.system.limits()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.system.metrics
+    }
+
+    /// Asks an actor whether it is there.
+    ///
+    /// # Errors
+    /// [`Unreachable`]: not within a second.
+    pub async fn ping(&self, role: Role) -> Result<(), Unreachable> {
+        let system = &self.system;
+        match role {
+            Role::EventBus => system.call_within(PING_TIMEOUT, role, EventBusMessage::Ping).await,
+            Role::StateAggregator => system.call_within(PING_TIMEOUT, role, StateAggregatorMessage::Ping).await,
+            Role::WorkspaceRegistry => system.call_within(PING_TIMEOUT, role, WorkspaceRegistryMessage::Ping).await,
+            Role::InboxCoordinator => system.call_within(PING_TIMEOUT, role, InboxCoordinatorMessage::Ping).await,
+            Role::SessionSupervisor => {
+                let ping = |reply: RpcReplyPort<()>| SessionSupervisorMessage::Ping(reply);
+                system.call_within(PING_TIMEOUT, role, ping).await
+            }
+        }
+    }
+
+    /// Makes an actor panic. `false`: there is none of that name.
+    #[cfg(feature = "fault-injection")]
+    pub fn panic(&self, actor: &str) -> bool {
+        let system = &self.system;
+        match actor {
+            "event-bus" => system.cast(Role::EventBus, EventBusMessage::Panic),
+            "state-aggregator" => system.cast(Role::StateAggregator, StateAggregatorMessage::Panic),
+            "workspace-registry" => system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Panic),
+            "inbox-coordinator" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Panic),
+            "workspace-watcher" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::PanicWatchers),
+            "session-supervisor" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Panic),
+            "sse-session" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::PanicSessions),
+            _ => false,
+        }
+    }
+}
+
+impl Running {
+    /// Returns when the actors have ended by themselves: restarting one of them did not help.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.ended).await;
+    }
+
+    /// Stops all actors in order: streams first, the picture is saved last.
+    pub async fn stop(self) {
+        let _ = self.root.cast(RootSupervisorMessage::Stop);
+        let _ = self.ended.await;
+    }
+}

@@ -1,0 +1,182 @@
+//! Deciding a question: the first claim wins, durably.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::InboxCoordinatorState;
+use crate::{
+    model::{Answer, AnsweredBy, Door, Event, OnDeadline, Question, QuestionKey, QuestionRecord, Status, actions},
+    ports::WorkspaceError,
+};
+
+/// How a question ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+pub enum Outcome {
+    /// With an answer.
+    Answered(Answer),
+    /// Without one, by its deadline.
+    Expired {
+        /// When.
+        at: Timestamp,
+    },
+    /// Without one, because nobody wants it any more.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// Cancelled now.
+    pub fn cancelled(reason: &str) -> Self {
+        Self::Cancelled { at: Timestamp::now(), reason: reason.to_owned() }
+    }
+
+    /// What a question's own policy says at its deadline.
+    pub fn of_deadline(question: &Question, now: Timestamp) -> Self {
+        let by_policy = |answer: Value| {
+            let answered_by = AnsweredBy { who: "deadline".to_owned(), door: Door::Policy };
+            Self::Answered(Answer { answer, answered_by, responded_at: now })
+        };
+        match question.on_deadline {
+            OnDeadline::Expire | OnDeadline::Wait => Self::Expired { at: now },
+            OnDeadline::Default => by_policy(question.default.clone()),
+            OnDeadline::Deny => by_policy("deny".into()),
+        }
+    }
+}
+
+/// A claim on a question, as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Who claims: the same claim made again, after a lost reply, is the same.
+    pub claim_id: String,
+    /// What is claimed.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl Claim {
+    /// A claim of its own.
+    pub fn new(outcome: Outcome) -> Self {
+        Self { claim_id: Uuid::now_v7().to_string(), outcome }
+    }
+
+    /// The event that tells of it. It always has the same id, so it is journaled once.
+    fn to_event(&self, question: &Question) -> Event {
+        let key = [question.workspace_id.as_str(), question.msg_id.as_str()];
+        let mut payload = json!({
+            "msg_id": question.msg_id,
+            "workspace_id": question.workspace_id,
+            "question": question.question,
+        });
+        let (action, at) = match &self.outcome {
+            Outcome::Answered(answer) => {
+                payload["answer"] = answer.answer.clone();
+                payload["answered_by"] = json!(answer.answered_by);
+                if answer.answered_by.door == Door::External {
+                    payload["picked_up"] = Value::Bool(false);
+                }
+                (actions::RESUMED, answer.responded_at)
+            }
+            Outcome::Expired { at } => {
+                payload["reason"] = "nobody answered before the deadline".into();
+                (actions::QUESTION_EXPIRED, *at)
+            }
+            Outcome::Cancelled { at, reason } => {
+                payload["reason"] = reason.as_str().into();
+                (actions::QUESTION_CANCELLED, *at)
+            }
+        };
+        Event::of_agent(&question.agent_id, action, at, &key, payload)
+    }
+
+    /// The question as it will be once the claim is journaled.
+    pub(super) fn applied_to(&self, mut record: QuestionRecord) -> QuestionRecord {
+        match &self.outcome {
+            Outcome::Answered(answer) => {
+                record.status = Status::Answered;
+                record.answer = Some(answer.clone());
+            }
+            Outcome::Expired { .. } => record.status = Status::Expired,
+            Outcome::Cancelled { reason, .. } => {
+                record.status = Status::Cancelled;
+                record.closed_reason = Some(reason.clone());
+            }
+        }
+        record
+    }
+}
+
+fn claim_key(key: &QuestionKey) -> String {
+    Event::stable_id("claim", &[&key.workspace_id, &key.msg_id])
+}
+
+impl InboxCoordinatorState {
+    /// The claim on a question, if there is one.
+    pub(super) async fn claimed(&self, key: &QuestionKey) -> Result<Option<Claim>, WorkspaceError> {
+        let stored = self.system.world.claims.get(&claim_key(key)).await?;
+        Ok(stored.and_then(|value| serde_json::from_value(value).ok()))
+    }
+
+    /// Claims a question. Returns the claim that won, which may be an earlier one.
+    pub(super) async fn claim(&self, key: &QuestionKey, claim: Claim) -> Result<Claim, WorkspaceError> {
+        let value = serde_json::to_value(&claim).unwrap_or_default();
+        if self.system.world.claims.compare_and_set(&claim_key(key), None, &value).await? {
+            return Ok(claim);
+        }
+        Ok(self.claimed(key).await?.unwrap_or(claim))
+    }
+
+    /// Journals what a claim decided. A claim that cannot be journaled now is journaled later: it stands.
+    pub(super) async fn complete(&mut self, key: &QuestionKey, claim: &Claim) {
+        let Some(record) = self.inbox.get(key) else { return };
+        let event = claim.to_event(&record.question);
+        self.record(vec![event]).await;
+    }
+
+    /// Ends a question, unless it has ended already.
+    pub(super) async fn close(&mut self, key: &QuestionKey, outcome: Outcome) -> Result<(), WorkspaceError> {
+        if self.inbox.get(key).is_none_or(|record| record.status != Status::Open) {
+            return Ok(());
+        }
+        let claim = self.claim(key, Claim::new(outcome)).await?;
+        self.complete(key, &claim).await;
+        Ok(())
+    }
+
+    /// An answer that somebody wrote into the workspace without Remora is the truth, as the agent reads it.
+    pub(super) async fn accept_external(&mut self, key: &QuestionKey, response: &Value) {
+        let Some(record) = self.inbox.get(key) else { return };
+        if record.status != Status::Open && !record.is_unwritten() {
+            return;
+        }
+        // Read back after a crash: Remora's own, and journaled as such.
+        if record.response().as_ref() == Some(response) {
+            return;
+        }
+        let question = record.question.clone();
+        let text = |name: &str| response.get(name).and_then(Value::as_str);
+        let responded_at = text("responded_at").and_then(|t| t.parse().ok()).unwrap_or_else(Timestamp::now);
+        let answer = Answer {
+            answer: response.get("answer").unwrap_or(response).clone(),
+            answered_by: AnsweredBy { who: text("answered_by").unwrap_or("unknown").to_owned(), door: Door::External },
+            responded_at,
+        };
+        let mine = Claim::new(Outcome::Answered(answer));
+        match self.claim(key, mine.clone()).await {
+            Ok(won) if won == mine => self.complete(key, &won).await,
+            // Decided here at the same moment: the decision stays on record, the workspace's answer outweighs it.
+            _ => {
+                let event = mine.to_event(&question);
+                let id = Event::stable_id("superseded", &[&key.workspace_id, &key.msg_id]);
+                self.record(vec![Event { id, ..event }]).await;
+            }
+        }
+    }
+}

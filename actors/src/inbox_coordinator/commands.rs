@@ -1,0 +1,361 @@
+//! What people and agents ask of the coordinator, and what watchers tell it.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome};
+use crate::{
+    model::{
+        Answer, AnsweredBy, Category, Event, Invalid, Question, QuestionKey, QuestionRecord, Registration, Status,
+        actions,
+    },
+    ports::WorkspaceError,
+    publish::PublishError,
+    system::{Role, Unreachable},
+    workspace_registry::WorkspaceRegistryMessage,
+};
+
+/// A question put through Remora.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Who asks.
+    pub agent_id: String,
+    /// Its id; the same id with the same question is the same question again.
+    pub msg_id: String,
+    /// Where the answer goes; `None`: the agent's workspace.
+    pub workspace_id: Option<String>,
+    /// The record's other fields.
+    pub fields: Map<String, Value>,
+}
+
+/// A question that was put.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The question.
+    pub record: QuestionRecord,
+    /// False where it had been asked before.
+    pub is_new: bool,
+}
+
+/// Why a question was not put.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// It is no proper question.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// Another question has this id.
+    #[error("another question has the msg_id `{0}` in this workspace; choose another or leave it out")]
+    Conflict(String),
+    /// The agent has asked too much.
+    #[error("the agent has {0} questions open, more are not allowed by `open_questions_per_agent`")]
+    TooMany(usize),
+    /// It could not be journaled.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// Which question is meant.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// By its id; `None`: the agent's only open question.
+    pub msg_id: Option<String>,
+    /// By its agent.
+    pub agent_id: Option<String>,
+    /// By its workspace.
+    pub workspace_id: Option<String>,
+}
+
+/// Why no question, or not one, was found.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FindError {
+    /// There is none.
+    #[error("there is no such question, or it was closed long ago")]
+    Unknown,
+    /// There are several.
+    #[error("{} questions fit; name one by `msg_id` and `workspace_id`", .0.len())]
+    Ambiguous(Vec<QuestionRecord>),
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Respond {
+    /// To which question.
+    pub target: Target,
+    /// The answer.
+    pub answer: Value,
+    /// From whom.
+    pub answered_by: AnsweredBy,
+    /// Names this attempt, so that repeating it after a lost reply is harmless.
+    pub claim_id: String,
+}
+
+/// Why an answer was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum RespondError {
+    /// No question, or not one, was found.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The question is not open any more.
+    #[error("the question is {} already", .0.status.as_str())]
+    Closed(Box<QuestionRecord>),
+    /// It is no answer to this question.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// It could not be made durable.
+    #[error("the answer could not be stored: {0}")]
+    Store(#[from] WorkspaceError),
+}
+
+/// A message from a person to an agent.
+#[derive(Debug, Clone)]
+pub struct SendMessage {
+    /// Its id; sending it again is harmless.
+    pub message_id: String,
+    /// To whom.
+    pub agent_id: String,
+    /// The text.
+    pub content: String,
+    /// From whom.
+    pub sent_by: AnsweredBy,
+}
+
+impl InboxCoordinatorState {
+    /// Handles what wants a reply; gives back what does not.
+    pub(super) async fn command(&mut self, message: InboxCoordinatorMessage) -> Option<InboxCoordinatorMessage> {
+        match message {
+            InboxCoordinatorMessage::Ask(ask, reply) => {
+                let _ = reply.send(self.ask(*ask).await);
+            }
+            InboxCoordinatorMessage::Respond(respond, reply) => {
+                let _ = reply.send(self.respond(*respond).await);
+            }
+            InboxCoordinatorMessage::Cancel(target, reply) => {
+                let _ = reply.send(self.cancel(&target).await);
+            }
+            InboxCoordinatorMessage::Find(target, reply) => {
+                let _ = reply.send(self.find(&target).cloned());
+            }
+            InboxCoordinatorMessage::List(status, reply) => {
+                let wanted = |record: &&QuestionRecord| status.is_none_or(|status| status == record.status);
+                let _ = reply.send(match status {
+                    Some(Status::Open) => self.inbox.open().into_iter().cloned().collect(),
+                    _ => self.inbox.iter().filter(wanted).cloned().collect(),
+                });
+            }
+            InboxCoordinatorMessage::Wait(key, reply) => match self.inbox.get(&key) {
+                Some(record) if record.status == Status::Open => {
+                    let waiters = self.waiters.entry(key).or_default();
+                    waiters.retain(|waiter| !waiter.is_closed());
+                    waiters.push(reply);
+                }
+                Some(record) => {
+                    let _ = reply.send(record.clone());
+                }
+                None => {}
+            },
+            InboxCoordinatorMessage::SendMessage(message, reply) => {
+                let _ = reply.send(self.send_message(*message).await);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Handles what a watcher or the registry has seen.
+    pub(super) async fn observe(&mut self, message: InboxCoordinatorMessage) {
+        match message {
+            InboxCoordinatorMessage::OutboxQuestion { key, agent_id, fields } => {
+                self.found_question(key, agent_id, &fields).await;
+            }
+            InboxCoordinatorMessage::InboxResponse { key, response } => self.accept_external(&key, &response).await,
+            InboxCoordinatorMessage::Written { key, at } => self.note_on(&key, actions::ANSWER_WRITTEN, at).await,
+            InboxCoordinatorMessage::PickedUp { key, reply } => {
+                if self.inbox.get(&key).is_some_and(|record| record.status == Status::Answered) {
+                    self.note_on(&key, actions::ANSWER_DELIVERED, Timestamp::now()).await;
+                }
+                if let (Some(reply), Some(record)) = (reply, self.inbox.get(&key)) {
+                    let _ = reply.send(record.clone());
+                }
+            }
+            InboxCoordinatorMessage::GaveUp { key } => self.give_up(&key).await,
+            InboxCoordinatorMessage::MessageWritten { agent_id, message_id } => {
+                self.note_on_message(&agent_id, actions::MESSAGE_WRITTEN, &message_id).await;
+            }
+            InboxCoordinatorMessage::MessageTaken { agent_id, message_id } => {
+                self.note_on_message(&agent_id, actions::MESSAGE_DELIVERED, &message_id).await;
+            }
+            InboxCoordinatorMessage::Trouble { agent_id, workspace_id, detail, at } => {
+                let action = if detail.is_some() { actions::WORKSPACE_TROUBLE } else { actions::WORKSPACE_RECOVERED };
+                let payload = json!({"workspace_id": workspace_id, "detail": detail});
+                let key = [workspace_id.as_str(), &at.to_string()];
+                self.record(vec![Event::of_agent(&agent_id, action, at, &key, payload)]).await;
+            }
+            InboxCoordinatorMessage::Watch(watched) => self.watch(watched).await,
+            InboxCoordinatorMessage::Unwatch(workspace_id) => self.unwatch(&workspace_id),
+            _ => {}
+        }
+    }
+
+    async fn ask(&mut self, ask: Ask) -> Result<Asked, AskError> {
+        let Ask { agent_id, msg_id, workspace_id, fields } = ask;
+        let workspace_id = match workspace_id {
+            Some(id) => id,
+            None => self.workspace_of(&agent_id).await?,
+        };
+        let limits = self.system.limits();
+        let key = QuestionKey { msg_id, workspace_id };
+        let now = Timestamp::now();
+        if let Some(known) = self.inbox.get(&key) {
+            // The same fields, read as of the moment when they were first read.
+            let again = Question::from_fields(key, &agent_id, known.question.created_at, &fields, limits)?;
+            let same = again == known.question;
+            return if same {
+                Ok(Asked { record: known.clone(), is_new: false })
+            } else {
+                Err(AskError::Conflict(again.msg_id))
+            };
+        }
+        let question = Question::from_fields(key.clone(), &agent_id, now, &fields, limits)?;
+        if self.inbox.open_of(&agent_id).len() >= limits.open_questions_per_agent {
+            return Err(AskError::TooMany(limits.open_questions_per_agent));
+        }
+        self.publish(vec![question.to_event(now)]).await?;
+        let record = self.inbox.get(&key).cloned().unwrap_or_else(|| QuestionRecord::new(question));
+        Ok(Asked { record, is_new: true })
+    }
+
+    async fn workspace_of(&self, agent_id: &str) -> Result<String, PublishError> {
+        let resolve = |reply| WorkspaceRegistryMessage::Resolve(agent_id.to_owned(), reply);
+        let found: Result<Registration, Unreachable> = self.system.call(Role::WorkspaceRegistry, resolve).await;
+        Ok(found?.workspace_id)
+    }
+
+    fn find(&self, target: &Target) -> Result<&QuestionRecord, FindError> {
+        let fits = |record: &&QuestionRecord| {
+            let question = &record.question;
+            target.workspace_id.as_ref().is_none_or(|id| *id == question.workspace_id)
+                && target.agent_id.as_ref().is_none_or(|id| *id == question.agent_id)
+        };
+        let found: Vec<_> = match (&target.msg_id, &target.agent_id) {
+            (Some(msg_id), _) => self.inbox.by_msg_id(msg_id).filter(fits).collect(),
+            (None, Some(agent_id)) => {
+                self.inbox.open_of(agent_id).iter().filter_map(|key| self.inbox.get(key)).filter(fits).collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        match found.as_slice() {
+            [] => Err(FindError::Unknown),
+            [one] => Ok(one),
+            many => Err(FindError::Ambiguous(many.iter().map(|record| (*record).clone()).collect())),
+        }
+    }
+
+    async fn respond(&mut self, respond: Respond) -> Result<QuestionRecord, RespondError> {
+        let Respond { target, answer, answered_by, claim_id } = respond;
+        let record = self.find(&target)?.clone();
+        let key = record.question.key();
+        if record.status == Status::Open {
+            record.question.check(&answer, self.system.limits())?;
+        }
+        let answer = Answer { answer, answered_by, responded_at: Timestamp::now() };
+        let mine = Claim { claim_id, outcome: Outcome::Answered(answer) };
+        let won = match record.status {
+            Status::Open => self.claim(&key, mine.clone()).await?,
+            // Closed, but perhaps by this very attempt, whose reply was lost.
+            _ => match self.claimed(&key).await? {
+                Some(claim) if claim.claim_id == mine.claim_id => claim,
+                _ => return Err(RespondError::Closed(Box::new(record))),
+            },
+        };
+        self.complete(&key, &won).await;
+        let record = match self.inbox.get(&key) {
+            Some(record) if record.status != Status::Open => record.clone(),
+            _ => won.applied_to(record),
+        };
+        if won.claim_id != mine.claim_id {
+            return Err(RespondError::Closed(Box::new(record)));
+        }
+        self.system.metrics.answers.inc();
+        Ok(record)
+    }
+
+    async fn cancel(&mut self, target: &Target) -> Result<QuestionRecord, RespondError> {
+        let record = self.find(target)?.clone();
+        match record.status {
+            Status::Open => {}
+            // Asking for it again is harmless.
+            Status::Cancelled => return Ok(record),
+            _ => return Err(RespondError::Closed(Box::new(record))),
+        }
+        let key = record.question.key();
+        let won = self.claim(&key, Claim::new(Outcome::cancelled("the asker has given up"))).await?;
+        self.complete(&key, &won).await;
+        let record = won.applied_to(record);
+        if record.status == Status::Cancelled { Ok(record) } else { Err(RespondError::Closed(Box::new(record))) }
+    }
+
+    async fn send_message(&mut self, message: SendMessage) -> Result<String, PublishError> {
+        let workspace_id = self.workspace_of(&message.agent_id).await?;
+        let payload = json!({
+            "message_id": message.message_id,
+            "workspace_id": workspace_id,
+            "content": message.content,
+            "sent_by": message.sent_by,
+        });
+        let key = [message.message_id.as_str()];
+        let event = Event::of_agent(&message.agent_id, actions::MESSAGED, Timestamp::now(), &key, payload);
+        self.publish(vec![Event { category: Category::User, ..event }]).await?;
+        Ok(message.message_id)
+    }
+
+    async fn found_question(&mut self, key: QuestionKey, agent_id: String, fields: &Map<String, Value>) {
+        if self.inbox.get(&key).is_some() {
+            return;
+        }
+        // Several agents may share a workspace: an entry may say whose it is.
+        let agent_id = fields.get("agent_id").and_then(Value::as_str).map_or(agent_id, str::to_owned);
+        let now = Timestamp::now();
+        let event = match Question::from_fields(key.clone(), &agent_id, now, fields, self.system.limits()) {
+            Ok(question) => question.to_event(now),
+            Err(error) => {
+                tracing::warn!(agent_id, msg_id = key.msg_id, %error, "outbox question refused");
+                let payload =
+                    json!({"msg_id": key.msg_id, "workspace_id": key.workspace_id, "error": error.to_string()});
+                let named = [key.workspace_id.as_str(), key.msg_id.as_str()];
+                Event::of_agent(&agent_id, "question_refused", now, &named, payload)
+            }
+        };
+        self.record(vec![event]).await;
+    }
+
+    /// The agent's own clock has run out: nobody will read an answer any more.
+    async fn give_up(&mut self, key: &QuestionKey) {
+        let Some(record) = self.inbox.get(key) else { return };
+        match record.status {
+            Status::Open => {
+                let expired = Outcome::Expired { at: Timestamp::now() };
+                if let Err(error) = self.close(key, expired).await {
+                    tracing::warn!(msg_id = key.msg_id, %error, "question not closed");
+                }
+            }
+            Status::Answered => self.note_on(key, actions::QUESTION_EXPIRED, Timestamp::now()).await,
+            _ => {}
+        }
+    }
+
+    async fn note_on(&mut self, key: &QuestionKey, action: &str, at: Timestamp) {
+        let Some(record) = self.inbox.get(key) else { return };
+        let mut payload = json!({"msg_id": key.msg_id, "workspace_id": key.workspace_id});
+        if action == actions::QUESTION_EXPIRED {
+            payload["reason"] = "the agent gave up before it read the answer".into();
+        }
+        let named = [key.workspace_id.as_str(), key.msg_id.as_str()];
+        let event = Event::of_agent(&record.question.agent_id, action, at, &named, payload);
+        self.record(vec![event]).await;
+    }
+
+    async fn note_on_message(&mut self, agent_id: &str, action: &str, message_id: &str) {
+        let payload = json!({"message_id": message_id});
+        self.record(vec![Event::of_agent(agent_id, action, Timestamp::now(), &[message_id], payload)]).await;
+    }
+}

@@ -1,0 +1,408 @@
+//! The `InboxCoordinator`: every question has one record here, and every answer passes through here once.
+//!
+//! What happens to a question is decided by claiming it, durably, in one place; then it is journaled; then it is
+//! written into the workspace. Whatever a crash leaves undone of the last two, the next start completes.
+
+mod claim;
+mod commands;
+mod watchers;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use serde_json::{Map, Value};
+use tokio::task::AbortHandle;
+
+pub use claim::{Claim, Outcome};
+pub use commands::{Ask, AskError, Asked, FindError, Respond, RespondError, SendMessage, Target};
+
+use crate::{
+    cursor,
+    model::{AgentState, Category, Event, Inbox, OnDeadline, QuestionKey, QuestionRecord, Record, Status, actions},
+    publish::PublishError,
+    subscribers::{Delivery, Sent},
+    system::{Role, System},
+    workspace_registry::{Watched, WorkspaceRegistryMessage},
+};
+use watchers::Watcher;
+
+/// The snapshot's name; the number grows with its format.
+const SNAPSHOT: &str = "inbox-1";
+/// Pause before the journal is tried again: a full disk is not freed faster.
+const RETRY: Duration = Duration::from_millis(500);
+/// Longest sleep toward a deadline, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What the coordinator is told.
+#[derive(Debug)]
+pub enum InboxCoordinatorMessage {
+    /// Follow these events.
+    Deliver(Delivery),
+    /// An agent asks through Remora.
+    Ask(Box<Ask>, RpcReplyPort<Result<Asked, AskError>>),
+    /// Somebody answers.
+    Respond(Box<Respond>, RpcReplyPort<Result<QuestionRecord, RespondError>>),
+    /// The asker gives up.
+    Cancel(Target, RpcReplyPort<Result<QuestionRecord, RespondError>>),
+    /// One question.
+    Find(Target, RpcReplyPort<Result<QuestionRecord, FindError>>),
+    /// The questions of a status, or all.
+    List(Option<Status>, RpcReplyPort<Vec<QuestionRecord>>),
+    /// One question, once it is not open any more.
+    Wait(QuestionKey, RpcReplyPort<QuestionRecord>),
+    /// A person writes to an agent; the reply is the message's id.
+    SendMessage(Box<SendMessage>, RpcReplyPort<Result<String, PublishError>>),
+    /// The agent has the answer.
+    PickedUp {
+        /// Which.
+        key: QuestionKey,
+        /// Told the question afterwards.
+        reply: Option<RpcReplyPort<QuestionRecord>>,
+    },
+    /// A workspace's outbox holds a question.
+    OutboxQuestion {
+        /// Which.
+        key: QuestionKey,
+        /// Whose workspace it is.
+        agent_id: String,
+        /// The outbox entry.
+        fields: Map<String, Value>,
+    },
+    /// A workspace's inbox holds an answer.
+    InboxResponse {
+        /// To which question.
+        key: QuestionKey,
+        /// The inbox entry.
+        response: Value,
+    },
+    /// An answer was written into the workspace.
+    Written {
+        /// To which question.
+        key: QuestionKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// The agent has marked its question as timed out.
+    GaveUp {
+        /// Which.
+        key: QuestionKey,
+    },
+    /// A message was written into the workspace.
+    MessageWritten {
+        /// To whom.
+        agent_id: String,
+        /// Which.
+        message_id: String,
+    },
+    /// The agent has taken a message out of its inbox.
+    MessageTaken {
+        /// Who.
+        agent_id: String,
+        /// Which.
+        message_id: String,
+    },
+    /// A workspace cannot be used, or can be again.
+    Trouble {
+        /// Whose.
+        agent_id: String,
+        /// Which.
+        workspace_id: String,
+        /// Why; `None`: it works again.
+        detail: Option<String>,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Watch a workspace.
+    Watch(Watched),
+    /// Stop watching a workspace.
+    Unwatch(String),
+    /// A deadline may have passed.
+    Deadline,
+    /// Try again to journal what could not be journaled.
+    Flush,
+    /// Complete what an earlier run left undone.
+    Recover,
+    /// Answer, to show that you can.
+    Ping(RpcReplyPort<()>),
+    /// Die.
+    #[cfg(feature = "fault-injection")]
+    Panic,
+    /// Make every watcher die.
+    #[cfg(feature = "fault-injection")]
+    PanicWatchers,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct InboxCoordinator;
+
+/// Its state.
+pub struct InboxCoordinatorState {
+    myself: ActorRef<InboxCoordinatorMessage>,
+    system: Arc<System>,
+    subscription: u64,
+    inbox: Inbox,
+    watchers: HashMap<String, Watcher>,
+    /// Long polls: bounded by the connections.
+    waiters: HashMap<QuestionKey, Vec<RpcReplyPort<QuestionRecord>>>,
+    deadlines: BTreeSet<(Timestamp, QuestionKey)>,
+    timer: Option<AbortHandle>,
+    /// Events that the journal has refused so far: bounded by the open questions, each has a few ids in its life.
+    unpublished: Vec<Event>,
+    flush_due: bool,
+}
+
+impl Actor for InboxCoordinator {
+    type Msg = InboxCoordinatorMessage;
+    type State = InboxCoordinatorState;
+    type Arguments = Arc<System>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        system: Arc<System>,
+    ) -> Result<InboxCoordinatorState, ActorProcessingErr> {
+        let subscription = subscribe(&system);
+        let journal = system.journal();
+        let mut inbox = cursor::load(journal, SNAPSHOT).await?.unwrap_or_else(|| Inbox::new(system.limits()));
+        cursor::replay(journal, inbox.last_seq(), journal.last_seq().await?, |record| {
+            inbox.apply(record);
+        })
+        .await?;
+        let deadlines = inbox.iter().filter_map(deadline_of).collect();
+        let _ = myself.cast(InboxCoordinatorMessage::Recover);
+        Ok(InboxCoordinatorState {
+            myself,
+            system,
+            subscription,
+            inbox,
+            watchers: HashMap::new(),
+            waiters: HashMap::new(),
+            deadlines,
+            timer: None,
+            unpublished: Vec::new(),
+            flush_due: false,
+        })
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut InboxCoordinatorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            InboxCoordinatorMessage::Deliver(delivery) => state.fold(&delivery).await?,
+            InboxCoordinatorMessage::Recover => state.recover().await,
+            InboxCoordinatorMessage::Deadline => state.pass_deadlines().await,
+            InboxCoordinatorMessage::Flush => {
+                state.flush_due = false;
+                state.record(Vec::new()).await;
+            }
+            InboxCoordinatorMessage::Ping(reply) => {
+                let _ = reply.send(());
+            }
+            #[cfg(feature = "fault-injection")]
+            InboxCoordinatorMessage::Panic => panic!("told to"),
+            #[cfg(feature = "fault-injection")]
+            InboxCoordinatorMessage::PanicWatchers => state.panic_watchers(),
+            message => {
+                if let Some(message) = state.command(message).await {
+                    state.observe(message).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut InboxCoordinatorState,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(cell, _) = &event {
+            state.replace_watcher(cell.get_id());
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<Self::Msg>,
+        state: &mut InboxCoordinatorState,
+    ) -> Result<(), ActorProcessingErr> {
+        cursor::save(state.system.journal(), SNAPSHOT, state.inbox.last_seq(), &state.inbox).await;
+        Ok(())
+    }
+}
+
+fn subscribe(system: &Arc<System>) -> u64 {
+    let weak: Weak<System> = Arc::downgrade(system);
+    system.subscribers.add_actor(Box::new(move |delivery| {
+        let Some(system) = weak.upgrade() else { return Sent::Gone };
+        system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Deliver(delivery));
+        Sent::Ok
+    }))
+}
+
+impl Drop for InboxCoordinatorState {
+    fn drop(&mut self) {
+        self.system.subscribers.remove(self.subscription);
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
+    }
+}
+
+fn deadline_of(record: &QuestionRecord) -> Option<(Timestamp, QuestionKey)> {
+    let acts = record.status == Status::Open && record.question.on_deadline != OnDeadline::Wait;
+    Some((record.question.expires_at.filter(|_| acts)?, record.question.key()))
+}
+
+/// What a stretch of events has changed.
+#[derive(Default)]
+struct Changes {
+    questions: Vec<QuestionKey>,
+    messages: Vec<String>,
+    ended_agents: Vec<String>,
+}
+
+impl Changes {
+    fn apply(&mut self, inbox: &mut Inbox, record: &Record) {
+        self.questions.extend(inbox.apply(record));
+        let event = &record.event;
+        if event.is(Category::User, actions::MESSAGED) {
+            self.messages.push(event.text("message_id").unwrap_or(&event.id).to_owned());
+        }
+        if event.category == Category::Agent && AgentState::terminal(&event.action).is_some() {
+            self.ended_agents.extend(event.agent_id.clone());
+        }
+    }
+}
+
+impl InboxCoordinatorState {
+    async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
+        let mut changes = Changes::default();
+        let inbox = &mut self.inbox;
+        let seen = inbox.last_seq();
+        cursor::admit(self.system.journal(), seen, delivery, |record| changes.apply(inbox, record)).await?;
+        self.follow_up(changes).await;
+        Ok(())
+    }
+
+    /// Journals events and folds them before it returns, so that the next command sees them.
+    async fn publish(&mut self, events: Vec<Event>) -> Result<(), PublishError> {
+        let seq = self.system.publish_urgent(events).await?;
+        let mut changes = Changes::default();
+        let inbox = &mut self.inbox;
+        let seen = inbox.last_seq();
+        cursor::replay(self.system.journal(), seen, seq, |record| changes.apply(inbox, record)).await?;
+        Box::pin(self.follow_up(changes)).await;
+        Ok(())
+    }
+
+    /// Journals events, now or as soon as the journal takes them.
+    async fn record(&mut self, events: Vec<Event>) {
+        self.unpublished.extend(events);
+        if self.unpublished.is_empty() {
+            return;
+        }
+        let events = self.unpublished.clone();
+        match self.publish(events).await {
+            Ok(()) => self.unpublished.clear(),
+            Err(error) if !self.flush_due => {
+                tracing::warn!(%error, waiting = self.unpublished.len(), "events not journaled yet, trying again");
+                self.flush_due = true;
+                self.myself.send_after(RETRY, || InboxCoordinatorMessage::Flush);
+            }
+            Err(_) => {}
+        }
+    }
+
+    async fn follow_up(&mut self, changes: Changes) {
+        for key in changes.questions {
+            let Some(record) = self.inbox.get(&key).cloned() else { continue };
+            let open = record.status == Status::Open;
+            match deadline_of(&record) {
+                Some(deadline) => self.deadlines.insert(deadline),
+                None => record.question.expires_at.is_some_and(|at| self.deadlines.remove(&(at, key.clone()))),
+            };
+            if record.is_unwritten() {
+                self.write_answer(&record).await;
+            }
+            if open {
+                self.refuse_surplus(&record).await;
+            } else {
+                for waiter in self.waiters.remove(&key).unwrap_or_default() {
+                    let _ = waiter.send(record.clone());
+                }
+            }
+        }
+        for message_id in changes.messages {
+            self.write_message(&message_id).await;
+        }
+        for agent_id in changes.ended_agents {
+            self.leave_embedded(&agent_id);
+        }
+        self.set_timer();
+    }
+
+    /// Closes at once what an agent asks beyond its limit.
+    async fn refuse_surplus(&mut self, record: &QuestionRecord) {
+        let limit = self.system.limits().open_questions_per_agent;
+        if self.inbox.open_of(&record.question.agent_id).len() > limit {
+            let reason = format!("the agent has more than {limit} questions open, see `open_questions_per_agent`");
+            let _ = self.close(&record.question.key(), Outcome::cancelled(&reason)).await;
+        }
+    }
+
+    fn set_timer(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
+        let Some((deadline, _)) = self.deadlines.first() else { return };
+        let left = Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default();
+        let timer = self.myself.send_after(left.min(LONGEST_SLEEP), || InboxCoordinatorMessage::Deadline);
+        self.timer = Some(timer.abort_handle());
+    }
+
+    async fn pass_deadlines(&mut self) {
+        let now = Timestamp::now();
+        while let Some((deadline, key)) = self.deadlines.first().cloned().filter(|(deadline, _)| *deadline <= now) {
+            self.deadlines.remove(&(deadline, key.clone()));
+            let Some(record) = self.inbox.get(&key).cloned() else { continue };
+            if let Err(error) = self.close(&key, Outcome::of_deadline(&record.question, now)).await {
+                tracing::warn!(msg_id = key.msg_id, %error, "deadline not enforced yet, trying again");
+                self.deadlines.insert((now + RETRY, key));
+            }
+        }
+        self.set_timer();
+    }
+
+    /// Completes what a crash left undone: questions claimed but not journaled, answers and messages not written.
+    async fn recover(&mut self) {
+        self.system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Announce);
+        let open: Vec<_> = self.inbox.open().into_iter().map(|record| record.question.key()).collect();
+        for key in open {
+            if let Ok(Some(claim)) = self.claimed(&key).await {
+                self.complete(&key, &claim).await;
+            }
+        }
+        let unwritten: Vec<_> = self.inbox.iter().filter(|record| record.is_unwritten()).cloned().collect();
+        for record in unwritten {
+            self.write_answer(&record).await;
+        }
+        let messages: Vec<_> =
+            self.inbox.messages().filter(|m| m.delivered_at.is_none()).map(|m| m.message_id.clone()).collect();
+        for message_id in messages {
+            self.write_message(&message_id).await;
+        }
+        self.set_timer();
+    }
+}

@@ -1,0 +1,68 @@
+//! Publishing: from validated events to durable positions.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    event_bus::{EventBusMessage, Publish},
+    model::{Event, Seq},
+    ports::{Appended, Entry, JournalError},
+    system::{Role, System, Unreachable},
+};
+
+/// Why events were not taken in. None of them was, as far as the caller may rely on; sending them again is harmless.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PublishError {
+    /// Too many events are on their way.
+    #[error("the daemon is busy: too many events wait for the journal; try again in a moment")]
+    Busy,
+    /// The journal does not take them.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The bus, or another actor, does not answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+}
+
+impl System {
+    /// Publishes what came from outside, if there is room for it.
+    pub(crate) async fn publish(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, PublishError> {
+        let bytes = entries.iter().map(|entry| entry.json.len()).sum();
+        let room = [take_room(&self.event_room, entries.len()), take_room(&self.byte_room, bytes)];
+        match room {
+            [Some(events), Some(bytes)] => self.send(entries, false, vec![events, bytes]).await,
+            _ => {
+                self.metrics.publish_refused.inc();
+                Err(PublishError::Busy)
+            }
+        }
+    }
+
+    /// Publishes what follows from a person's or a workspace's doing. It needs no room: there is at most one such
+    /// event for each step of an open question. Returns the last of the events' positions.
+    pub(crate) async fn publish_urgent(&self, events: Vec<Event>) -> Result<Seq, PublishError> {
+        let appended = self.send(events.into_iter().map(Entry::from).collect(), true, Vec::new()).await?;
+        Ok(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0))
+    }
+
+    async fn send(
+        &self,
+        entries: Arc<[Entry]>,
+        urgent: bool,
+        room: Vec<OwnedSemaphorePermit>,
+    ) -> Result<Vec<Appended>, PublishError> {
+        // Should the bus die over the message, the room goes with it and the repetition does without.
+        let room = Mutex::new(room);
+        let message = |reply| {
+            let room = std::mem::take(&mut *room.lock().unwrap_or_else(PoisonError::into_inner));
+            EventBusMessage::Publish(Publish { entries: Arc::clone(&entries), urgent, room, reply })
+        };
+        Ok(self.call(Role::EventBus, message).await??)
+    }
+}
+
+fn take_room(room: &Arc<tokio::sync::Semaphore>, size: usize) -> Option<OwnedSemaphorePermit> {
+    let size = u32::try_from(size).ok()?;
+    Arc::clone(room).try_acquire_many_owned(size).ok()
+}

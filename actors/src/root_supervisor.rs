@@ -1,0 +1,166 @@
+//! The `RootSupervisor`: starts the actors, brings back the ones that die, and stops them in order.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+
+use crate::{
+    event_bus::EventBus,
+    inbox_coordinator::InboxCoordinator,
+    metrics::ActorLabel,
+    session_supervisor::SessionSupervisor,
+    state_aggregator::StateAggregator,
+    system::{Role, System},
+    workspace_registry::WorkspaceRegistry,
+};
+
+/// Pause before the first restart; it doubles with each further one in the window.
+const FIRST_BACKOFF: Duration = Duration::from_millis(10);
+/// Longest pause: service must be back within a second.
+const LAST_BACKOFF: Duration = Duration::from_millis(500);
+/// Restarts allowed in the window. More mean that restarting does not help.
+const BUDGET: usize = 30;
+/// The window.
+const WINDOW: Duration = Duration::from_secs(60);
+/// How long an actor may take to stop: a snapshot is written then.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub enum RootSupervisorMessage {
+    /// Start an actor that has died.
+    Restart(Role),
+    /// Stop everything in order, then yourself.
+    Stop,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct RootSupervisor;
+
+/// Its state.
+#[derive(Debug)]
+pub struct RootSupervisorState {
+    system: Arc<System>,
+    children: Vec<(Role, ActorCell)>,
+    restarts: VecDeque<Instant>,
+    stopping: bool,
+}
+
+impl Actor for RootSupervisor {
+    type Msg = RootSupervisorMessage;
+    type State = RootSupervisorState;
+    type Arguments = Arc<System>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        system: Arc<System>,
+    ) -> Result<RootSupervisorState, ActorProcessingErr> {
+        let mut children = Vec::new();
+        for role in Role::ALL {
+            children.push((role, spawn(role, &system, &myself).await?));
+        }
+        Ok(RootSupervisorState { system, children, restarts: VecDeque::new(), stopping: false })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut RootSupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RootSupervisorMessage::Restart(role) => match spawn(role, &state.system, &myself).await {
+                Ok(cell) => state.children.push((role, cell)),
+                Err(error) => {
+                    tracing::error!(actor = role.as_str(), %error, "actor not restarted");
+                    state.schedule_restart(&myself, role);
+                }
+            },
+            RootSupervisorMessage::Stop => {
+                state.stop_all().await;
+                myself.stop(None);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut RootSupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let (id, reason) = match event {
+            SupervisionEvent::ActorFailed(cell, error) => (cell.get_id(), error.to_string()),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell.get_id(), reason.unwrap_or_default()),
+            _ => return Ok(()),
+        };
+        if let Some(role) = state.remove(id).filter(|_| !state.stopping) {
+            tracing::error!(actor = role.as_str(), reason, "actor died");
+            state.schedule_restart(&myself, role);
+        }
+        Ok(())
+    }
+}
+
+impl RootSupervisorState {
+    fn remove(&mut self, id: ActorId) -> Option<Role> {
+        let index = self.children.iter().position(|(_, cell)| cell.get_id() == id)?;
+        Some(self.children.remove(index).0)
+    }
+
+    fn schedule_restart(&mut self, myself: &ActorRef<RootSupervisorMessage>, role: Role) {
+        let now = Instant::now();
+        self.restarts.retain(|at| now.duration_since(*at) < WINDOW);
+        self.restarts.push_back(now);
+        if self.restarts.len() > BUDGET {
+            myself.stop(Some(format!("{} died too often, restarting does not help", role.as_str())));
+            return;
+        }
+        self.system.metrics.restarts.get_or_create(&ActorLabel { actor: role.as_str() }).inc();
+        let doublings = u32::try_from(self.restarts.len() - 1).unwrap_or(u32::MAX).min(10);
+        let pause = (FIRST_BACKOFF * 2u32.pow(doublings)).min(LAST_BACKOFF);
+        myself.send_after(pause, move || RootSupervisorMessage::Restart(role));
+    }
+
+    /// The last started stops first: nobody is told of what nobody can see any more.
+    async fn stop_all(&mut self) {
+        self.stopping = true;
+        for role in Role::ALL.into_iter().rev() {
+            for (_, cell) in self.children.iter().filter(|(of, _)| *of == role) {
+                if let Err(error) = cell.drain_and_wait(Some(STOP_TIMEOUT)).await {
+                    tracing::warn!(actor = role.as_str(), %error, "actor did not stop in time");
+                }
+            }
+        }
+    }
+}
+
+async fn spawn(
+    role: Role,
+    system: &Arc<System>,
+    supervisor: &ActorRef<RootSupervisorMessage>,
+) -> Result<ActorCell, SpawnErr> {
+    let (name, system, supervisor) = (Some(system.name(role)), Arc::clone(system), supervisor.get_cell());
+    Ok(match role {
+        Role::EventBus => EventBus::spawn_linked(name, EventBus, system, supervisor).await?.0.get_cell(),
+        Role::StateAggregator => {
+            StateAggregator::spawn_linked(name, StateAggregator, system, supervisor).await?.0.get_cell()
+        }
+        Role::WorkspaceRegistry => {
+            WorkspaceRegistry::spawn_linked(name, WorkspaceRegistry, system, supervisor).await?.0.get_cell()
+        }
+        Role::InboxCoordinator => {
+            InboxCoordinator::spawn_linked(name, InboxCoordinator, system, supervisor).await?.0.get_cell()
+        }
+        Role::SessionSupervisor => {
+            SessionSupervisor::spawn_linked(name, SessionSupervisor, system, supervisor).await?.0.get_cell()
+        }
+    })
+}

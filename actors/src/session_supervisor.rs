@@ -1,0 +1,174 @@
+//! The `SessionSupervisor`: keeps the browsers' sessions and hands every frame to each of them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+
+use crate::{
+    model::Seq,
+    outbox::Outbox,
+    sse_session::{SseSession, SseSessionArguments, SseSessionMessage},
+    state_aggregator::Frame,
+    system::System,
+};
+
+/// A browser's wish for a stream.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The last event it has seen, if it comes back.
+    pub last_event_id: Option<Seq>,
+    /// Which browser it is, if known: all tabs of one browser share six connections.
+    pub browser: Option<String>,
+}
+
+/// A stream for a browser.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// What to send.
+    pub outbox: Arc<Outbox>,
+    /// Whom to tell how the reader does.
+    pub session: ActorRef<SseSessionMessage>,
+}
+
+/// There are too many sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} browsers are connected, more are not allowed by `sessions`")]
+pub struct TooManySessions(pub usize);
+
+/// What the supervisor is told.
+#[derive(Debug)]
+pub enum SessionSupervisorMessage {
+    /// Open a stream.
+    Open(Opening, RpcReplyPort<Result<Opened, TooManySessions>>),
+    /// Hand this to every session.
+    Frame(Arc<Frame>),
+    /// Answer, to show that you can.
+    Ping(RpcReplyPort<()>),
+    /// Die.
+    #[cfg(feature = "fault-injection")]
+    Panic,
+    /// Make every session die.
+    #[cfg(feature = "fault-injection")]
+    PanicSessions,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct SessionSupervisor;
+
+/// Its state.
+#[derive(Debug)]
+pub struct SessionSupervisorState {
+    system: Arc<System>,
+    /// By age: ids grow.
+    sessions: BTreeMap<ActorId, Session>,
+}
+
+#[derive(Debug)]
+struct Session {
+    actor: ActorRef<SseSessionMessage>,
+    browser: Option<String>,
+}
+
+impl Actor for SessionSupervisor {
+    type Msg = SessionSupervisorMessage;
+    type State = SessionSupervisorState;
+    type Arguments = Arc<System>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Self::Msg>,
+        system: Arc<System>,
+    ) -> Result<SessionSupervisorState, ActorProcessingErr> {
+        system.metrics.sessions.set(0);
+        Ok(SessionSupervisorState { system, sessions: BTreeMap::new() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut SessionSupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SessionSupervisorMessage::Open(opening, reply) => {
+                let _ = reply.send(state.open(&myself, opening).await?);
+            }
+            SessionSupervisorMessage::Frame(frame) => {
+                for session in state.sessions.values() {
+                    let _ = session.actor.cast(SseSessionMessage::Frame(Arc::clone(&frame)));
+                }
+            }
+            SessionSupervisorMessage::Ping(reply) => {
+                let _ = reply.send(());
+            }
+            #[cfg(feature = "fault-injection")]
+            SessionSupervisorMessage::Panic => panic!("told to"),
+            #[cfg(feature = "fault-injection")]
+            SessionSupervisorMessage::PanicSessions => {
+                for session in state.sessions.values() {
+                    let _ = session.actor.cast(SseSessionMessage::Panic);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A session is never restarted: its browser reconnects.
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Self::Msg>,
+        event: SupervisionEvent,
+        state: &mut SessionSupervisorState,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(cell, _) | SupervisionEvent::ActorTerminated(cell, _, _) = event {
+            state.sessions.remove(&cell.get_id());
+            state.count();
+        }
+        Ok(())
+    }
+}
+
+impl SessionSupervisorState {
+    async fn open(
+        &mut self,
+        myself: &ActorRef<SessionSupervisorMessage>,
+        opening: Opening,
+    ) -> Result<Result<Opened, TooManySessions>, ActorProcessingErr> {
+        let max = self.system.limits().sessions;
+        if self.sessions.len() >= max {
+            self.system.metrics.sessions_refused.inc();
+            return Ok(Err(TooManySessions(max)));
+        }
+        self.make_room_in(opening.browser.as_deref());
+        let outbox = Arc::new(Outbox::new(self.system.limits().session_bytes));
+        let arguments = SseSessionArguments {
+            system: Arc::clone(&self.system),
+            outbox: Arc::clone(&outbox),
+            last_event_id: opening.last_event_id,
+        };
+        let (actor, _) = SseSession::spawn_linked(None, SseSession, arguments, myself.get_cell()).await?;
+        let session = Session { actor: actor.clone(), browser: opening.browser };
+        self.sessions.insert(actor.get_id(), session);
+        self.count();
+        Ok(Ok(Opened { outbox, session: actor }))
+    }
+
+    /// Pauses a browser's oldest streams, so that a connection stays free for its clicks.
+    fn make_room_in(&mut self, browser: Option<&str>) {
+        let Some(browser) = browser else { return };
+        let of_browser: Vec<_> =
+            self.sessions.iter().filter(|(_, s)| s.browser.as_deref() == Some(browser)).map(|(id, _)| *id).collect();
+        let surplus = (of_browser.len() + 1).saturating_sub(self.system.limits().sessions_per_browser);
+        for id in of_browser.into_iter().take(surplus) {
+            if let Some(session) = self.sessions.remove(&id) {
+                self.system.metrics.sessions_parked.inc();
+                let _ = session.actor.cast(SseSessionMessage::Park);
+            }
+        }
+    }
+
+    fn count(&self) {
+        self.system.metrics.sessions.set(self.sessions.len() as i64);
+    }
+}

@@ -1,0 +1,324 @@
+//! The `StateAggregator`: folds every event once into the one picture, and renders what changed once per frame.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::time::Instant;
+
+use crate::{
+    cursor,
+    model::{Dashboard, Panel, Panels, Seq},
+    session_supervisor::SessionSupervisorMessage,
+    subscribers::{Delivery, Sent},
+    system::{Role, System},
+    view::View,
+};
+
+/// The snapshot's name; the number grows with its format.
+const SNAPSHOT: &str = "dashboard-1";
+/// How often ages and countdowns are rendered anew while nothing else happens.
+const TICK: Duration = Duration::from_secs(10);
+
+/// What changed between two events, as bytes for a stream.
+#[derive(Debug)]
+pub struct Frame {
+    /// The last event that the frame before showed.
+    pub after: Seq,
+    /// The last event that this frame shows.
+    pub upto: Seq,
+    /// The frame.
+    pub bytes: Bytes,
+}
+
+/// What brings a browser up to date.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// The last event shown.
+    pub seq: Seq,
+    /// Everything, or what was missed.
+    pub bytes: Bytes,
+}
+
+/// What the aggregator is told.
+#[derive(Debug)]
+pub enum StateAggregatorMessage {
+    /// Fold these events.
+    Deliver(Delivery),
+    /// The time between two frames has passed.
+    Frame,
+    /// Ages have changed.
+    Tick,
+    /// Render something now.
+    Render(View, RpcReplyPort<Option<Bytes>>),
+    /// Bring a browser up to date that has seen everything up to an event, or nothing.
+    Join(Option<Seq>, RpcReplyPort<Joined>),
+    /// The picture as JSON.
+    Signals(RpcReplyPort<Bytes>),
+    /// Answer, to show that you can.
+    Ping(RpcReplyPort<()>),
+    /// Die.
+    #[cfg(feature = "fault-injection")]
+    Panic,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct StateAggregator;
+
+/// Its state.
+#[derive(Debug)]
+pub struct StateAggregatorState {
+    system: Arc<System>,
+    subscription: u64,
+    dashboard: Dashboard,
+    /// What changed since the last frame.
+    dirty: Panels,
+    /// The last event that the last frame showed.
+    framed: Seq,
+    last_frame: Instant,
+    frame_due: bool,
+    /// Recent frames without a gap, for browsers that come back.
+    ring: VecDeque<Arc<Frame>>,
+    ring_bytes: usize,
+    /// The last full frame and page, while nothing has changed since.
+    full: Option<Bytes>,
+    page: Option<Bytes>,
+    unsaved_events: u64,
+}
+
+impl Actor for StateAggregator {
+    type Msg = StateAggregatorMessage;
+    type State = StateAggregatorState;
+    type Arguments = Arc<System>;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        system: Arc<System>,
+    ) -> Result<StateAggregatorState, ActorProcessingErr> {
+        // Subscribed before the history is read: nothing can fall between the two.
+        let subscription = subscribe(&system);
+        let journal = system.journal();
+        let mut dashboard = cursor::load(journal, SNAPSHOT).await?.unwrap_or_else(|| Dashboard::new(system.limits()));
+        let from = dashboard.last_seq();
+        cursor::replay(journal, from, journal.last_seq().await?, |record| {
+            dashboard.apply(record);
+        })
+        .await?;
+        myself.send_interval(TICK, || StateAggregatorMessage::Tick);
+        let framed = dashboard.last_seq();
+        Ok(StateAggregatorState {
+            subscription,
+            dirty: Panels::NONE,
+            framed,
+            last_frame: Instant::now(),
+            frame_due: false,
+            ring: VecDeque::new(),
+            ring_bytes: 0,
+            full: None,
+            page: None,
+            unsaved_events: framed - from,
+            dashboard,
+            system,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut StateAggregatorState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            StateAggregatorMessage::Deliver(delivery) => {
+                state.fold(&delivery).await?;
+                drop(delivery);
+                state.schedule_frame(&myself);
+                state.save_sometimes();
+            }
+            StateAggregatorMessage::Frame => {
+                state.frame_due = false;
+                state.send_frame();
+            }
+            StateAggregatorMessage::Tick => state.tick(),
+            StateAggregatorMessage::Render(view, reply) => {
+                let _ = reply.send(state.render(&view));
+            }
+            StateAggregatorMessage::Join(seen, reply) => {
+                let _ = reply.send(state.join(seen));
+            }
+            StateAggregatorMessage::Signals(reply) => {
+                let signals = serde_json::to_vec(&state.dashboard.signals())?;
+                let _ = reply.send(signals.into());
+            }
+            StateAggregatorMessage::Ping(reply) => {
+                let _ = reply.send(());
+            }
+            #[cfg(feature = "fault-injection")]
+            StateAggregatorMessage::Panic => panic!("told to"),
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<Self::Msg>,
+        state: &mut StateAggregatorState,
+    ) -> Result<(), ActorProcessingErr> {
+        let dashboard = &state.dashboard;
+        cursor::save(state.system.journal(), SNAPSHOT, dashboard.last_seq(), dashboard).await;
+        Ok(())
+    }
+}
+
+fn subscribe(system: &Arc<System>) -> u64 {
+    let weak = Weak::clone(&Arc::downgrade(system));
+    system.subscribers.add_actor(Box::new(move |delivery| {
+        let Some(system) = weak.upgrade() else { return Sent::Gone };
+        system.cast(Role::StateAggregator, StateAggregatorMessage::Deliver(delivery));
+        Sent::Ok
+    }))
+}
+
+impl Drop for StateAggregatorState {
+    fn drop(&mut self) {
+        self.system.subscribers.remove(self.subscription);
+    }
+}
+
+impl StateAggregatorState {
+    async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
+        let before = self.dashboard.last_seq();
+        let (dashboard, dirty) = (&mut self.dashboard, &mut self.dirty);
+        cursor::admit(self.system.journal(), before, delivery, |record| *dirty |= dashboard.apply(record)).await?;
+        self.unsaved_events += self.dashboard.last_seq() - before;
+        self.changed();
+        let metrics = &self.system.metrics;
+        metrics.agents.set(self.dashboard.agents().len() as i64);
+        metrics.questions_open.set(self.dashboard.inbox().open_count() as i64);
+        Ok(())
+    }
+
+    fn changed(&mut self) {
+        self.full = None;
+        self.page = None;
+    }
+
+    /// A lone change goes out at once; under load frames keep their distance.
+    fn schedule_frame(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
+        if self.frame_due || self.dirty.is_empty() {
+            return;
+        }
+        let interval = self.system.world.settings.frame_interval;
+        match interval.checked_sub(self.last_frame.elapsed()) {
+            None | Some(Duration::ZERO) => self.send_frame(),
+            Some(wait) => {
+                self.frame_due = true;
+                myself.send_after(wait, || StateAggregatorMessage::Frame);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.changed();
+        if self.dashboard.inbox().open_count() > 0 && self.has_viewers() {
+            self.dirty |= Panels::of(Panel::Inbox);
+            self.send_frame();
+        }
+    }
+
+    fn has_viewers(&self) -> bool {
+        self.system.metrics.sessions.get() > 0
+    }
+
+    fn send_frame(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        let panels = std::mem::take(&mut self.dirty);
+        let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
+        self.last_frame = Instant::now();
+        if !self.has_viewers() {
+            // Nobody looks: whoever comes gets everything.
+            self.ring.clear();
+            self.ring_bytes = 0;
+            return;
+        }
+        let Some(bytes) = self.draw(&View::Delta { panels, after }) else { return };
+        self.system.metrics.frames.inc();
+        self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
+        let frame = Arc::new(Frame { after, upto: self.framed, bytes });
+        self.remember(&frame);
+        self.system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Frame(frame));
+    }
+
+    fn remember(&mut self, frame: &Arc<Frame>) {
+        self.ring_bytes += frame.bytes.len();
+        self.ring.push_back(Arc::clone(frame));
+        while self.ring_bytes > self.system.limits().frame_ring_bytes {
+            let Some(oldest) = self.ring.pop_front() else { break };
+            self.ring_bytes -= oldest.bytes.len();
+        }
+    }
+
+    /// Brings a browser to the boundary between two frames, so that the next frame fits without overlap.
+    fn join(&mut self, seen: Option<Seq>) -> Joined {
+        self.send_frame();
+        let seq = self.framed;
+        let bytes = seen.and_then(|seen| self.missed(seen)).or_else(|| self.render(&View::Full)).unwrap_or_default();
+        Joined { seq, bytes }
+    }
+
+    /// The frames after `seen`, if all of them are still there and they cost less than everything.
+    fn missed(&self, seen: Seq) -> Option<Bytes> {
+        if seen == self.framed {
+            // Something must be sent: the first frame is how a page knows that it is connected.
+            return self.draw(&View::Delta { panels: Panels::NONE, after: seen });
+        }
+        let start = self.ring.iter().position(|frame| frame.after == seen && frame.upto > seen)?;
+        let frames = self.ring.range(start..);
+        let size: usize = frames.clone().map(|frame| frame.bytes.len()).sum();
+        let full = self.full.as_ref().map_or(usize::MAX, Bytes::len);
+        (size < full).then(|| frames.flat_map(|frame| frame.bytes.iter().copied()).collect())
+    }
+
+    fn render(&mut self, view: &View) -> Option<Bytes> {
+        let cached = match view {
+            View::Full => self.full.clone(),
+            View::Page => self.page.clone(),
+            _ => None,
+        };
+        if cached.is_some() {
+            return cached;
+        }
+        let bytes = self.draw(view);
+        match view {
+            View::Full => self.full.clone_from(&bytes),
+            View::Page => self.page.clone_from(&bytes),
+            _ => {}
+        }
+        bytes
+    }
+
+    fn draw(&self, view: &View) -> Option<Bytes> {
+        (self.system.world.renderer)(&self.dashboard, view, Timestamp::now())
+    }
+
+    /// The picture is copied here and written elsewhere: folding goes on meanwhile.
+    fn save_sometimes(&mut self) {
+        if self.unsaved_events < self.system.world.settings.snapshot_events {
+            return;
+        }
+        self.unsaved_events = 0;
+        let (system, dashboard) = (Arc::clone(&self.system), self.dashboard.clone());
+        tokio::spawn(async move {
+            cursor::save(system.journal(), SNAPSHOT, dashboard.last_seq(), &dashboard).await;
+        });
+    }
+}

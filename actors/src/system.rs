@@ -1,0 +1,176 @@
+//! What all actors of one daemon share: the ports, the settings, and how to find each other.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
+use tokio::sync::Semaphore;
+
+use crate::{
+    metrics::Metrics,
+    model::Limits,
+    ports::{Journal, OpenWorkspace, Workspace},
+    subscribers::Subscribers,
+    view::Renderer,
+};
+
+/// How long a caller waits for an actor, restarts included. Longer than a commit on a slow disk, shorter than a
+/// client's patience.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before an actor that was not there is looked up again: a restart takes a few milliseconds.
+const LOOKUP_PAUSE: Duration = Duration::from_millis(5);
+
+/// Settings of the actors.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The bounds.
+    pub limits: Limits,
+    /// Shortest time between two frames: 33 ms is as often as a person sees a change.
+    pub frame_interval: Duration,
+    /// Events between two snapshots: what a start has to read at most.
+    pub snapshot_events: u64,
+}
+
+/// The ports and the renderer that a daemon is built from.
+pub struct World {
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// A workspace of the daemon's own, where decisions are claimed: the first claim on a question wins.
+    pub claims: Arc<dyn Workspace>,
+    /// Opens the agents' workspaces.
+    pub open_workspace: OpenWorkspace,
+    /// Makes HTML of the picture.
+    pub renderer: Renderer,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// The actors that there is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Takes events in.
+    EventBus,
+    /// Keeps the picture.
+    StateAggregator,
+    /// Knows the workspaces.
+    WorkspaceRegistry,
+    /// Knows the questions.
+    InboxCoordinator,
+    /// Keeps the browsers' sessions.
+    SessionSupervisor,
+}
+
+impl Role {
+    /// All of them, in the order in which they start.
+    pub const ALL: [Self; 5] = [
+        Self::EventBus,
+        Self::WorkspaceRegistry,
+        Self::InboxCoordinator,
+        Self::StateAggregator,
+        Self::SessionSupervisor,
+    ];
+
+    /// The name used in logs, metrics and `/readyz`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EventBus => "event-bus",
+            Self::StateAggregator => "state-aggregator",
+            Self::WorkspaceRegistry => "workspace-registry",
+            Self::InboxCoordinator => "inbox-coordinator",
+            Self::SessionSupervisor => "session-supervisor",
+        }
+    }
+}
+
+/// An actor could not be reached in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{} does not answer at present; try again", .0.as_str())]
+pub struct Unreachable(pub Role);
+
+/// What all actors of one daemon share.
+pub struct System {
+    pub(crate) world: World,
+    pub(crate) metrics: Metrics,
+    pub(crate) subscribers: Subscribers,
+    /// Room for events on their way to the journal and through the actors that follow it.
+    pub(crate) event_room: Arc<Semaphore>,
+    /// Room for the bytes of those events.
+    pub(crate) byte_room: Arc<Semaphore>,
+    /// Part of every name: the registry of names is global to the process, the daemon is not.
+    daemon: String,
+}
+
+impl System {
+    /// A new daemon's.
+    pub fn new(world: World) -> Self {
+        let limits = &world.settings.limits;
+        let room = |size: usize| Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)));
+        Self {
+            metrics: Metrics::default(),
+            subscribers: Subscribers::default(),
+            event_room: room(limits.publishing_events),
+            byte_room: room(limits.publishing_bytes),
+            daemon: uuid::Uuid::now_v7().to_string(),
+            world,
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.world.settings.limits
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.world.journal
+    }
+
+    /// The registered name of an actor.
+    pub(crate) fn name(&self, role: Role) -> String {
+        format!("{}/{}", self.daemon, role.as_str())
+    }
+
+    /// Sends to whoever plays the role now. `false`: nobody does.
+    pub(crate) fn cast<M: Message>(&self, role: Role, message: M) -> bool {
+        ActorRef::<M>::where_is(self.name(role)).is_some_and(|actor| actor.cast(message).is_ok())
+    }
+
+    /// Asks whoever plays the role, again if it dies over the question, until there is an answer or the time is up.
+    /// The message must therefore be harmless when it is handled twice.
+    pub(crate) async fn call<M, T>(&self, role: Role, message: impl Fn(RpcReplyPort<T>) -> M) -> Result<T, Unreachable>
+    where
+        M: Message,
+        T: Send + 'static,
+    {
+        self.call_within(CALL_TIMEOUT, role, message).await
+    }
+
+    /// The same within a time of the caller's own.
+    pub(crate) async fn call_within<M, T>(
+        &self,
+        limit: Duration,
+        role: Role,
+        message: impl Fn(RpcReplyPort<T>) -> M,
+    ) -> Result<T, Unreachable>
+    where
+        M: Message,
+        T: Send + 'static,
+    {
+        let deadline = tokio::time::Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                return Err(Unreachable(role));
+            }
+            if let Some(actor) = ActorRef::<M>::where_is(self.name(role))
+                && let Ok(CallResult::Success(answer)) = actor.call(&message, Some(left)).await
+            {
+                return Ok(answer);
+            }
+            tokio::time::sleep(LOOKUP_PAUSE).await;
+        }
+    }
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").field("daemon", &self.daemon).finish_non_exhaustive()
+    }
+}

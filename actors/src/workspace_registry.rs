@@ -1,0 +1,224 @@
+//! The `WorkspaceRegistry`: which agent works in which workspace, and the workspaces themselves.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
+
+use jiff::Timestamp;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+
+use crate::{
+    cursor,
+    inbox_coordinator::InboxCoordinatorMessage,
+    model::{Registration, RegistrationChange, Registrations},
+    ports::{Workspace, WorkspaceError},
+    subscribers::{Delivery, Sent},
+    system::{Role, System},
+};
+
+/// The snapshot's name; the number grows with its format.
+const SNAPSHOT: &str = "registrations-1";
+/// Workspaces kept open that no agent has registered: those the key-value API was asked for.
+const UNREGISTERED_KEPT: usize = 1_000;
+
+/// A workspace that is to be watched.
+#[derive(Clone)]
+pub struct Watched {
+    /// Whose it is.
+    pub registration: Registration,
+    /// The workspace.
+    pub workspace: Arc<dyn Workspace>,
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watched").field(&self.registration).finish()
+    }
+}
+
+/// What the registry is told.
+#[derive(Debug)]
+pub enum WorkspaceRegistryMessage {
+    /// Follow these events.
+    Deliver(Delivery),
+    /// Which workspace does an agent work in? Without a registration: its embedded one.
+    Resolve(String, RpcReplyPort<Registration>),
+    /// The workspace of an id, opened and watched; without a registration the embedded one.
+    Open(String, RpcReplyPort<Result<Watched, WorkspaceError>>),
+    /// Would this registration be accepted?
+    Check(Registration, RpcReplyPort<Result<(), WorkspaceError>>),
+    /// All registrations.
+    List(RpcReplyPort<Vec<Registration>>),
+    /// The coordinator has just started: tell it all workspaces.
+    Announce,
+    /// Answer, to show that you can.
+    Ping(RpcReplyPort<()>),
+    /// Die.
+    #[cfg(feature = "fault-injection")]
+    Panic,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct WorkspaceRegistry;
+
+/// Its state.
+pub struct WorkspaceRegistryState {
+    system: Arc<System>,
+    subscription: u64,
+    registrations: Registrations,
+    opened: HashMap<(String, Option<PathBuf>), Arc<dyn Workspace>>,
+}
+
+impl Actor for WorkspaceRegistry {
+    type Msg = WorkspaceRegistryMessage;
+    type State = WorkspaceRegistryState;
+    type Arguments = Arc<System>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Self::Msg>,
+        system: Arc<System>,
+    ) -> Result<WorkspaceRegistryState, ActorProcessingErr> {
+        let subscription = subscribe(&system);
+        let journal = system.journal();
+        let mut registrations: Registrations = cursor::load(journal, SNAPSHOT).await?.unwrap_or_default();
+        cursor::replay(journal, registrations.last_seq(), journal.last_seq().await?, |record| {
+            registrations.apply(record);
+        })
+        .await?;
+        let mut state = WorkspaceRegistryState { system, subscription, registrations, opened: HashMap::new() };
+        state.announce();
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Self::Msg>,
+        message: Self::Msg,
+        state: &mut WorkspaceRegistryState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            WorkspaceRegistryMessage::Deliver(delivery) => state.fold(&delivery).await?,
+            WorkspaceRegistryMessage::Resolve(agent_id, reply) => {
+                let registration = state.registrations.get(&agent_id).cloned();
+                let _ = reply.send(registration.unwrap_or_else(|| Registration::embedded(&agent_id)));
+            }
+            WorkspaceRegistryMessage::Open(workspace_id, reply) => {
+                let _ = reply.send(state.open_id(&workspace_id));
+            }
+            WorkspaceRegistryMessage::Check(registration, reply) => {
+                let _ = reply.send((state.system.world.open_workspace)(&registration).map(drop));
+            }
+            WorkspaceRegistryMessage::List(reply) => {
+                let _ = reply.send(state.registrations.iter().cloned().collect());
+            }
+            WorkspaceRegistryMessage::Announce => state.announce(),
+            WorkspaceRegistryMessage::Ping(reply) => {
+                let _ = reply.send(());
+            }
+            #[cfg(feature = "fault-injection")]
+            WorkspaceRegistryMessage::Panic => panic!("told to"),
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<Self::Msg>,
+        state: &mut WorkspaceRegistryState,
+    ) -> Result<(), ActorProcessingErr> {
+        let registrations = &state.registrations;
+        cursor::save(state.system.journal(), SNAPSHOT, registrations.last_seq(), registrations).await;
+        Ok(())
+    }
+}
+
+fn subscribe(system: &Arc<System>) -> u64 {
+    let weak: Weak<System> = Arc::downgrade(system);
+    system.subscribers.add_actor(Box::new(move |delivery| {
+        let Some(system) = weak.upgrade() else { return Sent::Gone };
+        system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Deliver(delivery));
+        Sent::Ok
+    }))
+}
+
+impl Drop for WorkspaceRegistryState {
+    fn drop(&mut self) {
+        self.system.subscribers.remove(self.subscription);
+    }
+}
+
+impl WorkspaceRegistryState {
+    async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
+        let registrations = &mut self.registrations;
+        let mut changes = Vec::new();
+        cursor::admit(self.system.journal(), registrations.last_seq(), delivery, |record| {
+            changes.extend(registrations.apply(record));
+        })
+        .await?;
+        for change in changes {
+            match change {
+                RegistrationChange::Registered(registration) => self.watch(&registration),
+                RegistrationChange::Forgotten(registration) => self.forget(registration),
+            }
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self) {
+        let registrations: Vec<_> = self.registrations.iter().cloned().collect();
+        for registration in &registrations {
+            self.watch(registration);
+        }
+    }
+
+    /// Has a workspace watched; one that cannot be opened is reported on its agent's card.
+    fn watch(&mut self, registration: &Registration) {
+        let message = match self.open(registration) {
+            Ok(workspace) => InboxCoordinatorMessage::Watch(Watched { registration: registration.clone(), workspace }),
+            Err(error) => {
+                tracing::warn!(agent_id = registration.agent_id, %error, "workspace not opened");
+                InboxCoordinatorMessage::Trouble {
+                    agent_id: registration.agent_id.clone(),
+                    workspace_id: registration.workspace_id.clone(),
+                    detail: Some(error.to_string()),
+                    at: Timestamp::now(),
+                }
+            }
+        };
+        self.system.cast(Role::InboxCoordinator, message);
+    }
+
+    fn forget(&mut self, registration: Registration) {
+        if self.registrations.iter().any(|other| other.workspace_id == registration.workspace_id) {
+            return;
+        }
+        self.opened.remove(&(registration.workspace_id.clone(), registration.path));
+        self.system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Unwatch(registration.workspace_id));
+    }
+
+    fn open(&mut self, registration: &Registration) -> Result<Arc<dyn Workspace>, WorkspaceError> {
+        let key = (registration.workspace_id.clone(), registration.path.clone());
+        if let Some(workspace) = self.opened.get(&key) {
+            return Ok(Arc::clone(workspace));
+        }
+        let workspace = (self.system.world.open_workspace)(registration)?;
+        if self.opened.len() >= UNREGISTERED_KEPT + self.registrations.iter().count() {
+            self.opened.clear();
+        }
+        self.opened.insert(key, Arc::clone(&workspace));
+        Ok(workspace)
+    }
+
+    fn open_id(&mut self, workspace_id: &str) -> Result<Watched, WorkspaceError> {
+        let registered = self.registrations.iter().find(|r| r.workspace_id == workspace_id).cloned();
+        let registration = registered.unwrap_or_else(|| Registration::embedded(workspace_id));
+        let workspace = self.open(&registration)?;
+        let watched = Watched { registration, workspace };
+        self.system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Watch(watched.clone()));
+        Ok(watched)
+    }
+}

@@ -1,0 +1,94 @@
+//! The static files, embedded. Each is served under a name that changes with its content, so that browsers may keep it
+//! for ever.
+
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
+/// The `Cache-Control` of every asset.
+pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
+
+/// One static file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asset {
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its content.
+    pub body: &'static [u8],
+}
+
+const FILES: [(&str, Asset); 3] = [
+    ("remora.css", Asset { content_type: "text/css; charset=utf-8", body: include_bytes!("../../static/remora.css") }),
+    ("remora.svg", Asset { content_type: "image/svg+xml", body: include_bytes!("../../static/remora.svg") }),
+    (
+        "datastar.js",
+        Asset {
+            content_type: "text/javascript; charset=utf-8",
+            body: include_bytes!(concat!(env!("OUT_DIR"), "/datastar.js")),
+        },
+    ),
+];
+
+struct Published {
+    name: &'static str,
+    url: String,
+    asset: Asset,
+}
+
+const FOLDER: &str = "/static/";
+
+static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
+    FILES
+        .map(|(name, asset)| Published { name, url: format!("{FOLDER}{}", fingerprinted(name, asset.body)), asset })
+        .into()
+});
+
+/// `remora.css` becomes `remora.1f2e3d4c5b6a.css`.
+fn fingerprinted(name: &str, body: &[u8]) -> String {
+    let print = Uuid::new_v5(&Uuid::NAMESPACE_OID, body).simple().to_string();
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    format!("{stem}.{}.{extension}", &print[..12])
+}
+
+/// The path under which a file is served.
+///
+/// # Panics
+/// There is no such file: a mistake in this crate, found by any test that renders the page.
+pub(crate) fn url(name: &str) -> &'static str {
+    PUBLISHED
+        .iter()
+        .find(|file| file.name == name)
+        .map(|file| file.url.as_str())
+        .expect("only embedded files are named")
+}
+
+/// The file behind a path under `/static/`; `None` where the name or its fingerprint is another.
+pub fn find(path: &str) -> Option<Asset> {
+    PUBLISHED.iter().find(|file| file.url.strip_prefix(FOLDER) == Some(path)).map(|file| file.asset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_found_under_its_url_and_no_other_name() {
+        for (name, asset) in FILES {
+            let path = url(name).strip_prefix(FOLDER).expect("urls lie in the folder");
+            assert_eq!(find(path), Some(asset));
+            assert_eq!(find(name), None, "{name} without its fingerprint");
+        }
+        assert_eq!(find("../Cargo.toml"), None);
+    }
+
+    #[test]
+    fn another_content_gets_another_name() {
+        assert_ne!(fingerprinted("a.css", b"1"), fingerprinted("a.css", b"2"));
+    }
+
+    #[test]
+    fn the_bundle_is_the_one_that_the_pages_are_written_for() {
+        let path = url("datastar.js").strip_prefix(FOLDER).expect("urls lie in the folder");
+        assert!(find(path).is_some_and(|asset| asset.body.starts_with(b"// Datastar v1.")));
+    }
+}

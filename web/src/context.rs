@@ -1,0 +1,70 @@
+//! What every route is given.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use remora_actors::{Handle, system::Unreachable};
+use tokio::sync::{Mutex, watch};
+use warp::Filter as _;
+
+use crate::problem::Problem;
+
+/// Settings of the web front.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Silence after which a stream says that it is alive, so that proxies keep it open.
+    pub heartbeat: Duration,
+    /// True where the daemon listens on a loopback address only: then `Host` must be a loopback name.
+    pub loopback: bool,
+    /// Tokens of the agents and the operators; `None`: whoever reaches the daemon may do everything.
+    pub tokens: Option<Tokens>,
+}
+
+/// The texts that open the two scopes.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    /// May emit, ask, and use workspaces.
+    pub agent: Vec<String>,
+    /// May also answer: the token, and the name that stands beside the answers.
+    pub operator: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens")
+            .field("agent", &self.agent.len())
+            .field("operator", &self.operator.len())
+            .finish()
+    }
+}
+
+/// Shared by all routes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) handle: Handle,
+    pub(crate) settings: Arc<Settings>,
+    /// Becomes true when the daemon stops.
+    pub(crate) closing: watch::Receiver<bool>,
+    /// Held while a wrong token is being answered, so that guesses come one after the other.
+    pub(crate) guessing: Arc<Mutex<()>>,
+}
+
+impl Context {
+    /// Gives a route its own handle on everything.
+    pub(crate) fn with(&self) -> impl warp::Filter<Extract = (Self,), Error = Infallible> + Clone + use<> {
+        let context = self.clone();
+        warp::any().map(move || context.clone())
+    }
+
+    /// Returns when the daemon stops.
+    pub(crate) async fn closed(&self) {
+        let mut closing = self.closing.clone();
+        // The sender lives as long as the server; its end is the end as well.
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+}
+
+impl From<Unreachable> for Problem {
+    fn from(error: Unreachable) -> Self {
+        Self::unavailable(&error)
+    }
+}

@@ -1,0 +1,72 @@
+//! Frames of the Datastar stream: one or more server-sent events that go out together.
+
+use bytes::Bytes;
+use datastar::prelude::{DatastarEvent, ElementPatchMode, PatchElements, PatchSignals};
+use remora_actors::model::Seq;
+use serde_json::{Value, json};
+
+/// The signal that tells a page that it lost its stream to newer tabs. The underscore keeps it in the browser.
+pub(crate) const PARKED: &str = "_parked";
+
+/// A frame that is being written.
+#[derive(Debug, Default)]
+pub(crate) struct Frame(String);
+
+impl Frame {
+    /// Replaces the elements that have the ids of these ones.
+    pub(crate) fn patch(&mut self, elements: String) {
+        self.push(PatchElements::new(elements).into());
+    }
+
+    /// Puts elements before the children of the one that `selector` finds.
+    pub(crate) fn prepend(&mut self, selector: &'static str, elements: String) {
+        self.push(PatchElements::new(elements).selector(selector).mode(ElementPatchMode::Prepend).into());
+    }
+
+    /// Removes what `selector` finds.
+    pub(crate) fn remove(&mut self, selector: &'static str) {
+        self.push(PatchElements::new_remove(selector).into());
+    }
+
+    /// Sets signals. Browsers evaluate what is not JSON as code: hence a value and not a text.
+    pub(crate) fn signals(&mut self, signals: &Value) {
+        self.push(PatchSignals::new(signals.to_string()).into());
+    }
+
+    /// A bare carriage return ends a line of the stream too, so that agent text could begin events of its own. The
+    /// crate does not know that: no line gets past here with one.
+    fn push(&mut self, mut event: DatastarEvent) {
+        for line in &mut event.data {
+            if line.contains('\r') {
+                *line = line.replace('\r', "&#13;");
+            }
+        }
+        self.0.push_str(&event.to_string());
+    }
+
+    /// The whole frame. The position stands in a block of its own after all events: browsers take it over as soon as
+    /// they read the line, and a frame that broke off before must come again.
+    pub(crate) fn finish(mut self, last_seq: Seq) -> Bytes {
+        self.0.push_str(&format!("id: {last_seq}\n\n"));
+        self.0.into()
+    }
+}
+
+/// The last frame of a stream that is given up because its browser has too many: the page then waits until it is
+/// looked at again. End the body cleanly after it.
+pub fn parked() -> Bytes {
+    let mut frame = Frame::default();
+    frame.signals(&json!({ PARKED: true }));
+    frame.0.into()
+}
+
+/// Shows that the stream lives. A comment for whatever lies between; an empty patch for the page, which takes a silence
+/// of [`SILENCE_S`] seconds for a lost connection.
+pub fn heartbeat() -> Bytes {
+    let mut frame = Frame(": heartbeat\n".to_owned());
+    frame.signals(&json!({}));
+    frame.0.into()
+}
+
+/// Seconds without a frame after which a page gives its stream up and opens another: two heartbeats lost, and more.
+pub const SILENCE_S: u32 = 40;

@@ -1,0 +1,177 @@
+//! Who may do what: the scopes, and what browsers are made to respect.
+
+use subtle::{Choice, ConstantTimeEq};
+use warp::{
+    Filter, Rejection,
+    http::{HeaderMap, Method, StatusCode, header},
+};
+
+use crate::{context::Context, problem::Problem};
+
+/// The cookie in which a browser keeps its operator's token.
+pub(crate) const TOKEN_COOKIE: &str = "remora_token";
+/// The cookie that tells one browser from another.
+pub(crate) const BROWSER_COOKIE: &str = "remora_browser";
+
+/// What a caller may do. Ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    /// Emit, ask, use workspaces.
+    Agent,
+    /// Everything, answering above all.
+    Operator,
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) scope: Scope,
+    /// The operator's name, where tokens tell it.
+    pub(crate) name: Option<String>,
+}
+
+/// Lets a request pass that the scope allows, and that no other page has made a browser send.
+pub(crate) fn guard(
+    context: &Context,
+    needed: Scope,
+) -> impl Filter<Extract = (Caller,), Error = Rejection> + Clone + use<> {
+    let context = context.clone();
+    warp::method().and(warp::header::headers_cloned()).and_then(move |method: Method, headers: HeaderMap| {
+        let admitted = admit(&context, &method, &headers, needed);
+        async move { admitted.map_err(warp::reject::custom) }
+    })
+}
+
+fn admit(context: &Context, method: &Method, headers: &HeaderMap, needed: Scope) -> Result<Caller, Problem> {
+    let settings = &context.settings;
+    check_origin(method, headers)?;
+    let Some(_) = &settings.tokens else {
+        if settings.loopback {
+            check_host(headers)?;
+        }
+        return Ok(Caller { scope: Scope::Operator, name: None });
+    };
+    let given = bearer(headers).or_else(|| cookie(headers, TOKEN_COOKIE));
+    let caller = given.and_then(|token| recognise(context, token)).ok_or_else(|| {
+        let problem = Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "a token is needed: send `Authorization: Bearer …` with a token of the daemon's token file",
+        );
+        let is_page = *method == Method::GET && accepts_html(headers);
+        if is_page { problem.redirecting("/login") } else { problem }
+    })?;
+    if caller.scope < needed {
+        return Err(Problem::forbidden("an agent's token does not allow this; it needs an operator's token"));
+    }
+    Ok(caller)
+}
+
+/// Looks a token up, without telling by the time it takes how much of it was right.
+pub(crate) fn recognise(context: &Context, token: &str) -> Option<Caller> {
+    let tokens = context.settings.tokens.as_ref()?;
+    let same = |known: &str| known.as_bytes().ct_eq(token.as_bytes());
+    let is_agent = tokens.agent.iter().fold(Choice::from(0), |found, known| found | same(known));
+    let mut caller = bool::from(is_agent).then_some(Caller { scope: Scope::Agent, name: None });
+    for (known, name) in &tokens.operator {
+        if bool::from(same(known)) {
+            caller = Some(Caller { scope: Scope::Operator, name: Some(name.clone()) });
+        }
+    }
+    caller
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+}
+
+/// The value of a cookie.
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok()).flat_map(|l| l.split(';'));
+    pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// True for a browser that wants a page.
+pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|a| a.contains("text/html"))
+}
+
+/// Against DNS rebinding: a page of somebody else's that resolves its own name to this machine sends that name.
+fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let is_loopback = name.eq_ignore_ascii_case("localhost")
+        || name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if is_loopback {
+        return Ok(());
+    }
+    Err(Problem::forbidden("the host name is none of this machine's own; use http://127.0.0.1 or http://localhost"))
+}
+
+/// Against other pages' forms and scripts: what changes something must come from this page or from no page.
+pub(crate) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method.is_safe() {
+        return Ok(());
+    }
+    let text = |name| headers.get(name).map(|value: &header::HeaderValue| value.to_str().unwrap_or("?"));
+    let foreign_site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    let host = text(header::HOST.as_str()).unwrap_or_default();
+    let foreign_origin = text("origin").is_some_and(|origin| {
+        origin.split_once("://").is_none_or(|(_, authority)| !authority.eq_ignore_ascii_case(host))
+    });
+    if foreign_site || foreign_origin {
+        return Err(Problem::forbidden("another site's page may not do this"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn only_this_machines_names_are_hosts() {
+        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:80", "127.8.9.1", "[::1]:8000"] {
+            assert!(check_host(&headers(&[("host", host)])).is_ok(), "{host}");
+        }
+        for host in ["", "evil.example", "evil.example:8000", "127.0.0.1.evil.example", "192.168.0.1:8000"] {
+            assert!(check_host(&headers(&[("host", host)])).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn other_sites_cannot_write() {
+        let host = ("host", "localhost:8000");
+        for good in [
+            headers(&[host]),
+            headers(&[host, ("origin", "http://localhost:8000")]),
+            headers(&[host, ("sec-fetch-site", "same-origin")]),
+            headers(&[host, ("sec-fetch-site", "none")]),
+        ] {
+            assert!(check_origin(&Method::POST, &good).is_ok(), "{good:?}");
+        }
+        for bad in [
+            headers(&[host, ("origin", "http://evil.example")]),
+            headers(&[host, ("origin", "http://localhost:9999")]),
+            headers(&[host, ("origin", "null")]),
+            headers(&[host, ("sec-fetch-site", "cross-site")]),
+            headers(&[host, ("sec-fetch-site", "same-site")]),
+        ] {
+            assert!(check_origin(&Method::POST, &bad).is_err(), "{bad:?}");
+            assert!(check_origin(&Method::GET, &bad).is_ok(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_by_their_whole_name() {
+        let headers = headers(&[("cookie", "a=1; remora_token=secret; b=2")]);
+        assert_eq!(cookie(&headers, TOKEN_COOKIE), Some("secret"));
+        assert_eq!(cookie(&headers, "token"), None);
+    }
+}

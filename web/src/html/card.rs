@@ -1,0 +1,169 @@
+//! One question, and the form that answers it.
+
+use horrorshow::{Render, RenderBox, box_html, owned_html};
+use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionRecord, Status, Urgency};
+
+use super::{clock::Clock, live, note, words};
+
+/// Characters of a question's context on the dashboard, where every patch of the panel carries it again.
+const CONTEXT_CHARS: usize = 4_000;
+
+/// Where a card stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Among others, its context cut.
+    Dashboard,
+    /// On its agent's page, whole.
+    AgentPage,
+}
+
+/// The card of an open question.
+pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock, place: Place) -> impl Render {
+    let question = &record.question;
+    let key = question.key();
+    let id = format!("q-{}", words::question_hash(&key));
+    let urgency = words::urgency(question.urgency);
+    let class = if question.urgency >= Urgency::High { "blocked-agent pressing" } else { "blocked-agent" };
+    let trouble = trouble(dashboard, record);
+    owned_html! {
+        article(id = &id, class = class, data-msg-id = question.msg_id.as_str()) {
+            header {
+                : asker(dashboard, question);
+                span(class = "reason") : words::reason(question.reason);
+                @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
+                span(class = "asked") { : "asked "; : clock.relative(question.created_at); }
+            }
+            p(class = "question", data-ignore) : question.question.as_str();
+            : context(question, place);
+            @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
+            : form(question);
+            : note::empty(note::question_note_id(&key));
+            : deadline(question, clock);
+        }
+    }
+}
+
+/// Who asks, with a link to its page.
+pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> impl Render + use<'a> {
+    let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| agent.name.as_str());
+    let url = words::agent_url(&question.agent_id);
+    owned_html! {
+        a(class = "asker", href = &url, data-ignore) : words::brief(name, 80).as_ref();
+    }
+}
+
+fn context(question: &Question, place: Place) -> impl Render {
+    let text = match &question.context {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    };
+    let shown = match place {
+        Place::Dashboard => words::brief(&text, CONTEXT_CHARS).into_owned(),
+        Place::AgentPage => text.clone(),
+    };
+    let cut = shown.len() < text.len();
+    let id = format!("context-{}", words::question_hash(&question.key()));
+    let url = words::agent_url(&question.agent_id);
+    owned_html! {
+        @ if !text.is_empty() {
+            details(id = &id, class = "context", data-preserve-attr = "open") {
+                summary : "Context";
+                pre(data-ignore) : &shown;
+                @ if cut { p { a(href = &url) : "The whole context is on the agent's page"; } }
+            }
+        }
+    }
+}
+
+/// The form. It is left alone by every patch while its card stays, so that nothing typed or chosen is lost.
+fn form(question: &Question) -> impl Render {
+    let action = words::respond_url(&question.agent_id);
+    owned_html! {
+        form(class = "answer", action = &action, method = "post", data-ignore-morph, data-on:submit = live::SUBMIT) {
+            input(type = "hidden", name = "msg_id", value = question.msg_id.as_str());
+            input(type = "hidden", name = "workspace_id", value = question.workspace_id.as_str());
+            : fields(question);
+            button(type = "submit") : "Answer";
+        }
+    }
+}
+
+/// What the answer is given with: the name is always `answer`.
+fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
+    let kind = if question.multiple { "checkbox" } else { "radio" };
+    let id = format!("answer-{}", words::question_hash(&question.key()));
+    if !question.response_schema.is_null() {
+        let schema = serde_json::to_string_pretty(&question.response_schema).unwrap_or_default();
+        return box_html! {
+            label(for = &id) : "Your answer, as JSON";
+            textarea(id = &id, class = "json", name = "answer", rows = "4", required, spellcheck = "false",
+                data-on:keydown = live::SUBMIT_BY_KEY);
+            details(class = "schema") { summary : "What it must look like"; pre(data-ignore) : &schema; }
+        };
+    }
+    if question.options.is_empty() {
+        return box_html! {
+            label(for = &id, class = "unseen") : "Your answer";
+            textarea(id = &id, name = "answer", rows = "2", required, placeholder = "Your answer",
+                data-on:keydown = live::SUBMIT_BY_KEY);
+        };
+    }
+    box_html! {
+        fieldset {
+            legend : if question.multiple { "Choose one or more" } else { "Choose one" };
+            @ for option in &question.options {
+                label(class = "option", data-ignore) {
+                    // Several checkboxes need not all be ticked: which ones are, the server checks.
+                    input(type = kind, name = "answer", value = option.as_str(), required ?= !question.multiple);
+                    span : option.as_str();
+                }
+            }
+        }
+    }
+}
+
+/// What happens at the deadline, and when.
+fn deadline(question: &Question, clock: &Clock) -> impl Render {
+    let what = match question.on_deadline {
+        OnDeadline::Expire => "Expires unanswered".to_owned(),
+        OnDeadline::Wait => "An answer is wanted by then, and taken later too:".to_owned(),
+        OnDeadline::Default => format!("Answers “{}” by itself", words::brief(&words::value(&question.default), 80)),
+        OnDeadline::Deny => "Is denied by itself".to_owned(),
+    };
+    owned_html! {
+        p(class = "deadline") {
+            @ if let Some(at) = question.expires_at {
+                span(data-ignore) : &what;
+                : " "; : clock.relative(at); : " · "; : clock.time(at);
+            } else {
+                : "No deadline: waits until it is answered";
+            }
+        }
+    }
+}
+
+/// What is wrong with the workspace that the answer has to reach.
+pub(super) fn trouble(dashboard: &Dashboard, record: &QuestionRecord) -> Option<String> {
+    let trouble = dashboard.agent(&record.question.agent_id)?.workspace_trouble.as_ref()?;
+    Some(format!("Workspace: {trouble}. An answer is kept and delivered as soon as possible."))
+}
+
+/// Where an answer is that was not picked up yet.
+pub(super) fn sent_note(record: &QuestionRecord) -> String {
+    let answer = record.answer.as_ref().map(words::answer).unwrap_or_default();
+    let place = if record.is_unwritten() { "not written into the workspace yet" } else { "not picked up yet" };
+    format!("answered {answer}, {place}")
+}
+
+/// Why a question is not open any more.
+pub(super) fn closed_note(record: &QuestionRecord) -> String {
+    let answer = record.answer.as_ref().map(|answer| format!("answered {}", words::answer(answer)));
+    let late = record.status == Status::Answered;
+    match (answer, &record.closed_reason) {
+        (Some(answer), Some(reason)) if late => format!("{answer}, but never picked up: {reason}"),
+        (Some(answer), _) => answer,
+        (None, Some(reason)) => reason.clone(),
+        (None, None) => record.status.as_str().to_owned(),
+    }
+}

@@ -1,0 +1,72 @@
+//! How times are written.
+
+use horrorshow::{Render, owned_html};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+
+/// Keeps a relative time current in the browser; the function comes with the page's signals.
+const TICK: &str = "$_relative(el.dateTime, $_now)";
+
+/// The moment of rendering and the zone times are shown in.
+pub(super) struct Clock {
+    pub(super) now: Timestamp,
+    pub(super) zone: TimeZone,
+}
+
+impl Clock {
+    fn local(&self, at: Timestamp) -> Zoned {
+        at.to_zoned(self.zone.clone())
+    }
+
+    /// `14:05:09` today, `2026-02-24 14:05` on another day.
+    fn short(&self, at: Timestamp) -> String {
+        let local = self.local(at);
+        let format = if local.date() == self.local(self.now).date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+        local.strftime(format).to_string()
+    }
+
+    /// A point in time, with date and zone on hovering.
+    pub(super) fn time(&self, at: Timestamp) -> impl Render {
+        let (iso, short) = (at.to_string(), self.short(at));
+        let long = self.local(at).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+        owned_html! { time(datetime = &iso, title = &long) : &short; }
+    }
+
+    /// The same for the rows of the log, where each byte counts.
+    pub(super) fn bare(&self, at: Timestamp) -> impl Render {
+        let (iso, short) = (at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), self.short(at));
+        owned_html! { time(datetime = &iso) : &short; }
+    }
+
+    /// `in 4 min`, `3 h ago`. The page's script goes on counting from there.
+    pub(super) fn relative(&self, at: Timestamp) -> impl Render {
+        let (iso, words) = (at.to_string(), relative(at.as_second() - self.now.as_second()));
+        owned_html! { time(class = "relative", datetime = &iso, data-text = TICK) : &words; }
+    }
+}
+
+/// `seconds` from now in words. The page's function `_relative` writes the same.
+fn relative(seconds: i64) -> String {
+    let distance = seconds.unsigned_abs();
+    let rounded = |unit: u64| (distance + unit / 2) / unit;
+    let words = match distance {
+        0..90 => format!("{distance} s"),
+        90..5_400 => format!("{} min", rounded(60)),
+        5_400..129_600 => format!("{} h", rounded(3_600)),
+        _ => format!("{} d", rounded(86_400)),
+    };
+    if seconds < 0 { format!("{words} ago") } else { format!("in {words}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_rounded_to_what_matters() {
+        let words = [(0, "in 0 s"), (-89, "89 s ago"), (90, "in 2 min"), (-7_000, "2 h ago"), (200_000, "in 2 d")];
+        for (seconds, expected) in words {
+            assert_eq!(relative(seconds), expected);
+        }
+        assert!(relative(i64::MIN).ends_with(" d ago"));
+    }
+}

@@ -1,0 +1,91 @@
+//! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
+//! `data-ignore`; expressions are constants.
+//!
+//! - `page`, `agent_page`: the documents. `live`: what keeps the page and its stream together.
+//! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
+//! - `clock`, `words`: how times, states and names are written.
+
+mod agent_page;
+mod agents;
+mod card;
+mod clock;
+mod events;
+mod inbox;
+mod live;
+mod note;
+mod page;
+mod progress;
+mod results;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use bytes::Bytes;
+use horrorshow::{Render, Template};
+use jiff::{Timestamp, tz::TimeZone};
+use remora_actors::{
+    model::{Dashboard, Panel, Panels, Seq},
+    view::View,
+};
+
+use crate::frame::Frame;
+use clock::Clock;
+pub use note::{NOTE_MODE, message_note, note};
+
+/// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
+///
+/// `None`: an agent that has neither a state nor events.
+pub fn render(dashboard: &Dashboard, view: &View, now: Timestamp) -> Option<Bytes> {
+    render_at(dashboard, view, &Clock { now, zone: TimeZone::system() })
+}
+
+fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes> {
+    match view {
+        View::Page => Some(text_of(page::document(dashboard, clock)).into()),
+        View::Full => Some(full(dashboard, clock)),
+        View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
+        View::Agent { agent_id, events } => {
+            let known = dashboard.agent(agent_id).is_some() || !events.is_empty();
+            known.then(|| text_of(agent_page::document(dashboard, agent_id, events, clock)).into())
+        }
+    }
+}
+
+fn full(dashboard: &Dashboard, clock: &Clock) -> Bytes {
+    let mut frame = Frame::default();
+    for panel in Panel::ALL {
+        frame.patch(panel_html(dashboard, panel, clock));
+    }
+    frame.signals(&live::signals(dashboard));
+    frame.finish(dashboard.last_seq())
+}
+
+fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> Bytes {
+    let mut frame = Frame::default();
+    for panel in Panel::ALL.into_iter().filter(|panel| panels.contains(*panel)) {
+        match panel {
+            Panel::Events => events::append(&mut frame, dashboard, after, clock),
+            // The counts and the order follow from the states, and with a state the progress changes too.
+            Panel::Agents if !panels.contains(Panel::Progress) => agents::append(&mut frame, dashboard, after),
+            _ => frame.patch(panel_html(dashboard, panel, clock)),
+        }
+    }
+    if panels.contains(Panel::Inbox) {
+        frame.signals(&live::signals(dashboard));
+    }
+    frame.finish(dashboard.last_seq())
+}
+
+fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
+    match panel {
+        Panel::Inbox => text_of(inbox::panel(dashboard, clock)),
+        Panel::Agents => text_of(agents::panel(dashboard)),
+        Panel::Results => text_of(results::panel(dashboard, clock)),
+        Panel::Progress => text_of(progress::panel(dashboard)),
+        Panel::Events => text_of(events::panel(dashboard, clock)),
+    }
+}
+
+fn text_of(template: impl Render) -> String {
+    template.into_string().expect("no template fails and memory takes any text")
+}

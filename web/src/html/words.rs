@@ -1,0 +1,110 @@
+//! How names, states and answers are written, and the ids and links made of them.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use remora_actors::model::{AgentState, Answer, AnsweredBy, QuestionKey, Reason, Urgency};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What stays as it is in a path segment: RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The page of an agent.
+pub(super) fn agent_url(agent_id: &str) -> String {
+    format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT))
+}
+
+/// Where the answer to an agent's question goes.
+pub(super) fn respond_url(agent_id: &str) -> String {
+    format!("/agent/{}/respond", utf8_percent_encode(agent_id, SEGMENT))
+}
+
+/// Where a message to an agent goes.
+pub(super) fn messages_url(agent_id: &str) -> String {
+    format!("{}/messages", agent_url(agent_id))
+}
+
+/// Element ids are hashes: what an agent chose never stands in a selector.
+fn hash(parts: &[&str]) -> String {
+    // A text may hold any character but this one's place is told by the lengths before it.
+    let name: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    let mut hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).simple().to_string();
+    hash.truncate(16);
+    hash
+}
+
+/// The hash in the ids of a question's elements.
+pub(super) fn question_hash(key: &QuestionKey) -> String {
+    hash(&[&key.workspace_id, &key.msg_id])
+}
+
+/// The id of a graph's row or of an agent's row.
+pub(super) fn row_id(kind: &str, id: &str) -> String {
+    format!("{kind}-{}", hash(&[id]))
+}
+
+/// The word for a state.
+pub(super) fn state(state: AgentState) -> &'static str {
+    match state {
+        AgentState::Started => "running",
+        AgentState::Blocked => "blocked",
+        AgentState::Completed => "completed",
+        AgentState::Failed => "failed",
+        AgentState::Cancelled => "cancelled",
+        AgentState::TimedOut => "timed out",
+    }
+}
+
+/// Why a question is asked.
+pub(super) fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::InputRequired => "needs input",
+        Reason::Confirmation => "needs a confirmation",
+        Reason::ToolCall => "wants to use a tool",
+    }
+}
+
+/// How urgent a question is, where it is unusual.
+pub(super) fn urgency(urgency: Urgency) -> Option<&'static str> {
+    match urgency {
+        Urgency::Low => Some("low urgency"),
+        Urgency::Normal => None,
+        Urgency::High => Some("high urgency"),
+        Urgency::Critical => Some("critical"),
+    }
+}
+
+/// A value for people: texts as they are, lists of texts with commas, anything else as JSON.
+pub(super) fn value(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => text.into(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ").into()
+        }
+        other => other.to_string().into(),
+    }
+}
+
+/// `ann (browser)`.
+pub(super) fn who(by: &AnsweredBy) -> String {
+    format!("{} ({})", by.who, by.door.as_str())
+}
+
+/// `“yes” by ann (browser)`, the answer cut to a line.
+pub(super) fn answer(answer: &Answer) -> String {
+    format!("“{}” by {}", brief(&value(&answer.answer), 80), who(&answer.answered_by))
+}
+
+/// A text's first `max` characters, with an ellipsis where some are missing.
+pub(super) fn brief(text: &str, max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+/// `1 agent`, `2 agents`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,215 @@
+//! Errors on the wire: RFC 9457 problem documents that say what to do.
+
+use std::fmt::Display;
+
+use remora_actors::{
+    handle::WorkspaceAccessError,
+    inbox_coordinator::{AskError, FindError, RespondError},
+    model::{Invalid, QuestionRecord},
+    ports::{JournalError, WorkspaceError},
+    publish::PublishError,
+};
+use serde_json::{Map, Value, json};
+use warp::{
+    http::{StatusCode, header},
+    reply::{Reply, Response},
+};
+
+/// Seconds after which a refused request may be tried again: a commit takes milliseconds.
+const RETRY_AFTER_S: u64 = 1;
+
+/// An error for the client.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    detail: String,
+    more: Map<String, Value>,
+    /// Where a browser finds the way out.
+    redirect: Option<&'static str>,
+}
+
+impl warp::reject::Reject for Problem {}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Display) -> Self {
+        Self { status, detail: detail.to_string(), more: Map::new(), redirect: None }
+    }
+
+    pub(crate) fn bad_request(detail: impl Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn unprocessable(detail: impl Display) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(crate) fn conflict(detail: impl Display) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Display) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    pub(crate) fn unavailable(detail: impl Display) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    /// Adds a member.
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Sends browsers elsewhere.
+    pub(crate) fn redirecting(mut self, location: &'static str) -> Self {
+        self.redirect = Some(location);
+        self
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl Reply for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        let headers = response.headers_mut();
+        if let Some(location) = self.redirect {
+            headers.insert(header::LOCATION, header::HeaderValue::from_static(location));
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            return response;
+        }
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        }
+        let mut body = json!({
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Some(members) = body.as_object_mut() {
+            members.extend(self.more);
+        }
+        *response.status_mut() = self.status;
+        *response.body_mut() = body.to_string().into();
+        response
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(error: Invalid) -> Self {
+        match error {
+            Invalid::Json(_) => Self::bad_request(error),
+            Invalid::Field { .. } => Self::unprocessable(error),
+            Invalid::TooLarge { limit, max, .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, error).with("limit", limit.into()).with("max", max.into())
+            }
+        }
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Unavailable(_) => Self::unavailable(error),
+            JournalError::Damaged(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error),
+        }
+    }
+}
+
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Journal(error) => error.into(),
+            PublishError::Busy | PublishError::Unreachable(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<WorkspaceError> for Problem {
+    fn from(error: WorkspaceError) -> Self {
+        match error {
+            WorkspaceError::Locked { .. } | WorkspaceError::Unavailable { .. } => Self::unavailable(error),
+            WorkspaceError::Missing { .. } => Self::not_found(error),
+            WorkspaceError::Refused { .. } => Self::forbidden(error),
+            WorkspaceError::Broken { .. } => Self::unprocessable(error),
+        }
+    }
+}
+
+impl From<WorkspaceAccessError> for Problem {
+    fn from(error: WorkspaceAccessError) -> Self {
+        match error {
+            WorkspaceAccessError::Workspace(error) => error.into(),
+            WorkspaceAccessError::Publish(error) => error.into(),
+            WorkspaceAccessError::Unreachable(error) => error.into(),
+        }
+    }
+}
+
+impl From<AskError> for Problem {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Invalid(error) => error.into(),
+            AskError::Conflict(_) => Self::conflict(error),
+            AskError::TooMany(max) => Self::new(StatusCode::TOO_MANY_REQUESTS, error)
+                .with("limit", "open_questions_per_agent".into())
+                .with("max", max.into()),
+            AskError::Publish(error) => error.into(),
+        }
+    }
+}
+
+impl From<FindError> for Problem {
+    fn from(error: FindError) -> Self {
+        match &error {
+            FindError::Unknown => Self::not_found(error),
+            FindError::Ambiguous(questions) => {
+                let questions = json!(questions);
+                Self::conflict(error).with("questions", questions)
+            }
+        }
+    }
+}
+
+impl From<RespondError> for Problem {
+    fn from(error: RespondError) -> Self {
+        match error {
+            RespondError::Find(error) => error.into(),
+            RespondError::Invalid(error) => error.into(),
+            RespondError::Store(error) => error.into(),
+            RespondError::Closed(record) => closed(&record),
+        }
+    }
+}
+
+/// Says who was first.
+fn closed(record: &QuestionRecord) -> Problem {
+    let status = json!(record.status);
+    let Some(answer) = &record.answer else {
+        let reason = record.closed_reason.as_deref().unwrap_or("it was closed");
+        return Problem::conflict(format_args!("the question is {} already: {reason}", record.status.as_str()))
+            .with("question_status", status);
+    };
+    let by = &answer.answered_by;
+    Problem::conflict(format_args!(
+        "{} answered first, by {}, at {}",
+        by.who,
+        by.door.as_str(),
+        answer.responded_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    ))
+    .with("question_status", status)
+    .with("answered_by", json!(by))
+    .with("responded_at", json!(answer.responded_at))
+}

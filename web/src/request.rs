@@ -1,0 +1,114 @@
+//! Reading requests: path segments, bodies, and who answers by which door.
+
+use std::{str::FromStr, time::Duration};
+
+use futures_util::{Stream, StreamExt};
+use percent_encoding::percent_decode_str;
+use remora_actors::model::{AnsweredBy, Door, Limits};
+use serde::de::DeserializeOwned;
+use warp::{
+    Buf, Filter, Rejection,
+    http::{HeaderMap, StatusCode},
+};
+
+use crate::{context::Context, guard::Caller, problem::Problem};
+
+/// A body must arrive within this time: a slow sender must not hold a connection for ever.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many times the allowed size is read and thrown away, so that the sender hears why instead of a reset.
+const DRAIN_FACTOR: usize = 4;
+
+/// A decoded path segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment(pub(crate) String);
+
+impl FromStr for Segment {
+    type Err = std::str::Utf8Error;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        Ok(Self(percent_decode_str(raw).decode_utf8()?.into_owned()))
+    }
+}
+
+/// A request's body, up to the limit.
+pub(crate) fn body(context: &Context) -> impl Filter<Extract = (Vec<u8>,), Error = Rejection> + Clone + use<> {
+    let limit = context.handle.limits().body_bytes;
+    warp::body::stream().and_then(move |stream| async move {
+        match tokio::time::timeout(BODY_TIMEOUT, collect(stream, limit)).await {
+            Ok(body) => body.map_err(warp::reject::custom),
+            Err(_) => Err(warp::reject::custom(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the request's body did not arrive within 30 s",
+            ))),
+        }
+    })
+}
+
+async fn collect<B: Buf>(
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+    limit: usize,
+) -> Result<Vec<u8>, Problem> {
+    let mut stream = std::pin::pin!(stream);
+    let mut body = Vec::new();
+    let mut size = 0;
+    while let Some(chunk) = stream.next().await {
+        let mut chunk = chunk.map_err(|_| Problem::bad_request("the request's body broke off"))?;
+        size += chunk.remaining();
+        if size > limit.saturating_mul(DRAIN_FACTOR) {
+            break;
+        }
+        while size <= limit && chunk.has_remaining() {
+            let part = chunk.chunk();
+            body.extend_from_slice(part);
+            let read = part.len();
+            chunk.advance(read);
+        }
+    }
+    if size > limit {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format_args!("the body is over the limit `body_bytes` of {limit}; send it in parts"),
+        )
+        .with("limit", "body_bytes".into())
+        .with("max", limit.into()));
+    }
+    Ok(body)
+}
+
+/// Reads a JSON body.
+pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => Problem::unprocessable(error),
+        _ => Problem::bad_request(format_args!("the body is not valid json: {error}")),
+    })
+}
+
+/// True where the body is of a media type.
+pub(crate) fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let given = headers.get("content-type").and_then(|value| value.to_str().ok());
+    given.and_then(|value| value.parse::<mime::Mime>().ok()).is_some_and(|mime| mime.essence_str() == wanted)
+}
+
+/// Who answers: a token tells the name, else the caller may. The door is what the request came by.
+pub(crate) fn answered_by(
+    caller: &Caller,
+    claimed: Option<String>,
+    door: Door,
+    limits: &Limits,
+) -> Result<AnsweredBy, Problem> {
+    let claimed = claimed.filter(|who| !who.trim().is_empty());
+    if claimed.as_ref().is_some_and(|who| who.len() > limits.id_bytes || who.chars().any(char::is_control)) {
+        return Err(Problem::unprocessable("field `who` must be a short text without control characters"));
+    }
+    let who = caller.name.clone().or(claimed).unwrap_or_else(|| "operator".to_owned());
+    Ok(AnsweredBy { who, door })
+}
+
+/// The door of an API request: the command line and the MCP server name themselves.
+pub(crate) fn api_door(headers: &HeaderMap) -> Door {
+    match headers.get("remora-door").map(|value| value.as_bytes()) {
+        Some(b"cli") => Door::Cli,
+        Some(b"mcp") => Door::Mcp,
+        _ => Door::Http,
+    }
+}

@@ -1,0 +1,139 @@
+//! Events in and out.
+
+use remora_actors::{
+    handle::Receipt,
+    model::{Draft, Invalid, Pattern, Seq, parse_events},
+    ports::Filter as EventFilter,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use warp::{
+    Filter,
+    filters::BoxedFilter,
+    http::{HeaderMap, StatusCode},
+    reply::Response,
+};
+
+use super::respond;
+use crate::{
+    context::Context,
+    guard::{Caller, Scope, guard},
+    problem::Problem,
+    request::{body, is_of_type},
+};
+
+/// Events returned at most, and where no `limit` is given.
+const MAX_LIMIT: usize = 10_000;
+const DEFAULT_LIMIT: usize = 1_000;
+/// Bad lines listed in an answer; more would repeat the same.
+const LISTED_ERRORS: usize = 100;
+
+/// Which events a reader wants.
+#[derive(Debug, Deserialize)]
+pub(super) struct Wanted {
+    pub(super) after: Option<Seq>,
+    pattern: Option<String>,
+    agent_id: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Wanted {
+    pub(super) fn filter(&self) -> Result<EventFilter, Problem> {
+        let pattern = self.pattern.as_deref().map_or(Ok(Pattern::ALL), str::parse)?;
+        Ok(EventFilter { pattern, agent_id: self.agent_id.clone() })
+    }
+}
+
+pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
+    let with = context.with();
+    let post = warp::path!("events")
+        .and(warp::post())
+        .and(guard(context, Scope::Agent))
+        .and(warp::header::headers_cloned())
+        .and(body(context))
+        .and(with.clone())
+        .then(async |caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
+            take_in(&context, &caller, &headers, &body).await
+        })
+        .map(respond);
+    let get = warp::path!("events")
+        .and(warp::get())
+        .and(guard(context, Scope::Operator))
+        .and(warp::query::<Wanted>())
+        .and(with)
+        .then(async |_: Caller, wanted: Wanted, context: Context| list(&context, &wanted).await)
+        .map(respond);
+    post.or(get).unify().and_then(std::future::ready).boxed()
+}
+
+async fn take_in(context: &Context, caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+    let ndjson = is_of_type(headers, "application/x-ndjson") || is_of_type(headers, "application/jsonl");
+    let parsed = parse_events(body, ndjson, context.handle.limits())?;
+    let single = parsed.len() == 1;
+    let mut drafts = Vec::with_capacity(parsed.len());
+    let mut errors = Vec::new();
+    for (number, event) in parsed {
+        match event.and_then(|draft| may_emit(caller, draft)) {
+            Ok(draft) => drafts.push(draft),
+            Err(error) => errors.push((number, error)),
+        }
+    }
+    let receipt = context.handle.publish(drafts).await?;
+    match errors.as_slice() {
+        [] => Ok(super::json(StatusCode::OK, &counts(receipt))),
+        // Alone, an event's error is the request's error.
+        [(_, error)] if single => Err(with_counts(error.clone().into(), receipt, &errors)),
+        _ => {
+            let detail = format_args!("{} events were refused, the others were taken in", errors.len()).to_string();
+            Err(with_counts(Problem::unprocessable(detail), receipt, &errors))
+        }
+    }
+}
+
+/// What a person does is not for an agent to claim.
+fn may_emit(caller: &Caller, draft: Draft) -> Result<Draft, Invalid> {
+    if caller.scope == Scope::Agent && draft.speaks_for_a_person() {
+        return Err(Invalid::field("action", "tells of a person's doing, which needs an operator's token"));
+    }
+    Ok(draft)
+}
+
+fn counts(receipt: Receipt) -> Value {
+    json!({"accepted": receipt.accepted, "duplicates": receipt.duplicates, "last_seq": receipt.last_seq})
+}
+
+fn with_counts(problem: Problem, receipt: Receipt, errors: &[(usize, Invalid)]) -> Problem {
+    let listed = errors.iter().take(LISTED_ERRORS);
+    let listed: Vec<_> =
+        listed.map(|(number, error)| json!({"line": number, "detail": error.to_string()})).collect();
+    problem
+        .with("accepted", receipt.accepted.into())
+        .with("duplicates", receipt.duplicates.into())
+        .with("last_seq", receipt.last_seq.into())
+        .with("refused", errors.len().into())
+        .with("errors", listed.into())
+}
+
+async fn list(context: &Context, wanted: &Wanted) -> Result<Response, Problem> {
+    let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let after = wanted.after.unwrap_or(0);
+    let records = context.handle.events(after, limit, &wanted.filter()?).await?;
+    let last = records.last().map_or(after, |record| record.seq);
+    let mut body = b"{\"events\":[".to_vec();
+    for (index, record) in records.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(&record.to_json_with_seq());
+    }
+    body.extend_from_slice(format!("],\"last_seq\":{last}}}").as_bytes());
+    Ok(state_json(body))
+}
+
+/// A body that is JSON already.
+pub(super) fn state_json(body: impl Into<bytes::Bytes>) -> Response {
+    let mut response = Response::new(body.into().into());
+    let json = warp::http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(warp::http::header::CONTENT_TYPE, json);
+    response
+}

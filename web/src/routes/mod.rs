@@ -1,0 +1,98 @@
+//! The routes. None of them holds state: each asks an actor, or sends it a command.
+
+mod agents;
+mod dashboard;
+mod events;
+#[cfg(feature = "fault-injection")]
+mod faults;
+mod health;
+mod login;
+mod questions;
+mod respond;
+mod state;
+mod streams;
+mod workspaces;
+
+use std::convert::Infallible;
+
+use warp::{
+    Filter, Rejection, Reply,
+    filters::BoxedFilter,
+    http::{HeaderValue, StatusCode, header},
+    reply::Response,
+};
+
+use crate::{context::Context, problem::Problem};
+
+/// What a page of ours may do: run our one script, which evaluates expressions, and talk to us.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Every route of the daemon.
+pub(crate) fn all(context: &Context) -> BoxedFilter<(Response,)> {
+    let api = warp::path!("api" / "v1" / ..).and(api(context));
+    let routes = dashboard::routes(context)
+        .or(respond::routes(context))
+        .unify()
+        .or(login::routes(context))
+        .unify()
+        .or(health::routes(context))
+        .unify()
+        .or(api)
+        .unify();
+    routes.recover(explain).unify().map(with_headers).boxed()
+}
+
+fn api(context: &Context) -> BoxedFilter<(Response,)> {
+    let routes = events::routes(context)
+        .or(streams::raw(context))
+        .unify()
+        .or(questions::routes(context))
+        .unify()
+        .or(agents::routes(context))
+        .unify()
+        .or(workspaces::routes(context))
+        .unify()
+        .or(state::routes(context))
+        .unify();
+    #[cfg(feature = "fault-injection")]
+    let routes = routes.or(faults::routes(context)).unify();
+    routes.boxed()
+}
+
+/// A handler's result as a response.
+pub(crate) fn respond(result: Result<impl Reply, Problem>) -> Result<Response, Infallible> {
+    Ok(match result {
+        Ok(reply) => reply.into_response(),
+        Err(problem) => problem.into_response(),
+    })
+}
+
+/// JSON with a status.
+pub(crate) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
+    warp::reply::with_status(warp::reply::json(body), status).into_response()
+}
+
+async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
+    let problem = if let Some(problem) = rejection.find::<Problem>() {
+        problem.clone()
+    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+    } else if rejection.find::<warp::reject::InvalidQuery>().is_some() {
+        Problem::bad_request("a query parameter has a value of the wrong kind")
+    } else if rejection.is_not_found() {
+        Problem::not_found("there is nothing at this path")
+    } else {
+        Problem::bad_request(format_args!("the request cannot be read: {rejection:?}"))
+    };
+    Ok(problem.into_response())
+}
+
+fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,125 @@
+//! Streams of server-sent events: a page's frames, and raw events as JSON.
+
+use std::{io, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use remora_actors::{
+    handle::{EventStream, Session},
+    model::{Record, Seq},
+    outbox::End,
+    ports::Filter as EventFilter,
+};
+use warp::{
+    Filter, Reply,
+    filters::BoxedFilter,
+    http::{HeaderMap, HeaderValue, header},
+    reply::Response,
+};
+
+use super::{events::Wanted, respond};
+use crate::{
+    context::Context,
+    guard::{Caller, Scope, guard},
+    problem::Problem,
+};
+
+/// A comment, which readers skip: it keeps proxies from closing a silent stream.
+const HEARTBEAT: &[u8] = b": alive\n\n";
+/// The first bytes of a raw stream: they show that it is open.
+const OPEN: &[u8] = b": open\n\n";
+
+/// What a stream does next.
+type Step = Option<Result<Bytes, io::Error>>;
+
+/// An error is what makes a browser come back at once; a clean end would leave it alone.
+fn interrupted() -> Step {
+    Some(Err(io::Error::new(io::ErrorKind::Interrupted, "the stream ends, reconnect")))
+}
+
+/// A page's stream.
+pub(super) fn frames(context: Context, session: Session) -> Response {
+    reply(stream::unfold((context, Some(session)), async |(context, session)| {
+        let session = session?;
+        let step = tokio::select! {
+            biased;
+            () = context.closed() => interrupted(),
+            next = tokio::time::timeout(context.settings.heartbeat, session.next()) => match next {
+                Err(_) => Some(Ok(Bytes::from_static(HEARTBEAT))),
+                Ok(Ok(frame)) => Some(Ok(frame)),
+                Ok(Err(End::Retry)) => interrupted(),
+                Ok(Err(End::Final)) => None,
+            },
+        };
+        let goes_on = matches!(step, Some(Ok(_)));
+        step.map(|item| (item, (context, goes_on.then_some(session))))
+    }))
+}
+
+/// `GET events/stream`: every wanted event as JSON, from `Last-Event-ID` or `after` on, else from now on.
+pub(super) fn raw(context: &Context) -> BoxedFilter<(Response,)> {
+    let with = context.with();
+    warp::path!("events" / "stream")
+        .and(warp::get())
+        .and(guard(context, Scope::Operator))
+        .and(warp::query::<Wanted>())
+        .and(warp::header::headers_cloned())
+        .and(with)
+        .then(async |_: Caller, wanted: Wanted, headers: HeaderMap, context: Context| {
+            open_raw(context, &wanted, &headers).await
+        })
+        .map(respond)
+        .and_then(std::future::ready)
+        .boxed()
+}
+
+async fn open_raw(context: Context, wanted: &Wanted, headers: &HeaderMap) -> Result<Response, Problem> {
+    let handle = &context.handle;
+    let open = handle.metrics().streams.get() + handle.metrics().sessions.get();
+    if usize::try_from(open).is_ok_and(|open| open >= handle.limits().sessions) {
+        handle.metrics().sessions_refused.inc();
+        return Err(Problem::unavailable("too many streams are open, more are not allowed by `sessions`"));
+    }
+    let last: Option<Seq> = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let filter: EventFilter = wanted.filter()?;
+    let events = handle.stream(last.or(wanted.after), filter).await?;
+    let opening = stream::iter([Ok(Bytes::from_static(OPEN))]);
+    Ok(reply(futures_util::StreamExt::chain(opening, raw_events(context, events))))
+}
+
+fn raw_events(context: Context, events: EventStream) -> impl Stream<Item = Result<Bytes, io::Error>> {
+    stream::unfold((context, Some(events)), async |(context, events)| {
+        let mut events = events?;
+        let step = tokio::select! {
+            biased;
+            () = context.closed() => interrupted(),
+            next = tokio::time::timeout(context.settings.heartbeat, events.next()) => match next {
+                Err(_) => Some(Ok(Bytes::from_static(HEARTBEAT))),
+                Ok(Ok(Some(record))) => Some(Ok(raw_frame(&record))),
+                Ok(Ok(None)) => interrupted(),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "event stream ends");
+                    interrupted()
+                }
+            },
+        };
+        let goes_on = matches!(step, Some(Ok(_)));
+        step.map(|item| (item, (context, goes_on.then_some(events))))
+    })
+}
+
+/// JSON as serde writes it has no line breaks, so one `data` line holds it.
+fn raw_frame(record: &Arc<Record>) -> Bytes {
+    let mut frame = format!("id: {}\ndata: ", record.seq).into_bytes();
+    frame.extend_from_slice(&record.to_json_with_seq());
+    frame.extend_from_slice(b"\n\n");
+    frame.into()
+}
+
+fn reply(body: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -> Response {
+    let mut response = warp::reply::stream(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}

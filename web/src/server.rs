@@ -1,0 +1,56 @@
+//! The server: one listener, all routes, an orderly end.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use remora_actors::Handle;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::{Mutex, watch},
+};
+
+use crate::{
+    context::{Context, Settings},
+    routes,
+};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+/// How long requests may take to end once the daemon stops.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Takes an address. Port 0 picks a free one.
+///
+/// # Errors
+/// The address is in use or not this machine's.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Accepted connections inherit it: a frame must not wait for the one before to be acknowledged.
+    socket.set_nodelay(true)?;
+    // A restart must not wait for the old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves until `stop` ends, then ends the streams and lets the requests at work finish.
+pub async fn serve(listener: TcpListener, handle: Handle, settings: Settings, stop: impl Future<Output = ()> + Send + 'static) {
+    let (close, closing) = watch::channel(false);
+    // Kept here until the server has ended: a dropped sender would say so too early.
+    let close = Arc::new(close);
+    let context = Context { handle, settings: Arc::new(settings), closing, guessing: Arc::new(Mutex::new(())) };
+    let mut closed = context.closing.clone();
+    let closer = Arc::clone(&close);
+    let stopping = async move {
+        stop.await;
+        let _ = closer.send(true);
+    };
+    let server = warp::serve(routes::all(&context)).incoming(listener).graceful(stopping).run();
+    let too_long = async {
+        let _ = closed.wait_for(|closing| *closing).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        () = server => {}
+        () = too_long => tracing::warn!("requests were still at work when the daemon stopped"),
+    }
+}
