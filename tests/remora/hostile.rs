@@ -11,7 +11,7 @@ const HOSTILE: [&str; 9] = [
     "\"'><svg onload=\"window.pwned='svg'\">",
     "\r\revent: datastar-patch-signals\rdata: signals {\"pwned\": (window.pwned = 'cr')}\r\r",
     "\n\nevent: datastar-patch-elements\ndata: elements <script>window.pwned = 'lf'</script>\n\n",
-    "\u{2028}\u{2029}\u{85}\u{0}data: elements <b>separators</b>",
+    "\u{2028}\u{2029}\u{85}\u{b}\u{c}data: elements <b>separators</b>",
     "`${window.pwned = 'template'}` ${window.pwned = 'expression'} @post('/agent/a/respond') $pwned",
     "</textarea></form></template></style></title><div data-init=\"window.pwned = 'attribute'\">",
     "'; window.pwned = 'quote'; //",
@@ -26,7 +26,8 @@ async fn harmless(browser: &Browser, needle: &str) {
     browser.text_has("body", needle).await;
     let pwned = browser.eval("return window.pwned ?? null", &[]).await;
     assert_eq!(pwned, Value::Null, "an agent's text was executed");
-    let elements = "return document.querySelectorAll('script:not([src]), svg[onload], img[onerror], b').length";
+    let elements =
+        "return document.querySelectorAll('script:not([src]), svg[onload], img[onerror], b:not([class])').length";
     assert_eq!(browser.eval(elements, &[]).await, 0, "an agent's text became markup");
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
@@ -51,7 +52,12 @@ async fn hostile_text_is_shown_as_text() {
         let options = [text, "something else"];
         let blocked = json!({"msg_id": id, "question": text, "context": text, "options": options});
         tell("agent", "blocked", blocked).await;
-        tell("agent", "blocked", json!({"msg_id": format!("{id} 2"), "question": text, "context": {text: text}})).await;
+        tell(
+            "agent",
+            "blocked",
+            json!({"msg_id": format!("{id} 2"), "question": format!("{text}\0"), "context": {text: text}}),
+        )
+        .await;
         daemon.api.question_is(&encoded(&format!("{id} 2")), "open").await;
         daemon.api.answer(&encoded(&format!("{id} 2")), &json!(text)).await.expect(200);
         let (failed, done) = (format!("{agent} 3"), format!("{agent} 4"));

@@ -39,13 +39,15 @@ async fn a_new_browser_gets_every_panel_and_the_signals() {
 async fn only_what_changed_is_sent() {
     let daemon = Daemon::start().await;
     let mut stream = Stream::open(&daemon.api, "/events").await;
-    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "one"}))).await;
-    stream.until("the first event is shown", |frame| frame.data.contains("one").then_some(())).await;
-    let last = daemon.api.emit(&event("tool", "called", "a", &json!({"name": "two"}))).await["last_seq"].as_u64();
-    let frame =
-        stream.until("the second event is shown", |frame| frame.data.contains("two").then(|| frame.clone())).await;
+    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "first-tool"}))).await;
+    stream.until("the first event is shown", |frame| frame.data.contains("first-tool").then_some(())).await;
+    let last =
+        daemon.api.emit(&event("tool", "called", "a", &json!({"name": "second-tool"}))).await["last_seq"].as_u64();
+    let frame = stream
+        .until("the second event is shown", |frame| frame.data.contains("second-tool").then(|| frame.clone()))
+        .await;
     assert_eq!(Some(seq(&frame)), last, "a frame's id is the seq it shows");
-    for other in ["id=\"results\"", "id=\"blocked-agents\"", "one"] {
+    for other in ["id=\"results\"", "id=\"blocked-agents\"", "first-tool"] {
         assert!(!frame.data.contains(other), "{other} did not change: {}", frame.data);
     }
 }
@@ -54,15 +56,15 @@ async fn only_what_changed_is_sent() {
 async fn a_reconnecting_browser_gets_only_what_it_missed() {
     let daemon = Daemon::start().await;
     let mut stream = Stream::open(&daemon.api, "/events").await;
-    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "seen"}))).await;
-    let id = stream.until("it is shown", |frame| frame.data.contains("seen").then(|| frame.id.clone())).await;
+    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "seen-tool"}))).await;
+    let id = stream.until("it is shown", |frame| frame.data.contains("seen-tool").then(|| frame.id.clone())).await;
     drop(stream);
-    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "missed"}))).await;
+    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "missed-tool"}))).await;
     let mut stream = Stream::resume(&daemon.api, "/events", Some(&id)).await;
     stream
         .until("what was missed is shown", |frame| {
-            assert!(!frame.data.contains("seen"), "sent again: {}", frame.data);
-            frame.data.contains("missed").then_some(())
+            assert!(!frame.data.contains("seen-tool"), "sent again: {}", frame.data);
+            frame.data.contains("missed-tool").then_some(())
         })
         .await;
 }
@@ -91,7 +93,7 @@ async fn raw_events_are_streamed_by_pattern_and_resumed() {
     assert_eq!(live.until("an event came", |frame| Some(seq(frame))).await, 11);
     let mut resumed = Stream::resume(&daemon.api, "/api/v1/events/stream", Some("13")).await;
     assert_eq!(resumed.until("an event came", |frame| Some(seq(frame))).await, 14);
-    daemon.api.get("/api/v1/events/stream?pattern=robot:*").await.problem(400, &["pattern"]);
+    daemon.api.get("/api/v1/events/stream?pattern=robot:*").await.problem(422, &["pattern"]);
 }
 
 #[tokio::test]
