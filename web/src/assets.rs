@@ -5,16 +5,13 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-/// The `Cache-Control` of every asset.
-pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
-
 /// One static file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asset {
+pub(crate) struct Asset {
     /// Its media type.
-    pub content_type: &'static str,
+    pub(crate) content_type: &'static str,
     /// Its content.
-    pub body: &'static [u8],
+    pub(crate) body: &'static [u8],
 }
 
 const FILES: [(&str, Asset); 3] = [
@@ -63,7 +60,7 @@ pub(crate) fn url(name: &str) -> &'static str {
 }
 
 /// The file behind a path under `/static/`; `None` where the name or its fingerprint is another.
-pub fn find(path: &str) -> Option<Asset> {
+pub(crate) fn find(path: &str) -> Option<Asset> {
     PUBLISHED.iter().find(|file| file.url.strip_prefix(FOLDER) == Some(path)).map(|file| file.asset)
 }
 

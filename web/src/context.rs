@@ -30,10 +30,7 @@ pub struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens")
-            .field("agent", &self.agent.len())
-            .field("operator", &self.operator.len())
-            .finish()
+        f.debug_struct("Tokens").field("agent", &self.agent.len()).field("operator", &self.operator.len()).finish()
     }
 }
 
@@ -65,6 +62,6 @@ impl Context {
 
 impl From<Unreachable> for Problem {
     fn from(error: Unreachable) -> Self {
-        Self::unavailable(&error)
+        Self::unavailable(error)
     }
 }

@@ -54,19 +54,8 @@ impl Frame {
 
 /// The last frame of a stream that is given up because its browser has too many: the page then waits until it is
 /// looked at again. End the body cleanly after it.
-pub fn parked() -> Bytes {
+pub(crate) fn parked() -> Bytes {
     let mut frame = Frame::default();
     frame.signals(&json!({ PARKED: true }));
     frame.0.into()
 }
-
-/// Shows that the stream lives. A comment for whatever lies between; an empty patch for the page, which takes a silence
-/// of [`SILENCE_S`] seconds for a lost connection.
-pub fn heartbeat() -> Bytes {
-    let mut frame = Frame(": heartbeat\n".to_owned());
-    frame.signals(&json!({}));
-    frame.0.into()
-}
-
-/// Seconds without a frame after which a page gives its stream up and opens another: two heartbeats lost, and more.
-pub const SILENCE_S: u32 = 40;

@@ -103,7 +103,11 @@ fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
         _ => host,
     };
     let is_loopback = name.eq_ignore_ascii_case("localhost")
-        || name.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        || name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback());
     if is_loopback {
         return Ok(());
     }

@@ -151,6 +151,7 @@ impl From<WorkspaceError> for Problem {
 impl From<WorkspaceAccessError> for Problem {
     fn from(error: WorkspaceAccessError) -> Self {
         match error {
+            WorkspaceAccessError::Invalid(error) => error.into(),
             WorkspaceAccessError::Workspace(error) => error.into(),
             WorkspaceAccessError::Publish(error) => error.into(),
             WorkspaceAccessError::Unreachable(error) => error.into(),

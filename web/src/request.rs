@@ -44,10 +44,7 @@ pub(crate) fn body(context: &Context) -> impl Filter<Extract = (Vec<u8>,), Error
     })
 }
 
-async fn collect<B: Buf>(
-    stream: impl Stream<Item = Result<B, warp::Error>>,
-    limit: usize,
-) -> Result<Vec<u8>, Problem> {
+async fn collect<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>>, limit: usize) -> Result<Vec<u8>, Problem> {
     let mut stream = std::pin::pin!(stream);
     let mut body = Vec::new();
     let mut size = 0;

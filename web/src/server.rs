@@ -33,7 +33,12 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until `stop` ends, then ends the streams and lets the requests at work finish.
-pub async fn serve(listener: TcpListener, handle: Handle, settings: Settings, stop: impl Future<Output = ()> + Send + 'static) {
+pub async fn serve(
+    listener: TcpListener,
+    handle: Handle,
+    settings: Settings,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
     let (close, closing) = watch::channel(false);
     // Kept here until the server has ended: a dropped sender would say so too early.
     let close = Arc::new(close);

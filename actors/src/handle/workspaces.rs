@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Handle;
 use crate::{
-    model::{Event, Registration, actions},
+    model::{Event, Invalid, Registration, actions, check_id},
     ports::WorkspaceError,
     publish::PublishError,
     system::{Role, Unreachable},
@@ -17,6 +17,9 @@ const REGISTRY: Role = Role::WorkspaceRegistry;
 /// Why a workspace could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceAccessError {
+    /// Its id.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     /// The workspace itself.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -34,6 +37,8 @@ impl Handle {
     /// # Errors
     /// [`WorkspaceAccessError`]: the file is refused, or nothing can be journaled.
     pub async fn register_workspace(&self, registration: &Registration) -> Result<(), WorkspaceAccessError> {
+        check_id(&registration.workspace_id, "workspace_id", self.limits())?;
+        check_id(&registration.agent_id, "agent_id", self.limits())?;
         let check = |reply| WorkspaceRegistryMessage::Check(registration.clone(), reply);
         self.system.call(REGISTRY, check).await??;
         let payload = json!({"workspace_id": registration.workspace_id, "workspace": registration.path});
@@ -70,6 +75,8 @@ impl Handle {
     }
 
     async fn workspace(&self, workspace_id: &str) -> Result<Watched, WorkspaceAccessError> {
+        // Ids with control characters are the daemon's own.
+        check_id(workspace_id, "workspace_id", self.limits())?;
         let open = |reply| WorkspaceRegistryMessage::Open(workspace_id.to_owned(), reply);
         Ok(self.system.call(REGISTRY, open).await??)
     }

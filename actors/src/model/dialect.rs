@@ -111,8 +111,11 @@ mod tests {
     #[test]
     fn an_answer_need_not_name_its_agent() {
         let event = native(&json!({"type": "HumanInputResponseEvent", "request_id": "m", "response": "yes"}));
-        assert_eq!(event["payload"], json!({"msg_id": "m", "answer": "yes",
-            "answered_by": {"who": "unknown", "door": "external"}}));
+        assert_eq!(
+            event["payload"],
+            json!({"msg_id": "m", "answer": "yes",
+            "answered_by": {"who": "unknown", "door": "external"}})
+        );
         assert_eq!(event["agent_id"], Value::Null);
     }
 

@@ -21,4 +21,4 @@ pub use question::{
     Answer, AnsweredBy, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
-pub use text::{Numbered, parse_events, parse_timestamp};
+pub use text::{Numbered, check_id, parse_events, parse_timestamp};

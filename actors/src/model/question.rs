@@ -208,7 +208,7 @@ impl Question {
             Some(Value::String(id)) => id.clone(),
             Some(_) => return Err(Invalid::field("msg_id", "must be a text")),
         };
-        let workspace_id = event.text("workspace_id").unwrap_or(agent_id).to_owned();
+        let workspace_id = event.text("workspace_id").filter(|id| !id.is_empty()).unwrap_or(agent_id).to_owned();
         let key = QuestionKey { msg_id, workspace_id };
         Self::from_fields(key, agent_id, event.timestamp, &event.payload, limits)
     }
@@ -393,9 +393,9 @@ impl QuestionRecord {
         Self { question, status: Status::Open, answer: None, written_at: None, delivered_at: None, closed_reason: None }
     }
 
-    /// True where the answer still has to be written into the workspace.
+    /// True where the answer still has to be written into the workspace, even if the agent has it by another way.
     pub fn is_unwritten(&self) -> bool {
-        self.status == Status::Answered && self.written_at.is_none()
+        matches!(self.status, Status::Answered | Status::Delivered) && self.written_at.is_none()
     }
 
     /// The value that the agent reads under `inbox:response:{msg_id}`.

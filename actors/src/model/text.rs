@@ -46,11 +46,7 @@ pub type Numbered = (usize, Result<Draft, Invalid>);
 ///
 /// # Errors
 /// [`Invalid`] for the body as a whole.
-pub fn parse_events(
-    body: &[u8],
-    ndjson: bool,
-    limits: &Limits,
-) -> Result<Vec<Numbered>, Invalid> {
+pub fn parse_events(body: &[u8], ndjson: bool, limits: &Limits) -> Result<Vec<Numbered>, Invalid> {
     Invalid::over(body.len(), limits.body_bytes, "the body", "body_bytes")?;
     let first = body.iter().find(|b| !b.is_ascii_whitespace());
     let parsed: Vec<_> = match first {
@@ -192,7 +188,10 @@ fn take_id(fields: &mut Map<String, Value>, name: &'static str, limits: &Limits)
 }
 
 /// Refuses an id that could not stand as a key and a path segment.
-pub(super) fn check_id(id: &str, name: &'static str, limits: &Limits) -> Result<(), Invalid> {
+///
+/// # Errors
+/// It is empty, too long, or holds control characters.
+pub fn check_id(id: &str, name: &'static str, limits: &Limits) -> Result<(), Invalid> {
     Invalid::over(id.len(), limits.id_bytes, name, "id_bytes")?;
     if id.is_empty() {
         return Err(Invalid::field(name, "must not be empty"));
@@ -213,8 +212,8 @@ fn check_meaning(event: &Event, limits: &Limits) -> Result<(), Invalid> {
     if event.agent_id.is_none() && !names_question {
         return Err(Invalid::field("agent_id", "must be given in the category agent"));
     }
-    if let Some(Value::String(id)) = event.payload.get("workspace_id") {
-        Invalid::over(id.len(), limits.id_bytes, "workspace_id", "id_bytes")?;
+    if let Some(id) = event.text("workspace_id").filter(|id| !id.is_empty()) {
+        check_id(id, "workspace_id", limits)?;
     }
     if event.action == actions::BLOCKED {
         // The id is not known yet where the emitter gave none; any id serves the check.
@@ -226,8 +225,8 @@ fn check_meaning(event: &Event, limits: &Limits) -> Result<(), Invalid> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use super::*;
+    use proptest::prelude::*;
 
     fn parse(value: &Value) -> Result<Event, Invalid> {
         Draft::parse(value.to_string().as_bytes(), &Limits::default())

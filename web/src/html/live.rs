@@ -1,10 +1,10 @@
 //! What keeps the page and its stream together: constant expressions that Datastar runs. They are the only script.
 
-use horrorshow::{Render, html};
+use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use crate::frame::{PARKED, SILENCE_S};
+use crate::frame::PARKED;
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
 pub(super) const SUBMIT: &str =
@@ -29,11 +29,11 @@ const OPEN: &str = "@get('/events', {retryInterval: 500, retryScaler: 1.5, retry
 
 /// The browser reports every request of the page here: only the stream's own say something about the connection.
 const WATCH: &str = "evt.detail.el === el && (evt.detail.type.startsWith('datastar-patch') \
-    ? ($_link = 'connected', $_seen = Date.now()) \
+    ? ($_link = 'connected') \
     : evt.detail.type === 'started' || ($_link = 'lost'))";
 
 /// A parked page that is looked at again resumes.
-const RESUME: &str = "$_parked && ($_link = 'connecting', $_parked = false)";
+const RESUME: &str = "document.hidden || $_parked && ($_link = 'connecting', $_parked = false)";
 
 /// The signals that the server keeps up to date.
 pub(super) fn signals(dashboard: &Dashboard) -> Value {
@@ -44,7 +44,7 @@ pub(super) fn signals(dashboard: &Dashboard) -> Value {
 pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     let waiting = signals(dashboard);
     format!(
-        "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
+        "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), \
         _relative: {RELATIVE}}})"
     )
 }
@@ -54,14 +54,11 @@ const RELATIVE: &str = "(at, now) => ((s, words) => s < 0 ? words(-s) + ' ago' :
     (Math.round((Date.parse(at) - now) / 1000), (s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
     s < 129600 ? Math.round(s / 3600) + ' h' : Math.round(s / 86400) + ' d')";
 
-/// The element that owns the stream. Each second it opens another where none is open or the open one is silent: a
-/// stream that ended cleanly, or whose network vanished, is not retried by itself.
+/// The element that owns the stream. Each second it opens another where none is open: a stream that ended cleanly is
+/// not retried by itself.
 pub(super) fn stream() -> impl Render {
-    let heal = format!(
-        "$_now = Date.now(); $_parked || $_open && $_now - $_seen < {SILENCE_S}000 || \
-        ($_link = $_link === 'connected' ? 'lost' : $_link, $_seen = $_now, {OPEN})"
-    );
-    horrorshow::owned_html! {
+    let heal = format!("$_now = Date.now(); $_parked || $_open || {OPEN}");
+    owned_html! {
         div(id = "stream", hidden, data-indicator = "_open", data-on:datastar-fetch = WATCH, data-init = OPEN,
             data-on-interval = &heal);
     }
@@ -69,13 +66,11 @@ pub(super) fn stream() -> impl Render {
 
 /// What a page shows that gave its stream up for newer tabs.
 pub(super) fn parked_notice() -> impl Render {
-    html! {
+    owned_html! {
         aside(id = "parked", class = "notice", hidden, data-attr:hidden = "!$_parked",
-            data-on:focus__window = RESUME, data-on:visibilitychange__window = RESUME_IF_VISIBLE) {
+            data-on:focus__window = RESUME, data-on:visibilitychange__window = RESUME) {
             p : "This tab is paused because many tabs are open. What it shows may be out of date.";
             button(type = "button", data-on:click = RESUME) : "Resume here";
         }
     }
 }
-
-const RESUME_IF_VISIBLE: &str = "document.hidden || $_parked && ($_link = 'connecting', $_parked = false)";

@@ -1,7 +1,7 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `page`, `agent_page`: the documents. `live`: what keeps the page and its stream together.
+//! - `page`, `agent_page`, `login`: the documents. `live`: what keeps the page and its stream together.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
@@ -12,6 +12,7 @@ mod clock;
 mod events;
 mod inbox;
 mod live;
+mod login;
 mod note;
 mod page;
 mod progress;
@@ -28,9 +29,11 @@ use remora_actors::{
     view::View,
 };
 
-use crate::frame::Frame;
+use crate::frame::{self, Frame};
 use clock::Clock;
-pub use note::{NOTE_MODE, message_note, note};
+pub use login::login;
+pub use note::{message_note, note};
+pub use words::agent_url;
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
@@ -43,6 +46,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
     match view {
         View::Page => Some(text_of(page::document(dashboard, clock)).into()),
         View::Full => Some(full(dashboard, clock)),
+        View::Parked => Some(frame::parked()),
         View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
         View::Agent { agent_id, events } => {
             let known = dashboard.agent(agent_id).is_some() || !events.is_empty();

@@ -5,16 +5,12 @@ use remora_actors::model::QuestionKey;
 
 use super::{text_of, words};
 
-/// The response header, name and value, that a note needs: it is put in the old one's place and not merged into it,
-/// because later patches of the card must leave it alone.
-pub const NOTE_MODE: (&str, &str) = ("datastar-mode", "replace");
-
-/// The note on a question's card: the body, `text/html`, of the response to the answer. Send it with [`NOTE_MODE`].
+/// The note on a question's card: the body, `text/html`, of the response to the answer.
 pub fn note(key: &QuestionKey, ok: bool, text: &str) -> String {
     text_of(element(question_note_id(key), ok, text.to_owned()))
 }
 
-/// The note under the form that sends an agent a message. Send it with [`NOTE_MODE`].
+/// The note under the form that sends an agent a message.
 pub fn message_note(ok: bool, text: &str) -> String {
     text_of(element(MESSAGE_NOTE.to_owned(), ok, text.to_owned()))
 }
@@ -26,19 +22,15 @@ pub(super) fn question_note_id(key: &QuestionKey) -> String {
     format!("note-{}", words::question_hash(key))
 }
 
-/// The place of a note before anything was sent.
+/// The place of a note before anything was sent. Patches of the card leave it alone from then on.
 pub(super) fn empty(id: String) -> impl Render {
-    // The outer element was there before the text, so that screen readers announce the text.
-    owned_html! {
-        div(role = "status", data-ignore) {
-            p(id = &id, class = "note", data-ignore-morph);
-        }
-    }
+    owned_html! { p(id = &id, class = "note", role = "status", data-ignore, data-ignore-morph); }
 }
 
+/// A note gets into its place because it does not ask to be left alone itself; the place goes on asking for it.
 fn element(id: String, ok: bool, text: String) -> impl Render {
     let class = if ok { "note ok" } else { "note error" };
     owned_html! {
-        p(id = &id, class = class, role = "status", data-ignore, data-ignore-morph) : &text;
+        p(id = &id, class = class, role = "status", data-ignore, data-preserve-attr = "data-ignore-morph") : &text;
     }
 }

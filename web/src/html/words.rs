@@ -10,8 +10,8 @@ use uuid::Uuid;
 /// What stays as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The page of an agent.
-pub(super) fn agent_url(agent_id: &str) -> String {
+/// The path of an agent's page.
+pub fn agent_url(agent_id: &str) -> String {
     format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT))
 }
 

@@ -1,6 +1,6 @@
 //! Messages from people to agents, over JSON.
 
-use remora_actors::model::{Door, Invalid};
+use remora_actors::model::{Door, Invalid, check_id};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::{
@@ -56,7 +56,7 @@ pub(super) async fn send(
         .filter(|content| !content.trim().is_empty())
         .ok_or_else(|| Invalid::field("content", "must be a text that is not empty"))?;
     Invalid::over(content.len(), limits.answer_bytes, "the message", "answer_bytes")?;
-    Invalid::over(agent_id.len(), limits.id_bytes, "agent_id", "id_bytes")?;
+    check_id(agent_id, "agent_id", limits)?;
     let by = answered_by(caller, who, door, limits)?;
     let message_id = context.handle.send_message(agent_id, &content, by).await?;
     Ok(json!({"status": "ok", "agent_id": agent_id, "message_id": message_id}))

@@ -52,7 +52,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 
 async fn page(context: &Context, headers: &HeaderMap) -> Result<Response, Problem> {
     let page = context.handle.render(View::Page).await?.unwrap_or_default();
-    let mut response = html(page);
+    let mut response = html(&page);
     if cookie(headers, BROWSER_COOKIE).is_none() {
         let cookie = format!("{BROWSER_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", Uuid::now_v7());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -75,7 +75,7 @@ async fn agent_page(context: &Context, agent_id: String) -> Result<Response, Pro
     let filter = EventFilter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) };
     let events = context.handle.latest_events(AGENT_EVENTS, &filter).await?;
     let page = context.handle.render(View::Agent { agent_id, events }).await?;
-    page.map(html).ok_or_else(|| Problem::not_found("no agent of this id is known"))
+    page.as_ref().map(html).ok_or_else(|| Problem::not_found("no agent of this id is known"))
 }
 
 fn asset(name: &str) -> Result<Response, Problem> {
@@ -88,6 +88,6 @@ fn asset(name: &str) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn html(body: Bytes) -> Response {
+fn html(body: &Bytes) -> Response {
     warp::reply::html(body.to_vec()).into_response()
 }

@@ -25,8 +25,6 @@ use crate::{
 /// Events returned at most, and where no `limit` is given.
 const MAX_LIMIT: usize = 10_000;
 const DEFAULT_LIMIT: usize = 1_000;
-/// Bad lines listed in an answer; more would repeat the same.
-const LISTED_ERRORS: usize = 100;
 
 /// Which events a reader wants.
 #[derive(Debug, Deserialize)]
@@ -103,14 +101,12 @@ fn counts(receipt: Receipt) -> Value {
 }
 
 fn with_counts(problem: Problem, receipt: Receipt, errors: &[(usize, Invalid)]) -> Problem {
-    let listed = errors.iter().take(LISTED_ERRORS);
     let listed: Vec<_> =
-        listed.map(|(number, error)| json!({"line": number, "detail": error.to_string()})).collect();
+        errors.iter().map(|(number, error)| json!({"line": number, "detail": error.to_string()})).collect();
     problem
         .with("accepted", receipt.accepted.into())
         .with("duplicates", receipt.duplicates.into())
         .with("last_seq", receipt.last_seq.into())
-        .with("refused", errors.len().into())
         .with("errors", listed.into())
 }
 

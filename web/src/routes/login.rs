@@ -42,8 +42,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 
 async fn login(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
     check_origin(&Method::POST, headers)?;
-    let Login { token } = serde_urlencoded::from_bytes(body)
-        .map_err(|_| Problem::bad_request("the form must have a field `token`"))?;
+    let Login { token } =
+        serde_urlencoded::from_bytes(body).map_err(|_| Problem::bad_request("the form must have a field `token`"))?;
     let token = token.trim();
     let is_operator = recognise(context, token).is_some_and(|caller| caller.scope == Scope::Operator);
     let cookie = format!("{TOKEN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");

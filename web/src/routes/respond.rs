@@ -63,7 +63,9 @@ struct Sent {
 
 impl Sent {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
-        if !is_of_type(headers, "application/x-www-form-urlencoded") {
+        // Also what a program sends as JSON under the media type that its HTTP client names by itself.
+        let is_form = is_of_type(headers, "application/x-www-form-urlencoded");
+        if !is_form || body.trim_ascii_start().starts_with(b"{") {
             return json(body);
         }
         let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
@@ -133,16 +135,9 @@ async fn answer(
     }
 }
 
-async fn decide(
-    context: &Context,
-    agent_id: &str,
-    caller: &Caller,
-    door: Door,
-    sent: Sent,
-) -> Result<String, Problem> {
+async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, sent: Sent) -> Result<String, Problem> {
     let by = answered_by(caller, sent.who, door, context.handle.limits())?;
-    let target =
-        Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
+    let target = Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
     let answer = match (sent.answer, sent.form_answers) {
         (Some(answer), _) => answer,
         (None, Some(answers)) => {

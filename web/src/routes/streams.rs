@@ -10,6 +10,7 @@ use remora_actors::{
     outbox::End,
     ports::Filter as EventFilter,
 };
+use sync_wrapper::SyncStream;
 use warp::{
     Filter, Reply,
     filters::BoxedFilter,
@@ -117,7 +118,7 @@ fn raw_frame(record: &Arc<Record>) -> Bytes {
 }
 
 fn reply(body: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -> Response {
-    let mut response = warp::reply::stream(body).into_response();
+    let mut response = warp::reply::stream(SyncStream::new(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

@@ -49,13 +49,11 @@ fn registrations(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::delete())
         .and(guard(context, Scope::Agent))
         .and(with.clone())
-        .then(async |workspace: Segment, _: Caller, context: Context| match context
-            .handle
-            .unregister_workspace(&workspace.0)
-            .await?
-        {
-            true => Ok(StatusCode::NO_CONTENT),
-            false => Err(Problem::not_found("no agent has registered a workspace of this id")),
+        .then(async |workspace: Segment, _: Caller, context: Context| {
+            match context.handle.unregister_workspace(&workspace.0).await? {
+                true => Ok(StatusCode::NO_CONTENT),
+                false => Err(Problem::not_found("no agent has registered a workspace of this id")),
+            }
         })
         .map(respond);
     let list = warp::path!("workspaces")
@@ -121,13 +119,6 @@ fn no_such_key(key: &str) -> Problem {
 
 async fn register(context: &Context, workspace_id: String, body: &[u8]) -> Result<Response, Problem> {
     let Registering { agent_id, path } = json(body)?;
-    let limits = context.handle.limits();
-    for (id, name) in [(&agent_id, "agent_id"), (&workspace_id, "workspace_id")] {
-        Invalid::over(id.len(), limits.id_bytes, name, "id_bytes")?;
-        if id.is_empty() || id.chars().any(char::is_control) {
-            return Err(Invalid::field(name, "must be a text without control characters").into());
-        }
-    }
     let registration = Registration { agent_id, workspace_id, path };
     context.handle.register_workspace(&registration).await?;
     Ok(super::json(StatusCode::OK, &registration))
@@ -146,7 +137,6 @@ async fn set(
         return Err(Problem::forbidden("an agent may not write answers; they come from people"));
     }
     Invalid::over(key.len(), limits.id_bytes, "the key", "id_bytes")?;
-    Invalid::over(workspace_id.len(), limits.id_bytes, "workspace_id", "id_bytes")?;
     Invalid::over(body.len(), limits.value_bytes, "the value", "value_bytes")?;
     let value: Value = json(body)?;
     context.handle.set_value(workspace_id, key, &value).await?;

@@ -1,0 +1,148 @@
+//! What can go wrong in a command, and the exit code that says so.
+
+use std::{
+    error::Error as StdError,
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::terminal;
+use crate::{config::SettingsError, tokens::TokensError};
+
+/// Exit code for anything that has no code of its own.
+const FAILED: u8 = 1;
+/// Exit code for a command line or a setting that cannot be used, as clap has it.
+const USAGE: u8 = 2;
+/// Exit code for a daemon that is not there.
+const NO_DAEMON: u8 = 5;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("daemon not reachable at {url}; start it with: remora serve")]
+    NotReachable { url: String, source: reqwest::Error },
+    #[error("{0}")]
+    Refused(Box<Problem>),
+    #[error("event refused: {0}")]
+    EventRefused(String),
+    #[error("too late: {0}")]
+    TooLate(String),
+    #[error("{url} does not answer as a remora daemon: {what}; is the address right?")]
+    NotRemora { url: String, what: String },
+    #[error("{0}")]
+    Usage(String),
+    #[error("{what}")]
+    Io { what: String, source: io::Error },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    #[error("the daemon stopped")]
+    Daemon(#[source] Box<dyn StdError + Send + Sync>),
+    /// The reader of standard output has gone away: nothing to say, nobody to say it to.
+    #[error("standard output is closed")]
+    OutputClosed,
+}
+
+impl Error {
+    pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { what: what.into(), source }
+    }
+
+    /// Writes the error and its causes to standard error, once.
+    pub(crate) fn report(&self) -> ExitCode {
+        if matches!(self, Self::OutputClosed) {
+            return ExitCode::SUCCESS;
+        }
+        let mut text = format!("error: {}\n", terminal::escape_lines(&self.to_string()));
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(&format!("  caused by: {}\n", terminal::escape_lines(&error.to_string())));
+            cause = error.source();
+        }
+        // Standard error may be closed too; the exit code still speaks.
+        let _ = io::stderr().write_all(text.as_bytes());
+        ExitCode::from(match self {
+            Self::NotReachable { .. } => NO_DAEMON,
+            Self::Usage(_) | Self::Settings(_) => USAGE,
+            _ => FAILED,
+        })
+    }
+
+    /// True where the same call may succeed a moment later: the daemon is busy, or on its way down or up.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::NotReachable { .. } => true,
+            Self::Refused(problem) => problem.status == 503,
+            _ => false,
+        }
+    }
+
+    /// How long the daemon asks to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(problem) => problem.retry_after,
+            _ => None,
+        }
+    }
+
+    /// The problem document of a refusal with this status.
+    pub(crate) fn refusal(&self, status: u16) -> Option<&Problem> {
+        match self {
+            Self::Refused(problem) if problem.status == status => Some(problem),
+            _ => None,
+        }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Problem {
+    pub(crate) status: u16,
+    pub(crate) title: String,
+    pub(crate) detail: String,
+    /// What the kind of problem brings along.
+    #[serde(flatten)]
+    pub(crate) extra: Map<String, Value>,
+    #[serde(skip)]
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.title.as_str(), self.detail.as_str()) {
+            ("", "") => write!(f, "the daemon answered with status {}", self.status),
+            (title, "") => write!(f, "{title} ({})", self.status),
+            ("", detail) => write!(f, "{detail} ({})", self.status),
+            (title, detail) => write!(f, "{title}: {detail} ({})", self.status),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_what_it_knows() {
+        for (json, text) in [
+            (r#"{"status":409,"title":"already answered","detail":"by alice"}"#, "already answered: by alice (409)"),
+            (r#"{"status":413,"title":"too large"}"#, "too large (413)"),
+            (r#"{"status":500}"#, "the daemon answered with status 500"),
+        ] {
+            assert_eq!(serde_json::from_str::<Problem>(json).expect("valid").to_string(), text);
+        }
+    }
+
+    #[test]
+    fn only_a_busy_or_absent_daemon_is_worth_another_try() {
+        let refused = |status| Error::Refused(Box::new(Problem { status, ..Problem::default() }));
+        assert!(refused(503).is_transient());
+        assert!(!refused(409).is_transient() && !refused(500).is_transient());
+    }
+}

@@ -1,0 +1,98 @@
+//! `remora inbox`: the questions that wait for a person.
+
+use std::cmp::Reverse;
+
+use clap::Args;
+use jiff::Timestamp;
+use remora_actors::model::{QuestionRecord, Status, Urgency};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Shared,
+    client::{Client, Scope},
+    error::Error,
+    terminal::{self, Output, escape, shorten},
+};
+
+/// Characters of a question that a row shows.
+const QUESTION_CHARS: usize = 80;
+
+#[derive(Debug, Args)]
+pub(crate) struct InboxArgs {
+    /// Closed questions too
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Deserialize)]
+struct Questions<T> {
+    questions: Vec<T>,
+}
+
+pub(crate) async fn run(args: &InboxArgs, shared: &Shared) -> Result<(), Error> {
+    let client = Client::new(&shared.connection, Scope::Operator)?;
+    let mut call = client.call(Method::GET, &["questions"])?;
+    if !args.all {
+        call = call.query("status", Status::Open.as_str());
+    }
+    let out = Output::new();
+    if shared.json {
+        let list: Box<RawValue> = client.json(&call).await?;
+        return out.json(list.get());
+    }
+    let Questions { mut questions } = client.json::<Questions<QuestionRecord>>(&call).await?;
+    if questions.is_empty() {
+        terminal::hint("no question is waiting");
+        return Ok(());
+    }
+    questions.sort_by_key(|record| {
+        (record.status != Status::Open, Reverse(record.question.urgency), record.question.created_at)
+    });
+    let now = Timestamp::now();
+    let rows: Vec<_> = questions.iter().map(|record| row(record, now)).collect();
+    out.table(["MSG_ID", "AGENT", "STATUS", "AGE", "LEFT", "QUESTION"], &rows)
+}
+
+fn row(record: &QuestionRecord, now: Timestamp) -> [String; 6] {
+    let question = &record.question;
+    let urgency = match question.urgency {
+        Urgency::High => "high: ",
+        Urgency::Critical => "critical: ",
+        Urgency::Low | Urgency::Normal => "",
+    };
+    let mut text = format!("{urgency}{}", shorten(&escape(&question.question), QUESTION_CHARS));
+    if !question.options.is_empty() {
+        let separator = if question.multiple { " + " } else { " | " };
+        let options = shorten(&escape(&question.options.join(separator)), QUESTION_CHARS);
+        text.push_str(&format!("  [{options}]"));
+    }
+    let left = question.expires_at.filter(|_| record.status == Status::Open);
+    [
+        escape(&question.msg_id).into_owned(),
+        escape(&question.agent_id).into_owned(),
+        record.status.as_str().to_owned(),
+        terminal::span(now.duration_since(question.created_at).as_secs().max(0)),
+        left.map_or_else(|| "-".to_owned(), |at| terminal::span(at.duration_since(now).as_secs().max(0))),
+        text,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_one_harmless_line() {
+        let record = json!({"msg_id": "m\u{1b}[2J", "agent_id": "a\nb", "workspace_id": "w", "status": "open",
+            "question": "Deploy\nnow?", "options": ["yes", "n\u{9b}o"], "urgency": "critical",
+            "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-01T00:05:00Z"});
+        let record = serde_json::from_value(record).expect("valid");
+        let row = row(&record, "2026-01-01T00:01:00Z".parse().expect("valid"));
+        let text = "critical: Deploy\\nnow?  [yes | n\\u009bo]";
+        assert_eq!(row, ["m\\u001b[2J", "a\\nb", "open", "60s", "4m", text]);
+    }
+}

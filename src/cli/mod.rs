@@ -1,0 +1,133 @@
+//! The command line: one file per command, each a client of the daemon's HTTP interface except `serve`.
+
+mod answer;
+mod ask;
+mod batches;
+mod client;
+mod emit;
+mod error;
+mod inbox;
+mod replay;
+mod serve;
+mod tail;
+mod terminal;
+mod upload;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use self::error::Error;
+
+/// Heading of the options that every command has.
+const SHARED: &str = "Shared options";
+
+/// A daemon beside your AI agents: their events in one live picture, your answers carried back to them
+#[derive(Debug, Parser)]
+#[command(name = "remora", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    shared: Shared,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Shared {
+    /// Print JSON, for programs
+    #[arg(long, global = true, help_heading = SHARED)]
+    json: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Where the daemon is, and what opens it.
+#[derive(Debug, Clone, Args)]
+struct Connection {
+    /// Address of the daemon, for the commands that talk to it
+    #[arg(long, global = true, help_heading = SHARED, env = "REMORA_URL", default_value = "http://127.0.0.1:8000")]
+    url: String,
+
+    /// File of tokens; a client may use the daemon's own file or one with a single token, or $REMORA_TOKEN instead
+    #[arg(long, global = true, help_heading = SHARED, value_name = "FILE", env = "REMORA_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    ///
+    /// Every setting is a flag, a variable (--heartbeat-s is REMORA_HEARTBEAT_S) and a key of the TOML file
+    /// (heartbeat_s); the flag wins, then the variable. A limit is REMORA_LIMITS__NAME and `name` in the table
+    /// [limits].
+    Serve(Box<serve::ServeArgs>),
+    /// Send events
+    Emit(emit::EmitArgs),
+    /// Ask a person and wait for the answer
+    Ask(Box<ask::AskArgs>),
+    /// List the questions that wait for an answer
+    Inbox(inbox::InboxArgs),
+    /// Answer a question
+    Answer(answer::AnswerArgs),
+    /// Print events as they come
+    Tail(tail::TailArgs),
+    /// Send a recorded log of events; doing it again adds nothing
+    Replay(replay::ReplayArgs),
+}
+
+/// Runs the command that the process was started with, and reports an error if there is one.
+pub async fn run() -> ExitCode {
+    let Cli { command, shared } = Cli::parse();
+    dispatch(command, &shared).await.unwrap_or_else(|error| error.report())
+}
+
+async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> {
+    match command {
+        Command::Serve(args) => serve::run(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Emit(args) => emit::run(args, shared).await,
+        Command::Ask(args) => ask::run(*args, shared).await,
+        Command::Inbox(args) => inbox::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Answer(args) => answer::run(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Tail(args) => tail::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Replay(args) => replay::run(&args, shared).await,
+    }
+}
+
+/// The name of the person who runs the program, as the system tells it.
+fn user_name() -> Option<String> {
+    let names = ["USER", "LOGNAME", "USERNAME"];
+    names.iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.trim().is_empty())
+}
+
+/// Who asks, if nobody says: the same user on the same machine is the same agent.
+fn default_agent() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok()));
+    let user = user_name().unwrap_or_else(|| "user".to_owned());
+    format!("cli-{user}@{}", host.as_deref().unwrap_or("localhost").trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn shared_options_stand_before_or_after_the_command() {
+        for words in
+            [["remora", "--json", "--url", "http://x:1", "inbox"], ["remora", "inbox", "--url", "http://x:1", "--json"]]
+        {
+            let cli = Cli::try_parse_from(words).expect("valid");
+            assert!(cli.shared.json && cli.shared.connection.url == "http://x:1");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The daemon's settings: from flags, `REMORA_*` variables and a TOML file, in that order of precedence.
+//!
+//! [`Settings`] is the one list of them: its fields are the flags, the variables and the TOML keys, its texts are
+//! the help, and [`Settings::default`] is what the flags default to.
+
+mod flags;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Command, FromArgMatches, ValueEnum};
+use directories::ProjectDirs;
+use figment::{
+    Figment,
+    error::Kind,
+    providers::{Env, Format, Serialized, Toml},
+};
+use remora_actors::model::Limits;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+
+pub use self::flags::Flags;
+use crate::tokens::{Tokens, TokensError};
+
+/// Variables that begin like a setting's and belong to the command line's client side.
+const CLIENT_VARIABLES: [&str; 4] = ["url", "token", "agent_id", "config"];
+
+/// Everything about a daemon that its user can choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Address to listen on; port 0 picks a free one. Any address but loopback needs a token file
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+
+    /// Folder of the journal and the embedded workspaces
+    #[arg(long, value_name = "DIR", default_value_os_t = default_data())]
+    pub data: PathBuf,
+
+    /// Folder below which agents may name workspace files; none, and no file is opened. Repeatable
+    #[arg(long = "workspace-root", value_name = "DIR")]
+    #[serde(deserialize_with = "paths")]
+    pub workspace_roots: Vec<PathBuf>,
+
+    /// Log file whose lines are taken in as events while it grows. Repeatable
+    #[arg(long, value_name = "FILE")]
+    #[serde(deserialize_with = "paths")]
+    pub follow: Vec<PathBuf>,
+
+    /// Message bus that holds the journal and the workspaces instead of the data folder
+    #[arg(long, value_name = "URL")]
+    pub bus: Option<String>,
+
+    /// When an event counts as written
+    #[arg(long, value_enum, default_value_t = Durability::Full)]
+    pub durability: Durability,
+
+    /// Shortest time between two frames to a browser, in milliseconds: 33 looks continuous to the eye
+    #[arg(long, value_name = "MS", default_value_t = 33)]
+    pub frame_interval_ms: u64,
+
+    /// Time between heartbeats on a quiet stream, in seconds: below the idle timeouts of common proxies
+    #[arg(long, value_name = "S", default_value_t = 15)]
+    pub heartbeat_s: u64,
+
+    /// Events between two snapshots: what a restart has to read again at most
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub snapshot_events: u64,
+
+    /// Time between two looks at a workspace file, in milliseconds, in case a change was not notified
+    #[arg(long, value_name = "MS", default_value_t = 2_000)]
+    pub workspace_poll_ms: u64,
+
+    /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted
+    #[arg(skip)]
+    pub token_file: Option<PathBuf>,
+
+    /// What is logged: a level, or a filter such as `info,remora_web=debug`
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
+
+    /// How it is logged
+    #[arg(long, value_enum, default_value_t = LogFormat::Pretty)]
+    pub log_format: LogFormat,
+
+    /// Bounds on what is taken in and kept
+    #[arg(skip)]
+    pub limits: Limits,
+}
+
+/// When an event counts as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Once it is on the disk: it outlives a power cut.
+    Full,
+    /// Once the operating system has it: faster; it outlives a crash of the daemon, not a power cut.
+    Normal,
+}
+
+/// How the log is written to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why the daemon cannot be started with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A configuration file was named and is not there.
+    #[error("configuration file {} does not exist", .0.display())]
+    NoFile(PathBuf),
+    /// A key that does not exist, or a value of the wrong type. One sentence a line.
+    #[error("{0}")]
+    Invalid(String),
+    /// A value of the right type that cannot be used.
+    #[error("setting `{setting}` {problem}")]
+    Unusable {
+        /// The setting.
+        setting: String,
+        /// What is wrong with its value, and what to do.
+        problem: String,
+    },
+    /// The token file was refused.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The address is open to others and there are no tokens.
+    #[error(
+        "refusing to listen on {0} without tokens: anybody who reaches it could answer for you; \
+         name a token file (--token-file FILE), or listen on 127.0.0.1"
+    )]
+    Open(SocketAddr),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let matches = Self::augment_args(Command::new("remora")).try_get_matches_from(["remora"]);
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).expect("every setting has a default")
+    }
+}
+
+impl Settings {
+    /// Merges defaults, the TOML file, the environment and the flags, and checks the outcome.
+    ///
+    /// Without `file` it is `remora.toml` in the platform's configuration folder, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read, a key is unknown, or a value cannot be used.
+    pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, SettingsError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = config_file(file)? {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES).split("__");
+        figment = figment.merge(variables).merge(Serialized::defaults(&flags.0));
+        let settings: Self = figment.extract().map_err(|errors| {
+            let lines: Vec<_> = errors.into_iter().map(|error| explain(&error, &figment)).collect();
+            SettingsError::Invalid(lines.join("\n"))
+        })?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The tokens to demand; `None` where everybody on this machine is trusted.
+    ///
+    /// # Errors
+    /// The token file is refused, or there is none and the address is open to other machines.
+    pub fn tokens(&self) -> Result<Option<Tokens>, SettingsError> {
+        match &self.token_file {
+            Some(path) => Ok(Some(Tokens::read(path)?)),
+            None if self.listen.ip().to_canonical().is_loopback() => Ok(None),
+            None => Err(SettingsError::Open(self.listen)),
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let unusable = |setting: &str, problem: &str| {
+            Err(SettingsError::Unusable { setting: setting.to_owned(), problem: problem.to_owned() })
+        };
+        if self.bus.is_some() {
+            return unusable("bus", "cannot be used: only the embedded journal is built in; leave it out");
+        }
+        if let Err(error) = EnvFilter::builder().parse(&self.log) {
+            return unusable("log", &format!("is not a log filter: {error}"));
+        }
+        if let Ok(Value::Object(all)) = serde_json::to_value(self) {
+            let limits = all.get("limits").and_then(Value::as_object).into_iter().flatten();
+            let limits = limits.map(|(name, value)| (format!("limits.{name}"), value));
+            for (name, value) in all.iter().map(|(name, value)| (name.clone(), value)).chain(limits) {
+                if value.as_u64() == Some(0) {
+                    return unusable(&name, "must be at least 1");
+                }
+            }
+        }
+        if self.limits.event_bytes > self.limits.body_bytes {
+            return unusable(
+                "limits.event_bytes",
+                "must not be over `limits.body_bytes`: such an event cannot be sent",
+            );
+        }
+        Ok(())
+    }
+}
+
+fn default_data() -> PathBuf {
+    let folders = ProjectDirs::from("", "", "remora");
+    folders.map_or_else(|| PathBuf::from("remora-data"), |folders| folders.data_dir().to_owned())
+}
+
+fn config_file(named: Option<&Path>) -> Result<Option<PathBuf>, SettingsError> {
+    if let Some(file) = named {
+        return if file.is_file() { Ok(Some(file.to_owned())) } else { Err(SettingsError::NoFile(file.to_owned())) };
+    }
+    let default = ProjectDirs::from("", "", "remora").map(|folders| folders.config_dir().join("remora.toml"));
+    Ok(default.filter(|file| file.is_file()))
+}
+
+/// A list, or one text of paths separated as in `PATH`: a variable has no other way to say it.
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a list of paths")]
+    enum Paths {
+        List(Vec<PathBuf>),
+        Text(String),
+    }
+    Ok(match Paths::deserialize(deserializer)? {
+        Paths::List(list) => list,
+        Paths::Text(text) => std::env::split_paths(&text).filter(|path| !path.as_os_str().is_empty()).collect(),
+    })
+}
+
+/// One sentence: which setting, where it stands, what is wrong with it.
+fn explain(error: &figment::Error, figment: &Figment) -> String {
+    let mut key = error.path.join(".");
+    if let Kind::UnknownField(field, _) = &error.kind
+        && error.path.last() != Some(field)
+    {
+        key = error.path.iter().map(String::as_str).chain([field.as_str()]).collect::<Vec<_>>().join(".");
+    }
+    let metadata = figment.find_metadata(&key).or(error.metadata.as_ref());
+    let file = metadata.and_then(|metadata| metadata.source.as_ref()).and_then(|source| source.file_path());
+    let place = match file {
+        Some(file) => format!(" in {}", file.display()),
+        None if metadata.is_some_and(|metadata| metadata.name.contains("environment")) => {
+            format!(" (variable REMORA_{})", key.to_uppercase().replace('.', "__"))
+        }
+        None => String::new(),
+    };
+    match &error.kind {
+        Kind::UnknownField(_, known) => format!("unknown setting `{key}`{place}; there are: {}", known.join(", ")),
+        _ if key.is_empty() => format!("the settings{place} cannot be read: {}", error.kind),
+        kind => format!("setting `{key}`{place}: {kind}"),
+    }
+}

@@ -1,0 +1,13 @@
+//! The daemon's other doors, beside HTTP.
+//!
+//! - [`lines`]: the lines of a log, each with an id that is the same whenever the log is read.
+//! - [`follow`]: a log file that is read as it grows.
+//! - [`intake`]: the lines of a followed file become events.
+
+pub mod follow;
+pub mod intake;
+pub mod lines;
+mod tail;
+
+#[cfg(test)]
+mod tests;

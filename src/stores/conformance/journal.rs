@@ -1,0 +1,121 @@
+//! The contract of a [`Journal`].
+
+use std::{ops::Range, sync::Arc};
+
+use jiff::Timestamp;
+use remora_actors::{
+    model::{Category, Event, Record},
+    ports::{Appended, Entry, Filter, Journal, Snapshot},
+};
+use serde_json::json;
+
+/// An event of an id.
+pub(crate) fn event(id: &str) -> Event {
+    let payload = json!({"name": "Zoë \u{1f41f}", "nested": {"b": [1, 2.5, null], "a": true}});
+    Event { id: id.to_owned(), ..Event::of_agent("a1", "started", Timestamp::UNIX_EPOCH, &[], payload) }
+}
+
+/// Events whose ids are the numbers.
+pub(crate) fn batch(ids: Range<u32>) -> Arc<[Entry]> {
+    entries(ids.map(|id| event(&id.to_string())))
+}
+
+fn entries(events: impl IntoIterator<Item = Event>) -> Arc<[Entry]> {
+    events.into_iter().map(Entry::from).collect()
+}
+
+fn ids(records: &[Arc<Record>]) -> Vec<&str> {
+    records.iter().map(|record| record.event.id.as_str()).collect()
+}
+
+/// Runs every test of the contract.
+pub(crate) async fn keeps_the_contract<J: Journal, K>(new: impl AsyncFn() -> (J, K)) {
+    begins_empty(&new().await.0).await;
+    numbers_without_gaps_and_returns_what_was_written(&new().await.0).await;
+    takes_each_id_once(&new().await.0).await;
+    filters(&new().await.0).await;
+    numbers_concurrent_writers_without_gaps(&new().await.0).await;
+    replaces_snapshots(&new().await.0).await;
+}
+
+async fn begins_empty(journal: &impl Journal) {
+    assert_eq!(journal.last_seq().await.expect("last"), 0);
+    assert!(journal.read(0, 10, &Filter::ALL).await.expect("read").is_empty());
+    assert!(journal.append(Arc::from([])).await.expect("an empty batch").is_empty());
+    assert_eq!(journal.last_seq().await.expect("last"), 0);
+}
+
+async fn numbers_without_gaps_and_returns_what_was_written(journal: &impl Journal) {
+    let written = batch(0..5);
+    let appended = journal.append(written.clone()).await.expect("append");
+    assert_eq!(appended, [1, 2, 3, 4, 5].map(Appended::New));
+    let read = journal.read(0, 100, &Filter::ALL).await.expect("read");
+    assert_eq!(read.len(), 5);
+    for (record, (seq, entry)) in read.iter().zip((1..).zip(written.iter())) {
+        assert_eq!((record.seq, &record.event, &record.json), (seq, &entry.event, &entry.json));
+    }
+    assert_eq!(ids(&journal.read(2, 2, &Filter::ALL).await.expect("read")), ["2", "3"]);
+    assert!(journal.read(5, 2, &Filter::ALL).await.expect("read").is_empty());
+    assert!(journal.read(u64::MAX, 2, &Filter::ALL).await.expect("read").is_empty());
+}
+
+async fn takes_each_id_once(journal: &impl Journal) {
+    journal.append(batch(0..2)).await.expect("append");
+    let again = entries(["1", "7", "7", "0", "8"].map(event));
+    let appended = journal.append(again).await.expect("append");
+    use Appended::{Duplicate, New};
+    assert_eq!(appended, [Duplicate(2), New(3), Duplicate(3), Duplicate(1), New(4)]);
+    assert_eq!(journal.last_seq().await.expect("last"), 4);
+    assert_eq!(ids(&journal.read(0, 100, &Filter::ALL).await.expect("read")), ["0", "1", "7", "8"]);
+}
+
+async fn filters(journal: &impl Journal) {
+    let agents = [Some("a1"), Some("a2"), None];
+    let kinds = [(Category::Agent, "started"), (Category::Tool, "failed"), (Category::Agent, "failed")];
+    let events = (0..90).map(|n: usize| Event {
+        agent_id: agents[n % 3].map(str::to_owned),
+        category: kinds[n / 3 % 3].0,
+        action: kinds[n / 3 % 3].1.to_owned(),
+        ..event(&n.to_string())
+    });
+    let events: Vec<Event> = events.collect();
+    journal.append(entries(events.clone())).await.expect("append");
+    for pattern in ["*", "agent:*", "*:failed", "agent:failed", "tool:failed", "graph:started"] {
+        for agent_id in [None, Some("a1"), Some("nobody")] {
+            let filter = Filter { pattern: pattern.parse().expect("a pattern"), agent_id: agent_id.map(str::to_owned) };
+            let wanted = |after: usize, limit: usize| -> Vec<String> {
+                let wanted = events.iter().skip(after).filter(|event| filter.matches(event));
+                wanted.take(limit).map(|event| event.id.clone()).collect()
+            };
+            for (after, limit) in [(0, 100), (0, 3), (40, 5), (89, 5)] {
+                let read = journal.read(after as u64, limit, &filter).await.expect("read");
+                assert_eq!(ids(&read), wanted(after, limit), "{pattern} {agent_id:?} after {after}, {limit}");
+            }
+            let all = wanted(0, 100);
+            let latest = journal.latest(4, &filter).await.expect("latest");
+            assert_eq!(ids(&latest), all[all.len().saturating_sub(4)..], "{pattern} {agent_id:?} latest");
+        }
+    }
+}
+
+async fn numbers_concurrent_writers_without_gaps(journal: &impl Journal) {
+    let write = async |from: u32| journal.append(batch(from..from + 20)).await.expect("append");
+    let (one, two, three) = tokio::join!(write(0), write(10), write(20));
+    let mut new: Vec<u64> = [one, two, three]
+        .concat()
+        .into_iter()
+        .filter_map(|appended| if let Appended::New(seq) = appended { Some(seq) } else { None })
+        .collect();
+    new.sort_unstable();
+    assert_eq!(new, (1..=40).collect::<Vec<u64>>());
+}
+
+async fn replaces_snapshots(journal: &impl Journal) {
+    assert_eq!(journal.load_snapshot("dashboard").await.expect("load"), None);
+    for (name, seq, body) in [("dashboard", 1, "old"), ("follow:/x", 2, ""), ("dashboard", 3, "new\0\u{ff}")] {
+        let snapshot = Snapshot { seq, body: body.as_bytes().to_vec() };
+        journal.save_snapshot(name, snapshot.clone()).await.expect("save");
+        assert_eq!(journal.load_snapshot(name).await.expect("load"), Some(snapshot));
+    }
+    assert_eq!(journal.load_snapshot("follow:/x").await.expect("load").map(|snapshot| snapshot.seq), Some(2));
+}

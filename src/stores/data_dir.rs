@@ -1,0 +1,110 @@
+//! The data folder: one daemon at a time keeps everything it must not lose in there.
+
+use std::{
+    fs::{self, DirBuilder, File, TryLockError},
+    io::{self, Write},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use super::sqlite;
+
+const LOCK_NAME: &str = "remora.lock";
+/// The journal tells what every agent did: nobody else's business.
+const MODE: u32 = 0o700;
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// A daemon is running on it.
+    #[error("another remora daemon{} runs on {path}; stop it or choose another folder with --data DIR",
+        .pid.as_ref().map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// The daemon's process, where it is known.
+        pid: Option<u32>,
+    },
+    /// It cannot be created or written.
+    #[error("the data folder {path} cannot be used: {why}; give it to this user or choose another with --data DIR")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// The data folder, locked until this is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Locks the folder, which is created where it is missing.
+    ///
+    /// # Errors
+    /// [`DataDirError`]; another daemon on it is not disturbed.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let io = |error: io::Error| DataDirError::Io { path: path.to_owned(), why: error.to_string() };
+        DirBuilder::new().recursive(true).mode(MODE).create(path).map_err(io)?;
+        let lock_path = path.join(LOCK_NAME);
+        let mut lock =
+            File::options().create(true).truncate(false).read(true).write(true).open(&lock_path).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let pid = fs::read_to_string(&lock_path).ok().and_then(|text| text.trim().parse().ok());
+                return Err(DataDirError::Locked { path: path.to_owned(), pid });
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        // The process id is a help for people; the lock is what counts.
+        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(io)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the daemon's database lies.
+    pub fn database(&self) -> PathBuf {
+        self.path.join(sqlite::FILE_NAME)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn one_daemon_at_a_time() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let path = folder.path().join("new/data");
+        let first = DataDir::open(&path).expect("created");
+        assert_eq!(fs::metadata(&path).expect("metadata").permissions().mode() & 0o777, 0o700);
+        let error = DataDir::open(&path).expect_err("locked");
+        let own = std::process::id();
+        assert!(matches!(&error, DataDirError::Locked { pid: Some(pid), .. } if *pid == own), "{error}");
+        assert!(error.to_string().contains(&format!("(process {own})")), "{error}");
+        drop(first);
+        DataDir::open(&path).expect("free again");
+    }
+
+    #[test]
+    fn says_why_a_folder_cannot_be_used() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let file = folder.path().join("file");
+        fs::write(&file, "").expect("write");
+        for path in [file.clone(), file.join("below")] {
+            let error = DataDir::open(&path).expect_err("a file is in the way");
+            assert!(matches!(error, DataDirError::Io { .. }), "{error}");
+            assert!(error.to_string().contains("--data DIR"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Opening the database: what the file must be, its schema and its connections.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio_rusqlite::{
+    Connection,
+    rusqlite::{self, ErrorCode, OpenFlags, TransactionBehavior},
+};
+
+use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes};
+
+/// The database's name in the data folder.
+pub const FILE_NAME: &str = "remora.db";
+/// "RMRA": says to `file` and to other programs whose database this is.
+const APPLICATION_ID: u32 = 0x524d_5241;
+/// The version of [`SCHEMA`].
+const SCHEMA_VERSION: u32 = 1;
+/// Only a person with a database tool can be in the way, for as long as a query takes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages the writer keeps: the upper levels of the index over random ids for some millions of events.
+const WRITER_CACHE_KIB: u32 = 32 << 10;
+/// What a burst may leave of the write-ahead log.
+const WAL_LIMIT_BYTES: u32 = 64 << 20;
+/// A file up to this size is checked whole at the start, which takes about a tenth of a second.
+const QUICK_CHECK_BYTES: u64 = 32 << 20;
+/// Statements in use by one connection, all of them.
+const CACHED_STATEMENTS: usize = 32;
+
+const SCHEMA: &str = "
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        category TEXT NOT NULL,
+        action TEXT NOT NULL,
+        agent_id TEXT,
+        body TEXT NOT NULL
+    );
+    CREATE INDEX events_of_agent ON events (agent_id) WHERE agent_id IS NOT NULL;
+    CREATE INDEX events_of_kind ON events (category, action);
+    CREATE TABLE snapshots (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, body BLOB NOT NULL);
+    CREATE TABLE kv (
+        workspace TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (workspace, key)
+    ) WITHOUT ROWID;
+";
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Until the disk has it: an acknowledged event survives a loss of power.
+    #[default]
+    Full,
+    /// Until the operating system has it: an acknowledged event survives a crash of the daemon, but the last ones
+    /// may be lost with the machine. Much faster on slow disks.
+    Normal,
+}
+
+impl Durability {
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Normal => "NORMAL",
+        }
+    }
+}
+
+/// Why a database was not opened. The file was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is a database, but another program's.
+    #[error(
+        "{path} belongs to another program (application id {application_id:#010x}); \
+         move it away or choose another data folder"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What stands in its header.
+        application_id: u32,
+    },
+    /// A newer Remora wrote it.
+    #[error(
+        "{path} was written by a newer remora (schema {found}, this one knows {known}); \
+         install that version or choose another data folder"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// It is no database, or not as it was written.
+    #[error("{path} is damaged: {why}; restore it from a backup, or move it away to begin with an empty one")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// It cannot be read or written.
+    #[error("{path} cannot be opened: {why}; check that the file and its folder are yours and the disk is not full")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+}
+
+impl OpenError {
+    fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        let (path, why) = (path.to_owned(), error.to_string());
+        if is_damage(error) { Self::Damaged { path, why } } else { Self::Io { path, why } }
+    }
+}
+
+/// True where the file's content is at fault, false where trying again may help.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(error, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))
+}
+
+/// The open database. Clones share its connections: one that writes, and one each for the readers of the journal and
+/// of the workspaces, so that neither waits for the other.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub(super) writer: Connection,
+    pub(super) journal_reader: Connection,
+    pub(super) workspace_reader: Connection,
+    pub(super) changes: Arc<Changes>,
+}
+
+impl Database {
+    /// Opens the file, or creates it where it is missing or empty. Blocks while it does. The caller holds the data
+    /// folder's lock.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the file is as it was.
+    pub fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
+        check_header(path)?;
+        let failed = |error: rusqlite::Error| OpenError::sqlite(path, &error);
+        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+        create_schema(&mut writer).map_err(failed)?;
+        if std::fs::metadata(path).is_ok_and(|file| file.len() <= QUICK_CHECK_BYTES) {
+            quick_check(&writer, path)?;
+        }
+        configure_writer(&writer, durability).map_err(failed)?;
+        let reader = || connect(path, OpenFlags::empty()).map(Connection::from).map_err(failed);
+        Ok(Self {
+            journal_reader: reader()?,
+            workspace_reader: reader()?,
+            writer: writer.into(),
+            changes: Arc::default(),
+        })
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> SqliteJournal {
+        SqliteJournal::new(self.clone())
+    }
+
+    /// The workspace of an id. It comes into being with its first key.
+    pub fn workspace(&self, id: &str) -> EmbeddedWorkspace {
+        EmbeddedWorkspace::new(self.clone(), id, self.changes.of(id))
+    }
+
+    /// Ends the connections after what they have begun, and leaves one tidy file. Later calls fail.
+    ///
+    /// # Errors
+    /// What was written is safe; only the tidying failed.
+    pub async fn close(&self) -> Result<(), String> {
+        // The last connection to close moves the write-ahead log into the file.
+        for connection in [&self.journal_reader, &self.workspace_reader, &self.writer] {
+            connection.clone().close().await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    Ok(connection)
+}
+
+fn create_schema(writer: &mut rusqlite::Connection) -> rusqlite::Result<()> {
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        // Both are in the file's header from its first commit on, which is made before there is a write-ahead log:
+        // `check_header` looks at the file alone.
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()
+}
+
+fn quick_check(connection: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| OpenError::sqlite(path, &error))?;
+    if verdict == "ok" { Ok(()) } else { Err(OpenError::Damaged { path: path.to_owned(), why: verdict }) }
+}
+
+fn configure_writer(writer: &rusqlite::Connection, durability: Durability) -> rusqlite::Result<()> {
+    writer.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    writer.pragma_update(None, "synchronous", durability.pragma())?;
+    writer.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
+    writer.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES, |_| Ok(()))
+}
+
+/// Looks at the file before SQLite does: opening another program's database could already finish what that program
+/// had begun.
+fn check_header(path: &Path) -> Result<(), OpenError> {
+    let io = |error: io::Error| OpenError::Io { path: path.to_owned(), why: error.to_string() };
+    let mut header = Vec::with_capacity(100);
+    match File::open(path) {
+        Ok(file) => file.take(100).read_to_end(&mut header).map_err(io)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io(error)),
+    };
+    if header.is_empty() {
+        return Ok(());
+    }
+    // The file format's offsets: the magic at 0, the user version at 60, the application id at 68.
+    let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    match (header.starts_with(b"SQLite format 3\0"), number(60), number(68)) {
+        (true, Some(SCHEMA_VERSION), Some(APPLICATION_ID)) => Ok(()),
+        (true, Some(found), Some(APPLICATION_ID)) => {
+            Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION })
+        }
+        (true, _, Some(application_id)) => Err(OpenError::Foreign { path: path.to_owned(), application_id }),
+        _ => Err(OpenError::Damaged { path: path.to_owned(), why: "it is not a sqlite database".to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foreign(path: &Path, application_id: u32, user_version: u32) {
+        let other = rusqlite::Connection::open(path).expect("open");
+        other
+            .execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE treasure (x); INSERT INTO treasure VALUES (1)")
+            .expect("fill");
+        other.pragma_update(None, "application_id", application_id).expect("application_id");
+        other.pragma_update(None, "user_version", user_version).expect("user_version");
+    }
+
+    fn refused(path: &Path) -> OpenError {
+        let before = std::fs::read(path).expect("read");
+        let error = Database::open(path, Durability::Full).expect_err("refused");
+        assert_eq!(std::fs::read(path).expect("read"), before, "the file is untouched");
+        assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
+        error
+    }
+
+    #[tokio::test]
+    async fn creates_and_opens_again() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, "").expect("an empty file is a new one");
+        for _ in 0..2 {
+            let database = Database::open(&path, Durability::Normal).expect("open");
+            database.close().await.expect("close");
+            assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 1, "one tidy file");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_its_own() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let path = folder.path().join(FILE_NAME);
+        foreign(&path, 0, 0);
+        assert!(matches!(refused(&path), OpenError::Foreign { application_id: 0, .. }));
+        foreign(&folder.path().join("fossil"), 252_006_673, 1);
+        assert!(matches!(
+            refused(&folder.path().join("fossil")),
+            OpenError::Foreign { application_id: 252_006_673, .. }
+        ));
+        foreign(&folder.path().join("newer"), APPLICATION_ID, 2);
+        assert!(matches!(refused(&folder.path().join("newer")), OpenError::Newer { found: 2, known: 1, .. }));
+    }
+
+    #[tokio::test]
+    async fn refuses_what_is_damaged() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, "precious notes").expect("write");
+        assert!(matches!(refused(&path), OpenError::Damaged { .. }));
+
+        std::fs::remove_file(&path).expect("remove");
+        Database::open(&path, Durability::Normal).expect("open").close().await.expect("close");
+        let whole = std::fs::read(&path).expect("read");
+        std::fs::write(&path, &whole[..whole.len() - 5000]).expect("cut the end off");
+        assert!(matches!(refused(&path), OpenError::Damaged { .. }));
+
+        let mut holed = whole.clone();
+        holed[4096..8192].fill(0xaa);
+        std::fs::write(&path, holed).expect("write");
+        assert!(matches!(refused(&path), OpenError::Damaged { .. }));
+    }
+
+    #[test]
+    fn says_when_the_file_cannot_be_opened() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let error = Database::open(&folder.path().join("absent/remora.db"), Durability::Full).expect_err("no folder");
+        assert!(matches!(error, OpenError::Io { .. }), "{error}");
+        let error = Database::open(folder.path(), Durability::Full).expect_err("a folder");
+        assert!(matches!(error, OpenError::Io { .. }), "{error}");
+    }
+}

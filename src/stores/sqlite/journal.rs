@@ -1,0 +1,314 @@
+//! The journal in the daemon's database.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use remora_actors::{
+    model::{Record, Seq},
+    ports::{Appended, Entry, Filter, Journal, JournalError, Snapshot},
+};
+use tokio_rusqlite::{
+    Error,
+    rusqlite::{self, OptionalExtension, Row, ToSql, Transaction, params, types::Type},
+};
+
+use super::{Database, database::is_damage};
+
+const INSERT: &str = "INSERT INTO events (seq, id, category, action, agent_id, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                      ON CONFLICT (id) DO NOTHING";
+const LAST_SEQ: &str = "SELECT coalesce(max(seq), 0) FROM events";
+
+/// The journal in a [`Database`].
+#[derive(Debug, Clone)]
+pub struct SqliteJournal {
+    database: Database,
+}
+
+impl SqliteJournal {
+    pub(super) fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+fn failed(error: Error) -> JournalError {
+    match error {
+        Error::Error(error) if is_damage(&error) => JournalError::Damaged(error.to_string()),
+        Error::Error(error) => JournalError::Unavailable(error.to_string()),
+        other => JournalError::Unavailable(other.to_string()),
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+        self.database
+            .writer
+            .call(move |connection| {
+                let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+                let appended = insert(&transaction, &entries)?;
+                transaction.commit()?;
+                Ok(appended)
+            })
+            .await
+            .map_err(failed)
+    }
+
+    async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+        let query = Query::new(filter);
+        let run = move |connection: &mut rusqlite::Connection| query.run(connection, after, limit, Order::Oldest);
+        self.database.journal_reader.call(run).await.map_err(failed)
+    }
+
+    async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+        let query = Query::new(filter);
+        let run = move |connection: &mut rusqlite::Connection| query.run(connection, 0, limit, Order::Newest);
+        let mut records = self.database.journal_reader.call(run).await.map_err(failed)?;
+        records.reverse();
+        Ok(records)
+    }
+
+    async fn last_seq(&self) -> Result<Seq, JournalError> {
+        let query = |connection: &mut rusqlite::Connection| last_seq(connection);
+        self.database.journal_reader.call(query).await.map_err(failed)
+    }
+
+    async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
+        let name = name.to_owned();
+        self.database
+            .journal_reader
+            .call(move |connection| {
+                connection
+                    .prepare_cached("SELECT seq, body FROM snapshots WHERE name = ?1")?
+                    .query_row([name], |row| Ok(Snapshot { seq: seq_of(row)?, body: row.get(1)? }))
+                    .optional()
+            })
+            .await
+            .map_err(failed)
+    }
+
+    async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError> {
+        let name = name.to_owned();
+        self.database
+            .writer
+            .call(move |connection| {
+                connection
+                    .prepare_cached("INSERT OR REPLACE INTO snapshots (name, seq, body) VALUES (?1, ?2, ?3)")?
+                    .execute(params![name, snapshot.seq.cast_signed(), snapshot.body])
+                    .map(|_| ())
+            })
+            .await
+            .map_err(failed)
+    }
+}
+
+fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<Vec<Appended>> {
+    let mut last = last_seq(transaction)?;
+    let mut insert = transaction.prepare_cached(INSERT)?;
+    let mut find = transaction.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
+    let mut appended = Vec::with_capacity(entries.len());
+    for Entry { event, json } in entries {
+        let seq = last + 1;
+        let added = insert.execute(params![
+            seq.cast_signed(),
+            event.id,
+            event.category.as_str(),
+            event.action,
+            event.agent_id,
+            String::from_utf8_lossy(json),
+        ])?;
+        if added == 1 {
+            last = seq;
+            appended.push(Appended::New(seq));
+        } else {
+            appended.push(Appended::Duplicate(find.query_row([&event.id], seq_of)?));
+        }
+    }
+    Ok(appended)
+}
+
+fn last_seq(connection: &rusqlite::Connection) -> rusqlite::Result<Seq> {
+    connection.prepare_cached(LAST_SEQ)?.query_row([], seq_of)
+}
+
+fn seq_of(row: &Row<'_>) -> rusqlite::Result<Seq> {
+    row.get(0).map(i64::cast_unsigned)
+}
+
+/// Which of the wanted events a limit leaves.
+#[derive(Clone, Copy)]
+enum Order {
+    Oldest,
+    Newest,
+}
+
+/// A filter as SQL.
+struct Query {
+    agent_id: Option<String>,
+    category: Option<String>,
+    action: Option<String>,
+}
+
+impl Query {
+    fn new(filter: &Filter) -> Self {
+        let pattern = filter.pattern.to_string();
+        let (category, action) = pattern.split_once(':').unwrap_or(("*", "*"));
+        let word = |word: &str| (word != "*").then(|| word.to_owned());
+        Self { agent_id: filter.agent_id.clone(), category: word(category), action: word(action) }
+    }
+
+    /// The condition on each bound column. Only an index whose columns are all bound yields events in order; `+` keeps
+    /// SQLite from choosing another and sorting half the journal: the next events of a whole category are never far.
+    fn conditions(&self) -> impl Iterator<Item = (&'static str, &'static str, &String)> {
+        let by_kind = self.agent_id.is_none() && self.category.is_some() && self.action.is_some();
+        let unless = |indexed: bool, yes, no| if indexed { yes } else { no };
+        [
+            (" AND agent_id = :agent_id", ":agent_id", &self.agent_id),
+            (unless(by_kind, " AND category = :category", " AND +category = :category"), ":category", &self.category),
+            (unless(by_kind, " AND action = :action", " AND +action = :action"), ":action", &self.action),
+        ]
+        .into_iter()
+        .filter_map(|(condition, name, value)| value.as_ref().map(|value| (condition, name, value)))
+    }
+
+    fn sql(&self, order: Order) -> String {
+        let mut sql = "SELECT seq, body FROM events WHERE seq > :after".to_owned();
+        sql.extend(self.conditions().map(|(condition, ..)| condition));
+        sql + match order {
+            Order::Oldest => " ORDER BY seq LIMIT :limit",
+            Order::Newest => " ORDER BY seq DESC LIMIT :limit",
+        }
+    }
+
+    fn run(
+        &self,
+        connection: &rusqlite::Connection,
+        after: Seq,
+        limit: usize,
+        order: Order,
+    ) -> rusqlite::Result<Vec<Arc<Record>>> {
+        let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":limit", &limit)];
+        values.extend(self.conditions().map(|(_, name, value)| (name, value as &dyn ToSql)));
+        connection.prepare_cached(&self.sql(order))?.query_and_then(values.as_slice(), record)?.collect()
+    }
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Arc<Record>> {
+    let seq = seq_of(row)?;
+    let json = Bytes::copy_from_slice(row.get_ref(1)?.as_str()?.as_bytes());
+    Record::from_json(seq, json).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(1, Type::Text, format!("event {seq}: {error}").into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::{
+        conformance::journal::{self, event},
+        sqlite::{Durability, FILE_NAME},
+    };
+
+    struct Fixture {
+        folder: tempfile::TempDir,
+        database: Database,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("tempdir");
+            let database = Self::open(&folder);
+            Self { folder, database }
+        }
+
+        fn open(folder: &tempfile::TempDir) -> Database {
+            Database::open(&folder.path().join(FILE_NAME), Durability::Normal).expect("open")
+        }
+
+        async fn reopened(self) -> Self {
+            self.database.close().await.expect("close");
+            Self { database: Self::open(&self.folder), folder: self.folder }
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        journal::keeps_the_contract(async || {
+            let fixture = Fixture::new();
+            (fixture.database.journal(), fixture)
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn outlives_the_daemon() {
+        let fixture = Fixture::new();
+        let entries = journal::batch(0..3);
+        fixture.database.journal().append(entries.clone()).await.expect("append");
+        let fixture = fixture.reopened().await;
+        let journal = fixture.database.journal();
+        assert_eq!(journal.last_seq().await.expect("last"), 3);
+        assert_eq!(journal.append(entries).await.expect("append")[2], Appended::Duplicate(3));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_leaves_nothing() {
+        let fixture = Fixture::new();
+        let journal = fixture.database.journal();
+        journal.append(journal::batch(0..1)).await.expect("append");
+        let pages = |pages: u32| {
+            fixture.database.writer.call(move |c| c.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())))
+        };
+        pages(1).await.expect("no page more than there are");
+        let error = journal.append(journal::batch(1..1000)).await.expect_err("full");
+        assert!(matches!(error, JournalError::Unavailable(_)), "{error}");
+        assert_eq!(journal.last_seq().await.expect("last"), 1);
+        pages(1 << 20).await.expect("room again");
+        assert_eq!(journal.append(journal::batch(1..3)).await.expect("append")[1], Appended::New(3));
+    }
+
+    #[tokio::test]
+    async fn a_changed_event_is_damage() {
+        let fixture = Fixture::new();
+        let journal = fixture.database.journal();
+        journal.append(journal::batch(0..2)).await.expect("append");
+        let spoil = |c: &mut rusqlite::Connection| c.execute("UPDATE events SET body = '{' WHERE seq = 2", []);
+        fixture.database.writer.call(spoil).await.expect("update");
+        assert_eq!(journal.read(0, 1, &Filter::ALL).await.expect("the first is whole").len(), 1);
+        let error = journal.read(0, 9, &Filter::ALL).await.expect_err("damaged");
+        assert!(matches!(&error, JournalError::Damaged(why) if why.contains("event 2")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_closed_database_is_unavailable() {
+        let fixture = Fixture::new();
+        fixture.database.close().await.expect("close");
+        let error = fixture.database.journal().append(journal::batch(0..1)).await.expect_err("closed");
+        assert!(matches!(error, JournalError::Unavailable(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn filters_use_an_index_in_order() {
+        let fixture = Fixture::new();
+        fixture.database.journal().append(Arc::from([Entry::from(event("1"))])).await.expect("append");
+        for (agent_id, pattern, expected) in [
+            (None, "*", "INTEGER PRIMARY KEY (rowid>?)"),
+            (None, "agent:*", "INTEGER PRIMARY KEY (rowid>?)"),
+            (None, "agent:failed", "events_of_kind (category=? AND action=? AND rowid>?)"),
+            (Some("a"), "*", "events_of_agent (agent_id=? AND rowid>?)"),
+            (Some("a"), "agent:failed", "events_of_agent (agent_id=? AND rowid>?)"),
+        ] {
+            let pattern = pattern.parse().expect("a pattern");
+            let query = Query::new(&Filter { pattern, agent_id: agent_id.map(str::to_owned) });
+            for order in [Order::Oldest, Order::Newest] {
+                let explain = format!("EXPLAIN QUERY PLAN {}", query.sql(order));
+                let plan = move |c: &mut rusqlite::Connection| {
+                    c.prepare(&explain)?.raw_query().mapped(|row| row.get(3)).collect::<rusqlite::Result<Vec<String>>>()
+                };
+                let plan = fixture.database.journal_reader.call(plan).await.expect("a plan");
+                assert!(plan.len() == 1 && plan[0].contains(expected), "{plan:?}");
+            }
+        }
+    }
+}
