@@ -28,7 +28,7 @@ pub use self::flags::Flags;
 use crate::tokens::{Tokens, TokensError};
 
 /// Variables that begin like a setting's and belong to the command line's client side.
-const CLIENT_VARIABLES: [&str; 4] = ["url", "token", "agent_id", "config"];
+const CLIENT_VARIABLES: [&str; 6] = ["url", "token", "agent_id", "config", "hook_ask", "hook_limit_ms"];
 
 /// Everything about a daemon that its user can choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]

@@ -1,8 +1,9 @@
 //! `remora answer`: answers a question.
 
 use clap::Args;
-use remora_actors::model::{AnsweredBy, QuestionRecord};
+use remora_actors::model::{AnsweredBy, Question, QuestionRecord, Status};
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -12,6 +13,14 @@ use super::{
     terminal::{self, Output},
     user_name,
 };
+
+/// Typos in an id that are still taken for typos.
+const MOST_TYPOS: usize = 4;
+
+#[derive(Deserialize)]
+struct Questions {
+    questions: Vec<QuestionRecord>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct AnswerArgs {
@@ -33,14 +42,15 @@ pub(crate) struct AnswerArgs {
 
 pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Operator)?;
+    let question = client.call(Method::GET, &["questions", &args.msg_id])?;
+    let record = match client.json_patiently::<QuestionRecord>(&question, Some(PATIENCE)).await {
+        Err(error) if error.refusal(404).is_some() => return Err(unknown(&client, &args.msg_id, error).await),
+        record => record?,
+    };
     let answer = match args.json_answer {
         Some(answer) => answer,
-        None => {
-            // Whether one answer is a text or a list of one, only the question knows.
-            let question = client.call(Method::GET, &["questions", &args.msg_id])?;
-            let record: QuestionRecord = client.json_patiently(&question, Some(PATIENCE)).await?;
-            fit(args.answers, record.question.multiple)?
-        }
+        // Whether one answer is a text or a list of one, only the question knows.
+        None => fit(args.answers, record.question.multiple)?,
     };
     let who = args.who.or_else(user_name).unwrap_or_else(|| "operator".to_owned());
     let body = json!({"answer": answer, "who": who, "door": "cli"});
@@ -65,6 +75,33 @@ fn fit(mut answers: Vec<String>, multiple: bool) -> Result<Value, Error> {
         (false, 1) => Ok(answers.remove(0).into()),
         (false, _) => Err(Error::Usage("this question takes one answer; put a text with spaces in quotes".to_owned())),
     }
+}
+
+/// There is no such question: perhaps the person meant one that is open.
+async fn unknown(client: &Client, msg_id: &str, error: Error) -> Error {
+    let open = async {
+        let call = client.call(Method::GET, &["questions"])?.query("status", Status::Open.as_str());
+        client.json::<Questions>(&call).await
+    };
+    let Ok(Questions { questions }) = open.await else { return error };
+    match nearest(msg_id, &questions) {
+        Some(Question { msg_id: meant, question, .. }) => {
+            Error::Failed(format!("there is no question {msg_id:?}; did you mean {meant:?} ({question})?"))
+        }
+        None => Error::Failed(format!("there is no question {msg_id:?}; `remora inbox` lists those that are open")),
+    }
+}
+
+/// The open question whose id is most like the given one: the only one that begins with it, or a typo away.
+fn nearest<'a>(msg_id: &str, open: &'a [QuestionRecord]) -> Option<&'a Question> {
+    let mut begun = open.iter().filter(|record| !msg_id.is_empty() && record.question.msg_id.starts_with(msg_id));
+    if let (Some(only), None) = (begun.next(), begun.next()) {
+        return Some(&only.question);
+    }
+    let away = |record: &QuestionRecord| strsim::osa_distance(&record.question.msg_id, msg_id);
+    let nearest = open.iter().min_by_key(|record| away(record))?;
+    let typos = (msg_id.chars().count() / 4).clamp(1, MOST_TYPOS);
+    (away(nearest) <= typos).then_some(&nearest.question)
 }
 
 /// A 409 tells who answered first, and when.
@@ -95,6 +132,28 @@ mod tests {
         assert_eq!(fit(given(&["yes"]), true).expect("valid"), json!(["yes"]));
         assert_eq!(fit(given(&["a", "b"]), true).expect("valid"), json!(["a", "b"]));
         assert!(fit(given(&["not", "quoted"]), false).is_err());
+    }
+
+    #[test]
+    fn a_mistyped_id_finds_the_question_that_was_meant() {
+        let open: Vec<QuestionRecord> = ["deploy-1", "deploy-2", "0198c2f0-7a3e", "q"]
+            .map(|id| {
+                let record = json!({"msg_id": id, "agent_id": "a", "workspace_id": "a", "question": "q",
+                    "created_at": "2026-01-01T00:00:00Z", "status": "open"});
+                serde_json::from_value(record).expect("valid")
+            })
+            .into();
+        for (typed, meant) in [
+            ("0198", Some("0198c2f0-7a3e")),
+            ("0198c2f0-7a3f", Some("0198c2f0-7a3e")),
+            ("0198c2f07a3e", Some("0198c2f0-7a3e")),
+            ("depoly-2", Some("deploy-2")),
+            ("something else", None),
+            ("zz", None),
+        ] {
+            assert_eq!(nearest(typed, &open).map(|question| question.msg_id.as_str()), meant, "{typed}");
+        }
+        assert_eq!(nearest("x", &[]), None);
     }
 
     #[test]

@@ -199,7 +199,7 @@ fn plain(answer: &Value) -> String {
 }
 
 /// A time as people write it, or a bare number of seconds.
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = match text.parse::<f64>() {
         Ok(seconds) => seconds,
         Err(_) => text.parse::<SignedDuration>().map_err(|_| "expected a time such as 30s, 5m or 1h30m")?.as_secs_f64(),
@@ -208,7 +208,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// Returns when the person or the system wants the program to end.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -41,6 +41,7 @@ pub(crate) enum Scope {
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
+    has_token: bool,
     /// The daemon has answered once: from then on it is away rather than absent.
     met: AtomicBool,
 }
@@ -64,7 +65,9 @@ impl Client {
         }
         let mut headers =
             HeaderMap::from_iter([(HeaderName::from_static("remora-door"), HeaderValue::from_static("cli"))]);
-        if let Some(token) = token(connection, scope)? {
+        let token = token(connection, scope)?;
+        let has_token = token.is_some();
+        if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
                 .map_err(|_| Error::Usage("the token has characters that cannot stand in a header".to_owned()))?;
             value.set_sensitive(true);
@@ -81,7 +84,7 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|source| Error::NotReachable { url: connection.url.clone(), source })?;
-        Ok(Self { http, base, met: AtomicBool::new(false) })
+        Ok(Self { http, base, has_token, met: AtomicBool::new(false) })
     }
 
     /// The daemon's address without a path.
@@ -94,11 +97,30 @@ impl Client {
         if let Some(segment) = path.iter().find(|segment| ["", ".", ".."].contains(segment)) {
             return Err(Error::Usage(format!("{segment:?} is no id")));
         }
+        Ok(self.call_at(method, ["api", "v1"].iter().chain(path)))
+    }
+
+    /// A request to what lies outside of the API, such as `/healthz`.
+    pub(crate) fn call_outside(&self, segment: &str) -> Call {
+        self.call_at(Method::GET, [segment])
+    }
+
+    fn call_at(&self, method: Method, path: impl IntoIterator<Item = impl AsRef<str>>) -> Call {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(["api", "v1"]).extend(path);
+            segments.pop_if_empty().extend(path);
         }
-        Ok(Call { method, url, headers: HeaderMap::new(), body: Vec::new() })
+        Call { method, url, headers: HeaderMap::new(), body: Vec::new() }
+    }
+
+    /// True where the daemon's machine is this one.
+    pub(crate) fn is_local(&self) -> bool {
+        is_loopback(&self.base)
+    }
+
+    /// True where a token is shown.
+    pub(crate) fn has_token(&self) -> bool {
+        self.has_token
     }
 
     /// Sends a request once and reads its JSON reply.

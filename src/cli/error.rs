@@ -35,6 +35,8 @@ pub(crate) enum Error {
     NotRemora { url: String, what: String },
     #[error("{0}")]
     Usage(String),
+    #[error("{0}")]
+    Failed(String),
     #[error("{what}")]
     Io { what: String, source: io::Error },
     #[error(transparent)]

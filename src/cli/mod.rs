@@ -5,9 +5,13 @@ mod ask;
 mod batches;
 mod client;
 mod demo;
+mod doctor;
 mod emit;
 mod error;
+mod generate;
+mod hook;
 mod inbox;
+mod message;
 mod replay;
 mod serve;
 mod tail;
@@ -16,7 +20,7 @@ mod upload;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use self::error::Error;
 
@@ -75,16 +79,40 @@ enum Command {
     Inbox(inbox::InboxArgs),
     /// Answer a question
     Answer(answer::AnswerArgs),
+    /// Write to an agent that did not ask, or see what became of it
+    Message(message::MessageArgs),
+    /// Read an agent's messages: each is printed once
+    Messages(message::MessagesArgs),
     /// Print events as they come
     Tail(tail::TailArgs),
     /// Send a recorded log of events; doing it again adds nothing
     Replay(replay::ReplayArgs),
+    /// Let another program's hooks report to the daemon and ask people
+    Hook(hook::HookArgs),
+    /// Find out what is wrong, and how to put it right
+    Doctor(doctor::DoctorArgs),
+    /// Print a shell's completions: remora completions bash > /etc/bash_completion.d/remora
+    Completions(generate::CompletionsArgs),
+    /// Write the manual pages
+    Man(generate::ManArgs),
 }
 
 /// Runs the command that the process was started with, and reports an error if there is one.
 pub async fn run() -> ExitCode {
-    let Cli { command, shared } = Cli::parse();
+    let Cli { command, shared } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     dispatch(command, &shared).await.unwrap_or_else(|error| error.report())
+}
+
+/// Explains a command line that cannot be used. Claude Code takes the usual code 2 of a hook for "forbidden" and would
+/// refuse every tool call: there it is 1, which only shows the error.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let is_hook = std::env::args_os().any(|word| word == "claude-code");
+    let code = if is_hook { error.exit_code().min(1) } else { error.exit_code() };
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
 async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> {
@@ -97,6 +125,12 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Answer(args) => answer::run(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Tail(args) => tail::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::run(&args, shared).await,
+        Command::Message(args) => message::send(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Hook(args) => hook::run(&args, shared).await,
+        Command::Doctor(args) => doctor::run(&args, shared).await,
+        Command::Completions(args) => generate::completions(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => generate::man(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -116,8 +150,6 @@ fn default_agent() -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -40,8 +40,13 @@ impl Output {
 
     /// Writes one line as it is.
     pub(crate) fn line(&self, text: &str) -> Result<(), Error> {
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Writes text that is a file's rather than a line's.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Error> {
         let mut out = io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+        let written = out.write_all(bytes).and_then(|()| out.flush());
         written.map_err(|source| match source.kind() {
             io::ErrorKind::BrokenPipe => Error::OutputClosed,
             _ => Error::io("standard output cannot be written", source),

@@ -56,14 +56,30 @@ impl DataDir {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let pid = fs::read_to_string(&lock_path).ok().and_then(|text| text.trim().parse().ok());
-                return Err(DataDirError::Locked { path: path.to_owned(), pid });
+                return Err(DataDirError::Locked { path: path.to_owned(), pid: process(&lock_path) });
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
         // The process id is a help for people; the lock is what counts.
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(io)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Whether a daemon runs on the folder, and in which process, where that is known. Changes nothing.
+    ///
+    /// # Errors
+    /// The lock cannot be read.
+    pub fn user(path: &Path) -> io::Result<Option<Option<u32>>> {
+        let lock_path = path.join(LOCK_NAME);
+        let lock = match File::open(&lock_path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            lock => lock?,
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(process(&lock_path))),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// The folder.
@@ -75,6 +91,10 @@ impl DataDir {
     pub fn database(&self) -> PathBuf {
         self.path.join(sqlite::FILE_NAME)
     }
+}
+
+fn process(lock_path: &Path) -> Option<u32> {
+    fs::read_to_string(lock_path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -92,7 +112,9 @@ mod tests {
         let own = std::process::id();
         assert!(matches!(&error, DataDirError::Locked { pid: Some(pid), .. } if *pid == own), "{error}");
         assert!(error.to_string().contains(&format!("(process {own})")), "{error}");
+        assert_eq!(DataDir::user(&path).expect("readable"), Some(Some(own)));
         drop(first);
+        assert_eq!(DataDir::user(&path).expect("readable"), None);
         DataDir::open(&path).expect("free again");
     }
 

@@ -10,7 +10,7 @@ use crate::{
     inbox_coordinator::{
         Ask, AskError, Asked, FindError, InboxCoordinatorMessage, Respond, RespondError, SendMessage, Target,
     },
-    model::{AnsweredBy, QuestionRecord, Status},
+    model::{AnsweredBy, QuestionRecord, Status, UserMessage},
     publish::PublishError,
     system::{Role, Unreachable},
 };
@@ -110,5 +110,12 @@ impl Handle {
         };
         let send = |reply| InboxCoordinatorMessage::SendMessage(Box::new(message.clone()), reply);
         self.system.call(COORDINATOR, send).await?
+    }
+    /// The messages that people sent to an agent and that are still kept, the oldest first.
+    ///
+    /// # Errors
+    /// The coordinator does not answer.
+    pub async fn messages(&self, agent_id: &str) -> Result<Vec<UserMessage>, Unreachable> {
+        self.system.call(COORDINATOR, |reply| InboxCoordinatorMessage::Messages(agent_id.to_owned(), reply)).await
     }
 }

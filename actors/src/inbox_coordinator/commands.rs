@@ -156,6 +156,10 @@ impl InboxCoordinatorState {
             InboxCoordinatorMessage::SendMessage(message, reply) => {
                 let _ = reply.send(self.send_message(*message).await);
             }
+            InboxCoordinatorMessage::Messages(agent_id, reply) => {
+                let of_agent = self.inbox.messages().filter(|message| message.agent_id == agent_id);
+                let _ = reply.send(of_agent.cloned().collect());
+            }
             other => return Some(other),
         }
         None

@@ -23,7 +23,10 @@ pub use commands::{Ask, AskError, Asked, FindError, Respond, RespondError, SendM
 
 use crate::{
     cursor,
-    model::{AgentState, Category, Event, Inbox, OnDeadline, QuestionKey, QuestionRecord, Record, Status, actions},
+    model::{
+        AgentState, Category, Event, Inbox, OnDeadline, QuestionKey, QuestionRecord, Record, Status, UserMessage,
+        actions,
+    },
     publish::PublishError,
     subscribers::{Delivery, Sent},
     system::{Role, System},
@@ -57,6 +60,8 @@ pub enum InboxCoordinatorMessage {
     Wait(QuestionKey, RpcReplyPort<QuestionRecord>),
     /// A person writes to an agent; the reply is the message's id.
     SendMessage(Box<SendMessage>, RpcReplyPort<Result<String, PublishError>>),
+    /// The messages that people sent to an agent, the oldest first.
+    Messages(String, RpcReplyPort<Vec<UserMessage>>),
     /// The agent has the answer.
     PickedUp {
         /// Which.

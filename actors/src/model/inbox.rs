@@ -34,6 +34,40 @@ pub struct UserMessage {
     pub delivered_at: Option<Timestamp>,
 }
 
+/// How far a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageState {
+    /// It is durable, and on its way into the workspace.
+    Sent,
+    /// It stands in the workspace's inbox.
+    Written,
+    /// The agent took it out.
+    Delivered,
+}
+
+impl MessageState {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Written => "written",
+            Self::Delivered => "delivered",
+        }
+    }
+}
+
+impl UserMessage {
+    /// How far it has come.
+    pub fn state(&self) -> MessageState {
+        match (self.written_at, self.delivered_at) {
+            (_, Some(_)) => MessageState::Delivered,
+            (Some(_), None) => MessageState::Written,
+            (None, None) => MessageState::Sent,
+        }
+    }
+}
+
 /// Every question that is open or recently closed, and every message on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]

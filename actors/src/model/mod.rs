@@ -14,7 +14,7 @@ mod text;
 pub use agent::{Agent, AgentState, Tally};
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
-pub use inbox::{Inbox, UserMessage};
+pub use inbox::{Inbox, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{

@@ -133,7 +133,7 @@ pub struct Question {
     /// Why it is asked.
     #[serde(default)]
     pub reason: Reason,
-    /// The answers to choose from; empty: a free text.
+    /// The answers to choose from; empty: a free text. Beside a `response_schema` they are short for what it allows.
     #[serde(default)]
     pub options: Vec<String>,
     /// True where several options may be chosen.
@@ -249,6 +249,9 @@ impl Question {
     pub fn check(&self, answer: &Value, limits: &Limits) -> Result<(), Invalid> {
         Invalid::over(answer.to_string().len(), limits.answer_bytes, "the answer", "answer_bytes")?;
         if !self.response_schema.is_null() {
+            if answer.as_str().is_some_and(|text| self.offers(text)) {
+                return Ok(());
+            }
             return jsonschema::validate(&self.response_schema, answer)
                 .map_err(|e| Invalid::field("answer", format!("does not fit the response_schema: {e}")));
         }
@@ -265,11 +268,16 @@ impl Question {
         }
     }
 
+    /// True for one of the options.
+    pub fn offers(&self, text: &str) -> bool {
+        self.options.iter().any(|option| option == text)
+    }
+
     fn check_text(&self, text: &str) -> Result<(), Invalid> {
         if text.trim().is_empty() {
             return Err(Invalid::field("answer", "must not be empty"));
         }
-        if !self.options.is_empty() && !self.options.iter().any(|option| option == text) {
+        if !self.options.is_empty() && !self.offers(text) {
             let offered = serde_json::to_string(&self.options).unwrap_or_default();
             return Err(Invalid::field("answer", format!("must be one of {offered}")));
         }
@@ -457,7 +465,12 @@ mod tests {
         let form = question(json!({"question": "q", "response_schema":
             {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}))
         .expect("valid");
+        let both = question(json!({"question": "q", "options": ["yes"], "response_schema": {"type": "object"}}));
+        let both = both.expect("valid");
         for (question, answer, good) in [
+            (&both, json!("yes"), true),
+            (&both, json!({"n": 3}), true),
+            (&both, json!("no"), false),
             (&text, json!("anything"), true),
             (&text, json!(" "), false),
             (&text, json!(5), false),

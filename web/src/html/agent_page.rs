@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use horrorshow::{Raw, Render, owned_html};
-use remora_actors::model::{Agent, Category, Dashboard, QuestionRecord, Record, Status, UserMessage, actions};
+use remora_actors::model::{
+    Agent, Category, Dashboard, MessageState, QuestionRecord, Record, Status, UserMessage, actions,
+};
 
 use super::{
     agents,
@@ -98,10 +100,10 @@ fn messages(dashboard: &Dashboard, agent_id: &str, agent: Option<&Agent>, clock:
 }
 
 fn message_row(message: &UserMessage, clock: &Clock) -> impl Render {
-    let place = match (message.written_at, message.delivered_at) {
-        (_, Some(_)) => "picked up",
-        (Some(_), None) => "not picked up yet",
-        (None, None) => "not written into the workspace yet",
+    let place = match message.state() {
+        MessageState::Delivered => "picked up",
+        MessageState::Written => "not picked up yet",
+        MessageState::Sent => "not written into the workspace yet",
     };
     let state = format!("from {}, {place}", words::who(&message.sent_by));
     owned_html! {

@@ -98,15 +98,9 @@ fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
     let kind = if question.multiple { "checkbox" } else { "radio" };
     let id = format!("answer-{}", words::question_hash(&question.key()));
     let asked = question_id(question);
-    if !question.response_schema.is_null() {
-        let schema = serde_json::to_string_pretty(&question.response_schema).unwrap_or_default();
-        return box_html! {
-            label(for = &id) : "Your answer, as JSON";
-            textarea(id = &id, class = "json", name = "answer", rows = "4", required, spellcheck = "false",
-                aria-describedby = &asked,
-                data-on:keydown = live::SUBMIT_BY_KEY);
-            details(class = "schema") { summary : "What it must look like"; pre(data-ignore) : &schema; }
-        };
+    let structured = !question.response_schema.is_null();
+    if structured && question.options.is_empty() {
+        return box_html! { : json_field(question, "Your answer, as JSON", true); };
     }
     if question.options.is_empty() {
         return box_html! {
@@ -122,11 +116,32 @@ fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
             @ for option in &question.options {
                 label(class = "option", data-ignore) {
                     // Several checkboxes need not all be ticked: which ones are, the server checks.
-                    input(type = kind, name = "answer", value = option.as_str(), required ?= !question.multiple);
+                    input(type = kind, name = "answer", value = option.as_str(),
+                        required ?= !question.multiple && !structured);
                     span : option.as_str();
                 }
             }
         }
+        @ if structured {
+            details(class = "schema") {
+                summary : "Or answer in your own words, as JSON";
+                : json_field(question, "Your answer, as JSON, instead of a choice", false);
+            }
+        }
+    }
+}
+
+/// A text that is read as JSON, and what it must look like.
+fn json_field(question: &Question, label: &'static str, required: bool) -> impl Render {
+    let schema = serde_json::to_string_pretty(&question.response_schema).unwrap_or_default();
+    let id = format!("answer-{}", words::question_hash(&question.key()));
+    let asked = question_id(question);
+    owned_html! {
+        label(for = &id) : label;
+        textarea(id = &id, class = "json", name = "answer", rows = "4", required ?= required, spellcheck = "false",
+            aria-describedby = &asked,
+            data-on:keydown = live::SUBMIT_BY_KEY);
+        details(class = "schema") { summary : "What it must look like"; pre(data-ignore) : &schema; }
     }
 }
 

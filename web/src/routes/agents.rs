@@ -1,6 +1,6 @@
 //! Messages from people to agents, over JSON.
 
-use remora_actors::model::{Door, Invalid, check_id};
+use remora_actors::model::{Door, Invalid, UserMessage, check_id};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use warp::{
@@ -26,7 +26,17 @@ struct Message {
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
-    warp::path!("agents" / Segment / "messages")
+    let list = warp::path!("agents" / Segment / "messages")
+        .and(warp::get())
+        .and(guard(context, Scope::Operator))
+        .and(with.clone())
+        .then(async |agent: Segment, _: Caller, context: Context| {
+            let messages = context.handle.messages(&agent.0).await?;
+            let messages: Vec<_> = messages.iter().map(shown).collect();
+            Ok::<_, Problem>(super::json(StatusCode::OK, &json!({"messages": messages})))
+        })
+        .map(respond);
+    let send = warp::path!("agents" / Segment / "messages")
         .and(warp::post())
         .and(guard(context, Scope::Operator))
         .and(warp::header::headers_cloned())
@@ -37,9 +47,15 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             let sent = send(&context, &agent.0, &caller, api_door(&headers), content, who).await?;
             Ok::<_, Problem>(super::json(StatusCode::CREATED, &sent))
         })
-        .map(respond)
-        .and_then(std::future::ready)
-        .boxed()
+        .map(respond);
+    list.or(send).unify().and_then(std::future::ready).boxed()
+}
+
+/// A message with how far it has come.
+fn shown(message: &UserMessage) -> Value {
+    let mut shown = json!(message);
+    shown["state"] = json!(message.state());
+    shown
 }
 
 /// Sends a message, from whichever door.

@@ -167,8 +167,10 @@ pub(super) fn from_form(question: &Question, mut answers: Vec<String>) -> Result
     if question.multiple {
         return Ok(json!(answers));
     }
-    let answer = answers.pop().unwrap_or_default();
-    if question.response_schema.is_null() {
+    // Beside a choice the form has a text, which is empty unless somebody wrote into it.
+    let answer = answers.iter().rposition(|answer| !answer.trim().is_empty()).map(|at| answers.swap_remove(at));
+    let answer = answer.unwrap_or_default();
+    if question.response_schema.is_null() || question.offers(&answer) {
         return Ok(answer.into());
     }
     serde_json::from_str(&answer)

@@ -1,0 +1,172 @@
+//! What the daemon itself can tell.
+
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::{Method, header::DATE};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Finding;
+use crate::cli::{client::Client, error::Error};
+
+/// Seconds that two clocks may differ before the order of events becomes hard to follow.
+const SKEW_S: i64 = 5;
+
+#[derive(Deserialize)]
+struct Alive {
+    version: String,
+}
+
+/// Asks the daemon about itself. `false`: it is not there.
+pub(super) async fn look(client: &Client, findings: &mut Vec<Finding>) -> bool {
+    let (version, date) = match alive(client).await {
+        Ok(alive) => alive,
+        Err(error) => {
+            let cure = match error {
+                Error::NotReachable { .. } => "start it with `remora serve`, or name its address with --url",
+                _ => "name the daemon's address with --url",
+            };
+            findings.push(Finding::failed("daemon", format!("none at {}: {error}", client.url()), cure));
+            return false;
+        }
+    };
+    findings.push(Finding::ok("daemon", format!("up at {}", client.url())));
+    findings.push(compare_versions(&version, env!("CARGO_PKG_VERSION")));
+    findings.push(ready(client).await);
+    let (token, is_operator) = token(client).await;
+    findings.push(token);
+    let state = if is_operator { state(client).await } else { None };
+    match &state {
+        Some(state) => findings.extend(workspaces(state)),
+        None => findings.push(Finding::skipped("workspaces", "only an operator's token may look at them")),
+    }
+    findings.push(clock(Timestamp::now(), date, state.as_ref().and_then(newest_event)));
+    true
+}
+
+async fn alive(client: &Client) -> Result<(String, Option<Timestamp>), Error> {
+    let response = client.open(&client.call_outside("healthz")).await?;
+    let date = response.headers().get(DATE).and_then(|date| rfc2822::parse(date.to_str().ok()?).ok());
+    let alive: Alive = response.json().await.map_err(|_| client.stranger("it does not tell its version".to_owned()))?;
+    Ok((alive.version, date.map(|date| date.timestamp())))
+}
+
+fn compare_versions(daemon: &str, own: &str) -> Finding {
+    if daemon == own {
+        return Finding::ok("version", format!("{own}, the daemon and this program"));
+    }
+    let detail = format!("the daemon is {daemon}, this program is {own}");
+    Finding::failed("version", detail, "restart the daemon after an update, or call the program that belongs to it")
+}
+
+async fn ready(client: &Client) -> Finding {
+    match client.open(&client.call_outside("readyz")).await {
+        Ok(_) => Finding::ok("readiness", "every part answers"),
+        Err(_) => {
+            let detail = format!("a part of it does not answer, {}/readyz says which", client.url());
+            Finding::failed("readiness", detail, "look into the daemon's log; a restart loses nothing")
+        }
+    }
+}
+
+/// Whether the token opens the daemon, and whether it is an operator's.
+async fn token(client: &Client) -> (Finding, bool) {
+    let probe = |path: &[&str]| client.call(Method::GET, path).map(|call| call.query("status", "open"));
+    let is_open = async |path: &[&str]| match probe(path) {
+        Ok(call) => client.json::<Value>(&call).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    let operator = is_open(&["questions"]).await;
+    let finding = match &operator {
+        Ok(()) if client.has_token() => Finding::ok("token", "an operator's: may answer"),
+        Ok(()) => Finding::ok("token", "none needed: everybody on the daemon's machine is trusted"),
+        Err(error) if error.refusal(401).is_some() && client.has_token() => {
+            let cure = "name a token of the daemon's token file: --token-file FILE, or the variable REMORA_TOKEN";
+            Finding::failed("token", "the daemon does not know it", cure)
+        }
+        Err(error) if error.refusal(401).is_some() => {
+            let cure = "give a token of the daemon's token file: --token-file FILE, or the variable REMORA_TOKEN";
+            Finding::failed("token", "the daemon wants one and none was given", cure)
+        }
+        // An agent's token may read a question, and there is none of this id.
+        Err(error) if error.refusal(403).is_some() => match is_open(&["questions", "doctor"]).await {
+            Err(error) if error.refusal(404).is_some() => {
+                Finding::ok("token", "an agent's: may emit and ask, not answer")
+            }
+            _ => Finding::failed("token", format!("refused: {error}"), "name the daemon's address with --url"),
+        },
+        Err(error) => Finding::failed("token", format!("cannot be tried: {error}"), "try again in a moment"),
+    };
+    (finding, operator.is_ok())
+}
+
+async fn state(client: &Client) -> Option<Value> {
+    client.json(&client.call(Method::GET, &["state"]).ok()?).await.ok()
+}
+
+fn workspaces(state: &Value) -> Vec<Finding> {
+    let agents = state["agentStates"].as_object().into_iter().flatten();
+    let troubled: Vec<_> = agents
+        .filter_map(|(id, agent)| Some((id, agent["workspace_trouble"].as_str()?)))
+        .map(|(id, trouble)| {
+            let cure = "an answer is kept and delivered as soon as the file is free and readable: end the program that \
+                holds it open, or look at its path and permissions";
+            Finding::failed("workspace", format!("of agent {id}: {trouble}"), cure)
+        })
+        .collect();
+    if troubled.is_empty() { vec![Finding::ok("workspaces", "none is locked or in trouble")] } else { troubled }
+}
+
+fn newest_event(state: &Value) -> Option<Timestamp> {
+    let events = state["events"].as_array()?.iter();
+    events.filter_map(|event| event["timestamp"].as_str()?.parse().ok()).max()
+}
+
+fn clock(now: Timestamp, daemon: Option<Timestamp>, newest: Option<Timestamp>) -> Finding {
+    let ahead_s = |other: Timestamp| other.duration_since(now).as_secs();
+    if let Some(skew) = daemon.map(ahead_s).filter(|skew| skew.abs() > SKEW_S) {
+        let detail = format!("this machine's and the daemon's differ by {} s", skew.abs());
+        return Finding::failed("clock", detail, "let both machines keep time by NTP");
+    }
+    if let Some(ahead) = newest.map(ahead_s).filter(|ahead| *ahead > SKEW_S) {
+        let detail = format!("an event is {ahead} s in the future: this clock was set back, or an agent's is ahead");
+        return Finding::failed("clock", detail, "let all machines keep time by NTP");
+    }
+    Finding::ok("clock", "agrees with the daemon's and with the events")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::Health, *};
+
+    #[test]
+    fn clocks_may_differ_a_little() {
+        let at = |second| Timestamp::from_second(second).expect("valid");
+        for (daemon, newest, health) in [
+            (None, None, Health::Ok),
+            (Some(at(1_003)), Some(at(990)), Health::Ok),
+            (Some(at(1_010)), None, Health::Failed),
+            (Some(at(990)), None, Health::Failed),
+            (Some(at(1_000)), Some(at(1_100)), Health::Failed),
+        ] {
+            assert_eq!(clock(at(1_000), daemon, newest).health, health, "{daemon:?} {newest:?}");
+        }
+    }
+
+    #[test]
+    fn each_workspace_in_trouble_is_named() {
+        let state = json!({"agentStates": {"a": {"workspace_trouble": null}, "b": {"workspace_trouble": "locked"}}});
+        let found = workspaces(&state);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].detail.contains('b') && found[0].detail.contains("locked") && found[0].cure.is_some());
+        assert_eq!(workspaces(&json!({"agentStates": {}}))[0].health, Health::Ok);
+    }
+
+    #[test]
+    fn versions_must_be_the_same() {
+        assert_eq!(compare_versions("0.1.0", "0.1.0").health, Health::Ok);
+        let found = compare_versions("0.1.0", "0.2.0");
+        assert!(found.health == Health::Failed && found.detail.contains("0.1.0") && found.detail.contains("0.2.0"));
+    }
+}

@@ -1,0 +1,120 @@
+//! One call of a hook. Whatever goes wrong, the agent goes on: it is told on standard error, and the exit code is 0.
+
+use std::{
+    io::{self, IsTerminal, Read},
+    time::Duration,
+};
+
+use remora_actors::model::{QuestionRecord, Status};
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{ClaudeCodeArgs, input::Input, permission};
+use crate::cli::{
+    Shared, ask,
+    client::{Call, Client, Scope},
+    error::Error,
+    terminal::{self, Output},
+};
+
+/// Bytes of a hook's input that are read: a tool's whole output stands in it.
+const INPUT_BYTES: u64 = 64 << 20;
+/// How long the daemon may take to take a question in. It has just taken the event, so it is there.
+const ACCEPT: Duration = Duration::from_secs(5);
+/// How long a daemon that goes away while a person is thinking is waited for: as long as a restart takes.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long the withdrawal of a question may take.
+const GIVE_UP: Duration = Duration::from_secs(1);
+/// Seconds of one long poll.
+const WAIT_S: &str = "30";
+/// Shortest time between two polls, in case something on the way answers at once with "still open".
+const POLL_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), Error> {
+    if io::stdin().is_terminal() {
+        let usage =
+            "a hook reads JSON from standard input; to have Claude Code run it: remora hook claude-code --install";
+        return Err(Error::Usage(usage.to_owned()));
+    }
+    if let Err(trouble) = hook(args, shared).await {
+        terminal::note(&format!("remora hook: {trouble}"));
+    }
+    Ok(())
+}
+
+async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
+    let input = read_input()?;
+    let client = Client::new(&shared.connection, Scope::Agent).map_err(|error| error.to_string())?;
+    report(&client, &input, Duration::from_millis(args.limit_ms)).await?;
+    if !args.policy().asks(&input) {
+        return Ok(());
+    }
+    let question = permission::question(&input, args.wait());
+    let decision = tokio::select! {
+        record = ask(&client, &question, args.wait()) => permission::decision(&input, &record?),
+        // Claude Code has stopped to wait, perhaps because somebody decided at its own prompt.
+        () = ask::interrupted() => {
+            withdraw(&client, &question).await;
+            None
+        }
+    };
+    match decision {
+        Some(decision) => Output::new().line(&decision.to_string()).map_err(|error| error.to_string()),
+        None => Err("nobody has decided; claude code goes on by its own rules".to_owned()),
+    }
+}
+
+fn read_input() -> Result<Input, String> {
+    let mut json = Vec::new();
+    // Not the runtime's standard input: its thread would keep the process alive.
+    let read = io::stdin().lock().take(INPUT_BYTES + 1).read_to_end(&mut json);
+    read.map_err(|error| format!("standard input cannot be read: {error}"))?;
+    if json.len() as u64 > INPUT_BYTES {
+        return Err(format!("the input is over {INPUT_BYTES} bytes, nothing is reported"));
+    }
+    Input::parse(&json)
+}
+
+async fn report(client: &Client, input: &Input, limit: Duration) -> Result<(), String> {
+    let call = client.call(Method::POST, &["events"]).map_err(|error| error.to_string())?.body(&input.event());
+    match tokio::time::timeout(limit, client.open(&call)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("the daemon at {} did not answer within {} ms", client.url(), limit.as_millis())),
+    }
+}
+
+/// Asks, and waits until the question is no longer open.
+async fn ask(client: &Client, question: &Value, wait: Duration) -> Result<QuestionRecord, String> {
+    let call = client.call(Method::POST, &["questions"]).map_err(|error| error.to_string())?.body(question);
+    let asked = tokio::time::timeout(ACCEPT, client.json::<QuestionRecord>(&call)).await;
+    let asked = asked.map_err(|_| format!("the daemon at {} did not take the question", client.url()))?;
+    asked.map_err(|error| error.to_string())?;
+    let poll = one(client, Method::GET, question).map_err(|error| error.to_string())?.query("wait", WAIT_S);
+    let answered = async {
+        loop {
+            let pause = tokio::time::sleep(POLL_PAUSE);
+            let record: QuestionRecord = client.json_patiently(&poll, Some(GRACE)).await?;
+            if record.status != Status::Open {
+                return Ok::<_, Error>(record);
+            }
+            pause.await;
+        }
+    };
+    // The daemon closes the question in time; this is for one that has stopped to answer.
+    let answered = tokio::time::timeout(wait + GRACE, answered).await;
+    answered.map_err(|_| "nobody answered in time".to_owned())?.map_err(|error| error.to_string())
+}
+
+/// Nobody waits for the answer any more.
+async fn withdraw(client: &Client, question: &Value) {
+    if let Ok(call) = one(client, Method::DELETE, question) {
+        let _ = tokio::time::timeout(GIVE_UP, client.json::<Value>(&call)).await;
+    }
+}
+
+/// A call about the question.
+fn one(client: &Client, method: Method, question: &Value) -> Result<Call, Error> {
+    let text = |field: &str| question[field].as_str().unwrap_or_default();
+    Ok(client.call(method, &["questions", text("msg_id")])?.query("agent_id", text("agent_id")))
+}

@@ -1,0 +1,129 @@
+//! `remora message` and `remora messages`: a person writes to an agent that did not ask, and the agent reads it.
+
+use clap::Args;
+use jiff::Timestamp;
+use remora_actors::{model::UserMessage, ports::keys};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Shared,
+    client::{Call, Client, PATIENCE, Scope},
+    default_agent,
+    error::Error,
+    terminal::{self, Output, escape, shorten},
+    user_name,
+};
+
+/// Characters of a message that a row shows.
+const CONTENT_CHARS: usize = 80;
+
+#[derive(Debug, Args)]
+pub(crate) struct MessageArgs {
+    /// To whom
+    agent: String,
+
+    /// The message; none lists what was sent to the agent and what became of it
+    text: Option<String>,
+
+    /// From whom [default: the user's name]
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MessagesArgs {
+    /// Whose messages [default: cli-<user>@<host>]
+    #[arg(long, value_name = "ID", env = "REMORA_AGENT_ID")]
+    agent: Option<String>,
+
+    /// Its workspace, where that has an id of its own [default: the agent's id]
+    #[arg(long, value_name = "ID")]
+    workspace: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Sent {
+    messages: Vec<UserMessage>,
+}
+
+#[derive(Deserialize)]
+struct Entries {
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    key: String,
+    value: Value,
+}
+
+/// Sends a message, or lists those that were sent.
+pub(crate) async fn send(args: MessageArgs, shared: &Shared) -> Result<(), Error> {
+    let client = Client::new(&shared.connection, Scope::Operator)?;
+    let path = ["agents", args.agent.as_str(), "messages"];
+    let out = Output::new();
+    let Some(text) = args.text else { return list(&client, &client.call(Method::GET, &path)?, shared.json).await };
+    let who = args.who.or_else(user_name).unwrap_or_else(|| "operator".to_owned());
+    let body = json!({"content": text, "who": who});
+    // Sent once: a repeated message would be a second one.
+    let sent: Value = client.json(&client.call(Method::POST, &path)?.body(&body)).await?;
+    if shared.json {
+        return out.json(&sent.to_string());
+    }
+    out.line(&format!("{} {}", out.paint(terminal::GOOD, "sent to"), escape(&args.agent)))
+}
+
+async fn list(client: &Client, call: &Call, json: bool) -> Result<(), Error> {
+    let sent: Value = client.json_patiently(call, Some(PATIENCE)).await?;
+    let out = Output::new();
+    if json {
+        return out.json(&sent.to_string());
+    }
+    let Sent { messages } = Sent::deserialize(sent).map_err(|error| client.stranger(error.to_string()))?;
+    if messages.is_empty() {
+        terminal::hint("nobody has written to this agent");
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let rows: Vec<_> = messages.iter().map(|message| row(message, now)).collect();
+    out.table(["STATE", "AGE", "FROM", "MESSAGE"], &rows)
+}
+
+fn row(message: &UserMessage, now: Timestamp) -> [String; 4] {
+    [
+        message.state().as_str().to_owned(),
+        terminal::span(now.duration_since(message.sent_at).as_secs().max(0)),
+        escape(&message.sent_by.who).into_owned(),
+        shorten(&escape(&message.content), CONTENT_CHARS),
+    ]
+}
+
+/// Takes the messages out of an agent's inbox and prints each, the oldest first.
+pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Error> {
+    let client = Client::new(&shared.connection, Scope::Agent)?;
+    let agent = args.agent.filter(|id| !id.is_empty()).unwrap_or_else(default_agent);
+    let workspace = args.workspace.unwrap_or(agent);
+    let list = client.call(Method::GET, &["workspaces", &workspace, "kv"])?.query("prefix", keys::USER_MESSAGE);
+    let Entries { mut entries } = client.json_patiently(&list, Some(PATIENCE)).await?;
+    entries.sort_by_cached_key(|entry| (sent_at(&entry.value), entry.key.clone()));
+    let out = Output::new();
+    for Entry { key, value } in entries {
+        // Whoever takes a message out prints it, so that two readers do not both heed it.
+        match client.open(&client.call(Method::DELETE, &["workspaces", &workspace, "kv", &key])?).await {
+            Ok(_) if shared.json => out.json(&value.to_string())?,
+            Ok(_) => {
+                let text = value["content"].as_str().unwrap_or_default();
+                out.line(&if out.is_terminal { terminal::escape_lines(text) } else { text.to_owned() })?;
+            }
+            Err(error) if error.refusal(404).is_some() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn sent_at(message: &Value) -> Option<Timestamp> {
+    message["sent_at"].as_str()?.parse().ok()
+}
