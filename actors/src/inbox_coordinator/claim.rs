@@ -153,7 +153,8 @@ impl InboxCoordinatorState {
     /// An answer that somebody wrote into the workspace without Remora is the truth, as the agent reads it.
     pub(super) async fn accept_external(&mut self, key: &QuestionKey, response: &Value) {
         let Some(record) = self.inbox.get(key) else { return };
-        if record.status != Status::Open && !record.is_unwritten() {
+        let unwritten = record.status == Status::Answered && record.is_unwritten();
+        if record.status != Status::Open && !unwritten {
             return;
         }
         // Read back after a crash: Remora's own, and journaled as such.

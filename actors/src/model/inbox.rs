@@ -139,7 +139,8 @@ impl Inbox {
             .unwrap_or_else(|| AnsweredBy { who: "unknown".to_owned(), door: Door::External });
         let external = answered_by.door == Door::External;
         // What stands in the workspace is what the agent reads: it outweighs an answer that was not written yet.
-        if record.answer.is_some() && !(external && record.is_unwritten()) {
+        let outweighed = external && record.is_unwritten() && record.status == Status::Answered;
+        if record.answer.is_some() && !outweighed {
             return Vec::new();
         }
         let picked_up = external && event.payload.get("picked_up") != Some(&Value::Bool(false));
@@ -460,6 +461,19 @@ mod tests {
         let record = inbox.by_msg_id("1").next().expect("kept");
         assert_eq!((record.status, record.is_unwritten()), (Status::Answered, false));
         assert_eq!(record.answer.as_ref().map(|a| &a.answer), Some(&json!("no")));
+    }
+
+    #[test]
+    fn an_answer_that_was_picked_up_by_another_way_is_still_written() {
+        let mut events = vec![
+            ("blocked", "a", json!({"msg_id": "1", "question": "?"})),
+            ("resumed", "a", json!({"msg_id": "1", "answer": "yes", "answered_by": {"who": "ann", "door": "cli"}})),
+            ("answer_delivered", "a", json!({"msg_id": "1"})),
+        ];
+        assert!(fold(&events).by_msg_id("1").next().expect("kept").is_unwritten());
+        events.push(("answer_written", "a", json!({"msg_id": "1"})));
+        let record = fold(&events).by_msg_id("1").next().expect("kept").clone();
+        assert_eq!((record.status, record.is_unwritten()), (Status::Delivered, false));
     }
 
     #[test]

@@ -393,9 +393,9 @@ impl QuestionRecord {
         Self { question, status: Status::Open, answer: None, written_at: None, delivered_at: None, closed_reason: None }
     }
 
-    /// True where the answer still has to be written into the workspace.
+    /// True where the answer still has to be written into the workspace, even if the agent has it by another way.
     pub fn is_unwritten(&self) -> bool {
-        self.status == Status::Answered && self.written_at.is_none()
+        matches!(self.status, Status::Answered | Status::Delivered) && self.written_at.is_none()
     }
 
     /// The value that the agent reads under `inbox:response:{msg_id}`.

@@ -63,7 +63,9 @@ struct Sent {
 
 impl Sent {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
-        if !is_of_type(headers, "application/x-www-form-urlencoded") {
+        // Also what a program sends as JSON under the media type that its HTTP client names by itself.
+        let is_form = is_of_type(headers, "application/x-www-form-urlencoded");
+        if !is_form || body.trim_ascii_start().starts_with(b"{") {
             return json(body);
         }
         let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body)

@@ -1,0 +1,200 @@
+//! Who may do what: names, origins, addresses and tokens.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Api, Daemon, Process, Reply, daemon::Setup, http::event};
+
+const AGENT: &str = "agent-3f9c2b7e5d1a4c80";
+const OPERATOR: &str = "operator-9b1e7f04c6d84a2f";
+
+async fn with_headers(daemon: &Daemon, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+    let mut request = daemon.api.request(method.clone(), path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if method == Method::POST {
+        request = request.json(&event("tool", "called", "a", &json!({})));
+    }
+    Api::send(request).await
+}
+
+#[tokio::test]
+async fn a_foreign_name_for_this_machine_is_refused() {
+    let daemon = Daemon::start().await;
+    let port = daemon.port();
+    for host in
+        ["evil.example", &format!("evil.example:{port}"), "127.0.0.1.evil.example", "localhost.evil.example", "0.0.0.0"]
+    {
+        for path in ["/", "/events", "/api/v1/state", "/api/v1/events", "/metrics"] {
+            let reply = with_headers(&daemon, Method::GET, path, &[("host", host)]).await;
+            assert!([403, 421].contains(&reply.status), "{host}{path}: {}", reply.status);
+        }
+        let reply = with_headers(&daemon, Method::POST, "/api/v1/events", &[("host", host)]).await;
+        assert!([403, 421].contains(&reply.status), "{host}: {}", reply.status);
+    }
+    for host in [format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}"), "localhost".into()]
+    {
+        with_headers(&daemon, Method::GET, "/api/v1/state", &[("host", &host)]).await.expect(200);
+    }
+    assert_eq!(daemon.api.journal("*").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn another_sites_writes_are_refused() {
+    let daemon = Daemon::start().await;
+    let own = daemon.url("");
+    let neighbour = format!("http://127.0.0.1:{}", daemon.port() ^ 1);
+    for headers in [
+        &[("origin", "http://evil.example")][..],
+        &[("origin", "null")],
+        &[("origin", &neighbour)],
+        &[("origin", &own.replace("http://", "https://"))],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "cross-site"), ("origin", &own)],
+    ] {
+        let reply = with_headers(&daemon, Method::POST, "/api/v1/events", headers).await;
+        assert_eq!(reply.status, 403, "{headers:?}: {}", reply.body);
+        assert_eq!(reply.header("access-control-allow-origin"), "");
+    }
+    assert_eq!(daemon.api.journal("*").await, Vec::<Value>::new());
+    for headers in [
+        &[][..],
+        &[("origin", &*own)],
+        &[("origin", &own), ("sec-fetch-site", "same-origin")],
+        &[("sec-fetch-site", "none")],
+    ] {
+        with_headers(&daemon, Method::POST, "/api/v1/events", headers).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn another_sites_form_cannot_answer() {
+    let daemon = Daemon::start().await;
+    let msg_id = daemon.api.ask_text("a", "Sure?").await;
+    let request = daemon.api.request(Method::POST, "/agent/a/respond").header("origin", "http://evil.example");
+    let form =
+        request.header("content-type", "application/x-www-form-urlencoded").body(format!("msg_id={msg_id}&answer=x"));
+    assert_eq!(Api::send(form).await.status, 403);
+    assert_eq!(daemon.api.question(&msg_id).await["status"], "open");
+}
+
+#[tokio::test]
+async fn the_page_is_served_with_a_tight_policy() {
+    let daemon = Daemon::start().await;
+    for path in ["/", "/api/v1/state"] {
+        let reply = daemon.api.get(path).await.expect(200);
+        assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
+        let policy = reply.header("content-security-policy");
+        for needed in ["frame-ancestors 'none'", "default-src 'none'"] {
+            assert!(policy.contains(needed), "{path}: {policy}");
+        }
+        for never in ["unsafe-inline", "http:", "https:", "*", "data:"] {
+            assert!(!policy.contains(never), "{path}: {policy}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_open_address_needs_tokens() {
+    let home = tempfile::tempdir().unwrap();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let mut command = Daemon::program(home.path());
+        command.args(["serve", "--listen", address, "--data"]).arg(home.path().join("data"));
+        let finished = Process::spawn(command).wait().await;
+        assert!(finished.code.is_some_and(|code| code != 0), "{finished:?}");
+        finished.complains(&["token", "127.0.0.1"]);
+    }
+    assert!(!home.path().join("data").exists(), "nothing was begun");
+}
+
+/// A daemon with one token of each kind.
+async fn guarded(setup: Setup) -> (Daemon, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = token_file(&folder.path().join("tokens"), &format!("agent {AGENT}\noperator {OPERATOR} alice\n"), 0o600);
+    let daemon = setup.args(["--token-file", file.to_str().unwrap()]).start().await;
+    (daemon, folder)
+}
+
+fn token_file(path: &std::path::Path, text: &str, mode: u32) -> PathBuf {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    path.to_owned()
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_told_or_taken() {
+    let (daemon, _folder) = guarded(Daemon::setup()).await;
+    for token in [None, Some("wrong-token-of-some-length"), Some(""), Some(&AGENT[..AGENT.len() - 1])] {
+        let api = daemon.api.with_token(token);
+        for path in
+            ["/api/v1/state", "/api/v1/events", "/api/v1/questions", "/events", "/api/v1/workspaces/a/kv?prefix="]
+        {
+            let reply = api.get(path).await;
+            assert_eq!(reply.status, 401, "{path}: {}", reply.body);
+            assert!(reply.header("www-authenticate").contains("Bearer"), "{:?}", reply.headers);
+        }
+        api.post("/api/v1/events", &event("tool", "called", "a", &json!({}))).await.problem(401, &["token"]);
+    }
+    let addressed = daemon.api.get(&format!("/api/v1/state?token={OPERATOR}")).await;
+    assert_eq!(addressed.status, 401, "a token has no place in an address");
+    daemon.api.get("/healthz").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_agent_asks_and_only_an_operator_answers() {
+    let (daemon, _folder) = guarded(Daemon::setup()).await;
+    let (agent, operator) = (daemon.api.with_token(Some(AGENT)), daemon.api.with_token(Some(OPERATOR)));
+    agent.start_agent("a").await;
+    let msg_id = agent.ask_text("a", "May I?").await;
+    agent.answer(&msg_id, &json!("yes")).await.problem(403, &["operator"]);
+    agent.post("/agent/a/respond", &json!({"msg_id": msg_id, "answer": "yes"})).await.problem(403, &["operator"]);
+    // Nor by the back doors: an event that says so, or a value in its own inbox.
+    let resumed = event(
+        "agent",
+        "resumed",
+        "a",
+        &json!({"msg_id": msg_id, "answer": "yes",
+        "answered_by": {"who": "alice", "door": "browser"}}),
+    );
+    let told = agent.post("/api/v1/events", &resumed).await;
+    let key = format!("/api/v1/workspaces/a/kv/inbox:response:{msg_id}");
+    let put = agent.put(&key, &json!({"answer": "yes", "responded_at": "2026-01-01T00:00:00Z"})).await;
+    for reply in [told, put] {
+        let status = reply.status;
+        assert!([403, 422].contains(&status), "{reply:?}");
+        reply.problem(status, &[]);
+    }
+    assert_eq!(agent.question(&msg_id).await["status"], "open");
+
+    let record = operator.answer(&msg_id, &json!("no")).await.expect(200).json();
+    assert_eq!(record["answered_by"]["who"], "alice", "{record}");
+    let heard = agent.get(&format!("/api/v1/questions/{msg_id}?wait=30")).await.expect(200).json();
+    assert_eq!(heard["answer"], "no");
+    let log = daemon.log();
+    assert!(!log.contains(AGENT) && !log.contains(OPERATOR), "a token is in the log");
+}
+
+#[tokio::test]
+async fn bad_token_files_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let good = format!("operator {OPERATOR} alice\n");
+    for (text, mode, needle) in [
+        (good.as_str(), 0o644, "chmod 600"),
+        ("", 0o600, "no operator"),
+        ("operator short alice\n", 0o600, "line 1"),
+        ("# a comment\nroot 0123456789abcdef\n", 0o600, "line 2"),
+    ] {
+        let file = token_file(&home.path().join("tokens"), text, mode);
+        let mut command = Daemon::program(home.path());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--token-file"]).arg(file);
+        command.arg("--data").arg(home.path().join("data"));
+        let finished = Process::spawn(command).wait().await;
+        assert!(finished.code.is_some_and(|code| code != 0), "{finished:?}");
+        assert!(!finished.stderr.contains(OPERATOR), "a token is in the error");
+        finished.complains(&[needle]);
+    }
+}

@@ -1,0 +1,26 @@
+//! Remora from outside: every test starts the real program and speaks to it as its users do.
+//!
+//! - `support`: the daemon, the browser, other processes, HTTP and event streams, and the one way to wait.
+//! - every other module is one subject.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cli;
+mod closing;
+mod crash;
+mod demo;
+mod embedded;
+mod examples;
+mod guard;
+mod hostile;
+mod ingest;
+mod page;
+mod questions;
+mod replay;
+mod screenshots;
+#[cfg(feature = "fault-injection")]
+mod supervision;
+mod support;
+mod trouble;
+mod wire;
+mod workspaces;

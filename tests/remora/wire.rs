@@ -1,0 +1,153 @@
+//! The streams, and the routes that watch over the daemon.
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, Stream, http::event};
+
+fn seq(frame: &eventsource_stream::Event) -> u64 {
+    frame.id.parse().unwrap_or_else(|_| panic!("an id that is no seq: {frame:?}"))
+}
+
+#[tokio::test]
+async fn a_new_browser_gets_every_panel_and_the_signals() {
+    let daemon = Daemon::start().await;
+    daemon.api.start_agent("lint-7").await;
+    daemon.api.ask_text("lint-7", "Sure?").await;
+    let mut stream = Stream::open(&daemon.api, "/events").await;
+    assert_eq!(stream.headers["content-type"].to_str().unwrap().split(';').next(), Some("text/event-stream"));
+    assert!(stream.headers["cache-control"].to_str().unwrap().contains("no-"), "{:?}", stream.headers);
+    let mut missing = vec![
+        "id=\"blocked-agents\"",
+        "id=\"agent-status\"",
+        "id=\"results\"",
+        "id=\"execution-progress\"",
+        "id=\"events-list\"",
+        "lint-7",
+        "Sure?",
+    ];
+    let mut signals = false;
+    stream
+        .until("every panel came", |frame| {
+            missing.retain(|needle| !frame.data.contains(needle));
+            signals |= frame.event == "datastar-patch-signals";
+            (missing.is_empty() && signals).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn only_what_changed_is_sent() {
+    let daemon = Daemon::start().await;
+    let mut stream = Stream::open(&daemon.api, "/events").await;
+    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "first-tool"}))).await;
+    stream.until("the first event is shown", |frame| frame.data.contains("first-tool").then_some(())).await;
+    let last =
+        daemon.api.emit(&event("tool", "called", "a", &json!({"name": "second-tool"}))).await["last_seq"].as_u64();
+    let frame = stream
+        .until("the second event is shown", |frame| frame.data.contains("second-tool").then(|| frame.clone()))
+        .await;
+    assert_eq!(Some(seq(&frame)), last, "a frame's id is the seq it shows");
+    for other in ["id=\"results\"", "id=\"blocked-agents\"", "first-tool"] {
+        assert!(!frame.data.contains(other), "{other} did not change: {}", frame.data);
+    }
+}
+
+#[tokio::test]
+async fn a_reconnecting_browser_gets_only_what_it_missed() {
+    let daemon = Daemon::start().await;
+    let mut stream = Stream::open(&daemon.api, "/events").await;
+    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "seen-tool"}))).await;
+    let id = stream.until("it is shown", |frame| frame.data.contains("seen-tool").then(|| frame.id.clone())).await;
+    drop(stream);
+    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "missed-tool"}))).await;
+    let mut stream = Stream::resume(&daemon.api, "/events", Some(&id)).await;
+    stream
+        .until("what was missed is shown", |frame| {
+            assert!(!frame.data.contains("seen-tool"), "sent again: {}", frame.data);
+            frame.data.contains("missed-tool").then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn raw_events_are_streamed_by_pattern_and_resumed() {
+    let daemon = Daemon::start().await;
+    let batch = |from: u64| -> Value {
+        (from..from + 10).map(|n| event(["tool", "model"][n as usize % 2], "called", "a", &json!({"n": n}))).collect()
+    };
+    daemon.api.emit(&batch(1)).await;
+    let mut tools = Stream::resume(&daemon.api, "/api/v1/events/stream?pattern=tool:*", Some("0")).await;
+    let mut live = Stream::open(&daemon.api, "/api/v1/events/stream").await;
+    daemon.api.emit(&batch(11)).await;
+    let mut seen = Vec::new();
+    tools
+        .until("ten tool events came", |frame| {
+            let event: Value = serde_json::from_str(&frame.data).unwrap();
+            assert_eq!((event["category"].as_str(), event["seq"].as_u64()), (Some("tool"), Some(seq(frame))));
+            seen.push(event["payload"]["n"].as_u64().unwrap());
+            (seen.len() == 10).then_some(())
+        })
+        .await;
+    assert_eq!(seen, (1..=20).filter(|n| n % 2 == 0).collect::<Vec<_>>());
+    // Without a position a stream begins with now.
+    assert_eq!(live.until("an event came", |frame| Some(seq(frame))).await, 11);
+    let mut resumed = Stream::resume(&daemon.api, "/api/v1/events/stream", Some("13")).await;
+    assert_eq!(resumed.until("an event came", |frame| Some(seq(frame))).await, 14);
+    daemon.api.get("/api/v1/events/stream?pattern=robot:*").await.problem(422, &["pattern"]);
+}
+
+#[tokio::test]
+async fn a_stream_over_a_restart_has_no_gap_and_no_repeat() {
+    let mut daemon = Daemon::start().await;
+    let mut last = 0;
+    for round in 0..4_u64 {
+        let mut stream = Stream::resume(&daemon.api, "/api/v1/events/stream", Some(&last.to_string())).await;
+        let batch: Value = (0..25).map(|n| event("tool", "called", "a", &json!({"n": round * 25 + n}))).collect();
+        daemon.api.emit(&batch).await;
+        while last < (round + 1) * 25 {
+            let frame = stream.next().await.expect("the stream goes on");
+            assert_eq!(seq(&frame), last + 1);
+            last += 1;
+        }
+        daemon.crash().await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_on_request_is_orderly_in_spite_of_open_streams() {
+    let mut daemon = Daemon::start().await;
+    let _streams =
+        (Stream::open(&daemon.api, "/events").await, Stream::open(&daemon.api, "/api/v1/events/stream").await);
+    daemon.api.emit(&event("tool", "called", "a", &json!({}))).await;
+    assert!(daemon.terminate().await.success());
+    daemon.start_again().await;
+    assert_eq!(daemon.api.journal("*").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_daemon_can_be_watched() {
+    let daemon = Daemon::start().await;
+    daemon.api.emit(&event("tool", "called", "a", &json!({}))).await;
+    daemon.api.get("/healthz").await.expect(200);
+    daemon.api.get("/readyz").await.expect(200);
+    let metrics = daemon.api.get("/metrics").await.expect(200);
+    assert!(metrics.body.contains("# TYPE ") && metrics.body.trim_end().ends_with("# EOF"), "{}", metrics.body);
+}
+
+#[tokio::test]
+async fn what_is_static_may_be_kept_for_ever() {
+    let daemon = Daemon::start().await;
+    let page = daemon.api.get("/").await.expect(200).body;
+    assert!(page.contains("<title>") && page.contains("Remora Dashboard"), "{page}");
+    let mut count = 0;
+    for address in page.split('"').filter(|text| text.starts_with("/static/")) {
+        let file = daemon.api.get(address).await.expect(200);
+        assert!(file.header("cache-control").contains("immutable"), "{address}: {:?}", file.headers);
+        assert_eq!(file.header("x-content-type-options"), "nosniff");
+        count += 1;
+    }
+    assert!(count >= 2, "a style and a script: {page}");
+    for address in ["/static/nothing.css", "/static/../Cargo.toml", "/static/%2e%2e/Cargo.toml", "/static/"] {
+        daemon.api.get(address).await.expect(404);
+    }
+}
