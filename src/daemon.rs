@@ -95,7 +95,8 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
 
 /// Logs go to standard error; standard output says only where the daemon listens.
 pub(crate) fn log_to_stderr(settings: &Settings) {
-    let filter = EnvFilter::builder().parse_lossy(&settings.log);
+    // A browser that closes a stream is no error, though warp logs it as one.
+    let filter = EnvFilter::builder().parse_lossy(format!("warp::server=off,{}", settings.log));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second daemon in the process logs where the first one does.
     let _ = match settings.log_format {
@@ -208,7 +209,7 @@ async fn follow(
 }
 
 /// Ends when the user or the service manager wants the daemon to stop.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {

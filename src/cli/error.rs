@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::terminal;
-use crate::{config::SettingsError, tokens::TokensError};
+use crate::{config::SettingsError, daemon::DaemonError, tokens::TokensError};
 
 /// Exit code for anything that has no code of its own.
 const FAILED: u8 = 1;
@@ -41,8 +41,8 @@ pub(crate) enum Error {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Tokens(#[from] TokensError),
-    #[error("the daemon stopped")]
-    Daemon(#[source] Box<dyn StdError + Send + Sync>),
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
     /// The reader of standard output has gone away: nothing to say, nobody to say it to.
     #[error("standard output is closed")]
     OutputClosed,
@@ -68,7 +68,7 @@ impl Error {
         let _ = io::stderr().write_all(text.as_bytes());
         ExitCode::from(match self {
             Self::NotReachable { .. } => NO_DAEMON,
-            Self::Usage(_) | Self::Settings(_) => USAGE,
+            Self::Usage(_) | Self::Settings(_) | Self::Daemon(DaemonError::Settings(_)) => USAGE,
             _ => FAILED,
         })
     }

@@ -4,6 +4,7 @@ mod answer;
 mod ask;
 mod batches;
 mod client;
+mod demo;
 mod emit;
 mod error;
 mod inbox;
@@ -64,6 +65,8 @@ enum Command {
     /// (heartbeat_s); the flag wins, then the variable. A limit is REMORA_LIMITS__NAME and `name` in the table
     /// [limits].
     Serve(Box<serve::ServeArgs>),
+    /// See it at work: a daemon with agents of its own, in a temporary folder
+    Demo(demo::DemoArgs),
     /// Send events
     Emit(emit::EmitArgs),
     /// Ask a person and wait for the answer
@@ -87,6 +90,7 @@ pub async fn run() -> ExitCode {
 async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> {
     match command {
         Command::Serve(args) => serve::run(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Emit(args) => emit::run(args, shared).await,
         Command::Ask(args) => ask::run(*args, shared).await,
         Command::Inbox(args) => inbox::run(&args, shared).await.map(|()| ExitCode::SUCCESS),

@@ -22,5 +22,5 @@ pub(crate) struct ServeArgs {
 
 pub(crate) async fn run(args: &ServeArgs) -> Result<(), Error> {
     let settings = Settings::load(args.config.as_deref(), &args.flags)?;
-    daemon::run(settings).await.map_err(|error| Error::Daemon(error.into()))
+    Ok(daemon::run(settings).await?)
 }

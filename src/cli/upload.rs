@@ -42,6 +42,8 @@ struct Reply {
     accepted: u64,
     duplicates: u64,
     last_seq: u64,
+    refused: u64,
+    /// The first of the refused lines.
     errors: Vec<Refusal>,
 }
 
@@ -86,19 +88,28 @@ async fn send_batches(
     });
     while let Some(batch) = batches.recv().await {
         let batch = batch.map_err(|source| Error::io("the input cannot be read", source))?;
-        let known = report.errors.len();
+        let known = (report.errors.len(), report.refused);
         for number in batch.too_long {
             report.refuse(number, "the line is too long to be sent".to_owned());
         }
         send(client, &batch.lines, report).await?;
         if !json {
-            let told = |refusal: &Refusal| terminal::note(&format!("line {}: {}", refusal.line, refusal.detail));
-            bar.suspend(|| report.errors[known..].iter().for_each(told));
+            bar.suspend(|| tell_refused(report, known));
         }
         bar.inc(batch.bytes);
         bar.set_message(format!("{} events", report.accepted + report.duplicates));
     }
     Ok(())
+}
+
+/// Names the lines refused since there were so many listed and so many in all.
+fn tell_refused(report: &Report, (listed, refused): (usize, u64)) {
+    let new = &report.errors[listed..];
+    new.iter().for_each(|refusal| terminal::note(&format!("line {}: {}", refusal.line, refusal.detail)));
+    let unnamed = report.refused - refused - new.len() as u64;
+    if unnamed > 0 {
+        terminal::note(&format!("{unnamed} more lines were refused"));
+    }
 }
 
 /// Sends lines that carry an id each, so that a batch may arrive twice. A batch that is refused as a whole is
@@ -114,7 +125,7 @@ pub(crate) async fn send(client: &Client, lines: &[Line], report: &mut Report) -
                 report.add(reply, lines);
                 continue;
             }
-            Err(Error::Refused(problem)) if matches!(problem.status, 413 | 422) => problem,
+            Err(Error::Refused(problem)) if matches!(problem.status, 400 | 413 | 422) => problem,
             Err(error) => return Err(error),
         };
         match bad_lines(&problem) {
@@ -139,6 +150,7 @@ impl Report {
         self.accepted += reply.accepted;
         self.duplicates += reply.duplicates;
         self.last_seq = self.last_seq.max(reply.last_seq);
+        self.refused += reply.refused.saturating_sub(reply.errors.len() as u64);
         for Refusal { line, detail } in reply.errors {
             // The daemon counts the lines of the request.
             let index = usize::try_from(line).unwrap_or(0).checked_sub(1);
@@ -166,13 +178,13 @@ mod tests {
     #[test]
     fn bad_lines_are_told_by_their_numbers_in_the_log() {
         let problem = r#"{"status":422,"title":"bad lines","accepted":2,"duplicates":1,"last_seq":9,
-            "errors":[{"line":2,"detail":"not json"},{"line":4,"detail":"no category"}]}"#;
+            "refused":5,"errors":[{"line":2,"detail":"not json"},{"line":4,"detail":"no category"}]}"#;
         let reply = bad_lines(&serde_json::from_str(problem).expect("valid")).expect("valid");
         let mut report = Report::default();
         report.add(reply, &lines(&[11, 13, 17, 19]));
         let told: Vec<_> = report.errors.iter().map(|refusal| (refusal.line, refusal.detail.as_str())).collect();
         assert_eq!(told, [(13, "not json"), (19, "no category")]);
-        assert_eq!((report.accepted, report.duplicates, report.refused, report.last_seq), (2, 1, 2, 9));
+        assert_eq!((report.accepted, report.duplicates, report.refused, report.last_seq), (2, 1, 5, 9));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The web front of Remora.
 //!
-//! - [`html`]: everything that people see, and [`frame`]: how it travels.
+//! - [`html`]: everything that people see, and `frame`: how it travels.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
 //!

@@ -79,7 +79,9 @@ async fn filters(journal: &impl Journal) {
         ..event(&n.to_string())
     });
     let events: Vec<Event> = events.collect();
-    journal.append(entries(events.clone())).await.expect("append");
+    for commit in events.chunks(7) {
+        journal.append(entries(commit.to_vec())).await.expect("append");
+    }
     for pattern in ["*", "agent:*", "*:failed", "agent:failed", "tool:failed", "graph:started"] {
         for agent_id in [None, Some("a1"), Some("nobody")] {
             let filter = Filter { pattern: pattern.parse().expect("a pattern"), agent_id: agent_id.map(str::to_owned) };

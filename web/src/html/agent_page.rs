@@ -54,12 +54,15 @@ fn facts(agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
                 dt : "State"; dd { : agents::state(agent.state); }
                 @ if let Some(detail) = &agent.detail { dt : "Doing"; dd(data-ignore) : detail; }
                 @ if let Some(graph) = &agent.graph_id { dt : "Graph"; dd(data-ignore) { code : graph; } }
-                @ if let Some(workspace) = &agent.workspace_id { dt : "Workspace"; dd(data-ignore) { code : workspace; } }
+                @ if let Some(workspace) = &agent.workspace_id {
+                    dt : "Workspace"; dd(data-ignore) { code : workspace; }
+                }
                 @ if let Some(trouble) = &agent.workspace_trouble {
                     dt : "Workspace trouble"; dd(class = "trouble", data-ignore) : trouble;
                 }
                 dt : "Started"; dd { : clock.time(agent.started_at); }
-                dt : "Last event"; dd { : clock.time(agent.last_event_at); : " · "; : clock.relative(agent.last_event_at); }
+                dt : "Last event";
+                dd { : clock.time(agent.last_event_at); : " · "; : clock.ago(agent.last_event_at); }
                 dt : "Events"; dd : agent.events.to_string();
             } else {
                 dt : "State"; dd : "no longer followed: only its events are kept";
@@ -77,7 +80,8 @@ fn messages(dashboard: &Dashboard, agent_id: &str, agent: Option<&Agent>, clock:
         section(class = "panel", aria-labelledby = "messages-title") {
             h2(id = "messages-title") : "Messages to this agent";
             @ if listens {
-                form(id = "message-form", class = "answer", action = &action, method = "post", data-on:submit = live::SUBMIT) {
+                form(id = "message-form", class = "answer", action = &action, method = "post",
+                    data-on:submit = live::SUBMIT) {
                     label(for = "message-content", class = "unseen") : "Your message";
                     textarea(id = "message-content", name = "content", rows = "2", required,
                         placeholder = "The agent reads it when it next looks for messages",

@@ -31,9 +31,9 @@ pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock
                 : asker(dashboard, question);
                 span(class = "reason") : words::reason(question.reason);
                 @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
-                span(class = "asked") { : "asked "; : clock.relative(question.created_at); }
+                span(class = "asked") { : "asked "; : clock.ago(question.created_at); }
             }
-            p(class = "question", data-ignore) : question.question.as_str();
+            p(id = &question_id(question), class = "question", data-ignore) : question.question.as_str();
             : context(question, place);
             @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
             : form(question);
@@ -41,6 +41,10 @@ pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock
             : deadline(question, clock);
         }
     }
+}
+
+fn question_id(question: &Question) -> String {
+    format!("question-{}", words::question_hash(&question.key()))
 }
 
 /// Who asks, with a link to its page.
@@ -93,11 +97,13 @@ fn form(question: &Question) -> impl Render {
 fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
     let kind = if question.multiple { "checkbox" } else { "radio" };
     let id = format!("answer-{}", words::question_hash(&question.key()));
+    let asked = question_id(question);
     if !question.response_schema.is_null() {
         let schema = serde_json::to_string_pretty(&question.response_schema).unwrap_or_default();
         return box_html! {
             label(for = &id) : "Your answer, as JSON";
             textarea(id = &id, class = "json", name = "answer", rows = "4", required, spellcheck = "false",
+                aria-describedby = &asked,
                 data-on:keydown = live::SUBMIT_BY_KEY);
             details(class = "schema") { summary : "What it must look like"; pre(data-ignore) : &schema; }
         };
@@ -106,11 +112,12 @@ fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
         return box_html! {
             label(for = &id, class = "unseen") : "Your answer";
             textarea(id = &id, name = "answer", rows = "2", required, placeholder = "Your answer",
+                aria-describedby = &asked,
                 data-on:keydown = live::SUBMIT_BY_KEY);
         };
     }
     box_html! {
-        fieldset {
+        fieldset(aria-describedby = &asked) {
             legend : if question.multiple { "Choose one or more" } else { "Choose one" };
             @ for option in &question.options {
                 label(class = "option", data-ignore) {

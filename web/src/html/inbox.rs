@@ -9,8 +9,8 @@ use super::{
     words,
 };
 
-/// Cards shown: more than a person can answer in one go, and each patch of the panel carries them all.
-const CARDS: usize = 100;
+/// Cards shown: as many as a person answers in one go. Each patch of the panel carries them all.
+const CARDS: usize = 40;
 /// Answers shown that no agent has picked up yet.
 const SENT: usize = 20;
 /// Closed questions shown.
@@ -30,14 +30,16 @@ pub(super) fn panel(dashboard: &Dashboard, clock: &Clock) -> impl Render {
                 span(class = "badge") : open.len().to_string();
             }
             @ if open.is_empty() {
-                p(id = "no-questions", class = "empty") : "No question waits. When an agent asks, you can answer it here.";
+                p(id = "no-questions", class = "empty") {
+                    : "No question waits. When an agent asks, you can answer it here.";
+                }
             }
             div(id = "questions", class = "cards") {
-                @ for record in &open[..open.len() - hidden] { : card::open(dashboard, record, clock, Place::Dashboard); }
+                @ for record in open.iter().take(CARDS) { : card::open(dashboard, record, clock, Place::Dashboard); }
             }
             @ if hidden > 0 {
                 p(id = "more-questions", class = "more") {
-                    : format!("and {} less pressing; each stands on its agent's page, too", words::count(hidden, "question"));
+                    : format!("and {} less pressing, each on its agent's page", words::count(hidden, "question"));
                 }
             }
             @ if !sent.is_empty() {
@@ -69,7 +71,7 @@ fn sent_row(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock) -> im
     owned_html! {
         li(id = &id, class = "sent") {
             : card::asker(dashboard, &record.question);
-            @ if let Some(at) = at { : clock.relative(at); }
+            @ if let Some(at) = at { : clock.ago(at); }
             p(class = "line", data-ignore) : words::brief(&record.question.question, 160).as_ref();
             p(class = "state", data-ignore) : &note;
             @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
@@ -84,7 +86,7 @@ fn closed_row(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock) -> 
     owned_html! {
         li(id = &id, class = "closed") {
             : card::asker(dashboard, &record.question);
-            @ if let Some(at) = at { : clock.relative(at); }
+            @ if let Some(at) = at { : clock.ago(at); }
             p(class = "line", data-ignore) : words::brief(&record.question.question, 160).as_ref();
             p(class = "state", data-ignore) : &how;
         }

@@ -50,8 +50,9 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
 }
 
 /// The same words as the server's clock writes.
-const RELATIVE: &str = "(at, now) => ((s, words) => s < 0 ? words(-s) + ' ago' : 'in ' + words(s))\
-    (Math.round((Date.parse(at) - now) / 1000), (s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
+const RELATIVE: &str = "(at, now, past) => \
+    ((s, words) => Math.abs(s) < 3 ? 'now' : s < 0 ? words(-s) + ' ago' : 'in ' + words(s))\
+    (Math.min(past ? 0 : Infinity, Math.round((Date.parse(at) - now) / 1000)), (s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
     s < 129600 ? Math.round(s / 3600) + ' h' : Math.round(s / 86400) + ' d')";
 
 /// The element that owns the stream. Each second it opens another where none is open: a stream that ended cleanly is

@@ -24,7 +24,7 @@ pub(super) fn panel(dashboard: &Dashboard) -> impl Render {
             }
             : bar(tally, "progress-text");
             ul(id = "graph-list", class = "rows") { @ for (id, graph) in &graphs { : row(id, graph); } }
-            @ if hidden > 0 { p(id = "more-graphs", class = "more") : format!("and {} more", words::count(hidden, "graph")); }
+            @ if hidden > 0 { p(id = "more-graphs", class = "more") : format!("and {hidden} more"); }
         }
     }
 }

@@ -1,0 +1,147 @@
+//! Whatever agents write, pages and frames are made of the same parts as with harmless texts.
+
+use proptest::prelude::*;
+use remora_actors::{
+    model::{Panel, Panels},
+    view::View,
+};
+
+use super::{
+    board::{self, BELIEVABLE, LINTER, Words},
+    frames::{self, SseEvent},
+    markup::{self, Markup},
+};
+use crate::html::{note, panel_html, render_at};
+
+/// Stands in every hostile text, to find it again. No escaping changes it.
+const MARK: char = '☠';
+
+/// Everything that has ever got a text out of its place.
+pub(super) const HOSTILE: &str = "☠<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\r\r\
+    event: datastar-patch-signals\rdata: signals {a: alert(1)}\r\n\n\r\rid: 9\n\ndata: elements <b>\n${alert(1)} $_parked \
+    @get('/x') &lt;b&gt; </template></body></html>\u{2028}";
+
+fn text() -> impl Strategy<Value = String> {
+    let special = prop::collection::vec(
+        prop::sample::select(vec![
+            "<",
+            ">",
+            "\"",
+            "'",
+            "&",
+            "\r",
+            "\n",
+            "\r\n",
+            "\r\r",
+            "${",
+            "}",
+            "{",
+            "data: ",
+            "event: ",
+            "id: ",
+            ":",
+            " ",
+            "/",
+            "=",
+            "-->",
+            "<!--",
+            "]]>",
+            "&quot;",
+            "javascript:",
+            "onload=",
+            "data-on:click=",
+            "</textarea>",
+            "\0",
+            "x",
+            "ü",
+            "\u{85}",
+        ]),
+        0..12,
+    );
+    prop_oneof![special.prop_map(|parts| parts.concat()), any::<String>(), Just(HOSTILE.to_owned())]
+        .prop_map(|text| format!("{MARK}{text}"))
+}
+
+/// Ids hold no control characters: an event with such a one is refused at the door.
+pub(super) fn as_id(id: &str, text: &str) -> String {
+    format!("{id}{}", text.replace(char::is_control, ""))
+}
+
+fn documents(words: &Words<'_>) -> Vec<Markup> {
+    let (dashboard, records) = board::fold(board::everything(words));
+    let agent_id = (words.name)(LINTER);
+    let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
+    [View::Page, View::Agent { agent_id, events }]
+        .iter()
+        .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
+        .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))
+        .collect()
+}
+
+/// The parts of a page on which everything happens, folded texts too.
+fn vocabulary(documents: &[Markup]) -> std::collections::BTreeSet<String> {
+    documents.iter().flat_map(Markup::vocabulary).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_text_leaves_its_place(text in text()) {
+        let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
+        let known = vocabulary(&documents(&BELIEVABLE));
+        let hostile = documents(&words);
+        let new: Vec<_> = vocabulary(&hostile).difference(&known).cloned().collect();
+        prop_assert!(new.is_empty(), "{new:?}");
+        for document in &hostile {
+            document.check_urls_and_ids();
+            for (text, ignored) in &document.texts {
+                prop_assert!(*ignored || !text.contains(MARK), "open to datastar: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_holds_the_events_that_were_written_and_no_other(text in text()) {
+        let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
+        let (dashboard, _) = board::fold(board::everything(&words));
+        let frame = render_at(&dashboard, &View::Full, &board::clock()).expect("a frame");
+        let mut expected: Vec<_> = Panel::ALL
+            .iter()
+            .map(|panel| panel_html(&dashboard, *panel, &board::clock()))
+            .map(|html| SseEvent::patch(&html.replace("\r\n", "\n").replace('\r', "&#13;")))
+            .collect();
+        expected.push(SseEvent::signals(r#"{"waiting":4}"#));
+        expected.push(SseEvent::id(dashboard.last_seq()));
+        for (event, expected) in frames::read(&frame).iter().zip(&expected) {
+            prop_assert_eq!(event, expected);
+        }
+        prop_assert_eq!(frames::read(&frame).len(), expected.len());
+    }
+
+    #[test]
+    fn a_delta_holds_no_foreign_event(text in text()) {
+        let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
+        let (dashboard, _) = board::fold(board::everything(&words));
+        let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
+        let view = View::Delta { panels, after: 1 };
+        let events = frames::read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
+        let kinds: Vec<_> = events.iter().map(|event| (event.event.as_str(), event.keys())).collect();
+        prop_assert_eq!(kinds, [
+            ("datastar-patch-elements", vec!["elements"]),
+            ("datastar-patch-elements", vec!["selector", "mode", "elements"]),
+            ("", vec![]),
+        ]);
+        for event in &events {
+            markup::read(&event.value("elements"));
+        }
+    }
+
+    #[test]
+    fn a_note_is_one_element(text in text()) {
+        let key = remora_actors::model::QuestionKey { msg_id: text.clone(), workspace_id: text.clone() };
+        let note = markup::read(&note(&key, false, &text));
+        note.check_urls_and_ids();
+        prop_assert_eq!(note.tags.len(), 1);
+    }
+}

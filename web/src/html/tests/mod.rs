@@ -1,0 +1,7 @@
+//! What the pages and frames look like, what they are made of, and how large they are.
+
+mod board;
+mod frames;
+mod hostile;
+mod markup;
+mod snapshots;

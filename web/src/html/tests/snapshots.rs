@@ -1,0 +1,79 @@
+//! Each panel and page, empty, with what people would write, and with what attackers would.
+
+use remora_actors::{
+    model::{Dashboard, Panel},
+    view::View,
+};
+
+use super::{
+    board::{self, BELIEVABLE, LINTER, Words},
+    hostile::{HOSTILE, as_id},
+};
+use crate::{assets, html};
+
+const ATTACK: Words<'static> = Words { say: &|_| HOSTILE.to_owned(), name: &|id| as_id(id, HOSTILE) };
+
+/// One tag a line, carriage returns visible, and the fingerprints of the assets, which change with every change of the
+/// styles, left out.
+fn readable(html: &str) -> String {
+    let mut html = html.replace("><", ">\n<").replace('\r', "␍");
+    for name in ["remora.css", "remora.svg", "datastar.js"] {
+        html = html.replace(assets::url(name), name);
+    }
+    html
+}
+
+fn snapshot(name: &str, html: &str) {
+    insta::assert_snapshot!(name, readable(html));
+}
+
+fn panels(kind: &str, dashboard: &Dashboard) {
+    for panel in Panel::ALL {
+        snapshot(&format!("{panel:?}-{kind}"), &html::panel_html(dashboard, panel, &board::clock()));
+    }
+}
+
+fn document(dashboard: &Dashboard, view: &View) -> String {
+    let html = html::render_at(dashboard, view, &board::clock()).expect("there is such a page");
+    String::from_utf8(html.to_vec()).expect("text")
+}
+
+fn agent_page(words: &Words<'_>) -> String {
+    let (dashboard, records) = board::fold(board::everything(words));
+    let agent_id = (words.name)(LINTER);
+    let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
+    document(&dashboard, &View::Agent { agent_id, events })
+}
+
+#[test]
+fn panels_without_anything() {
+    panels("empty", &board::fold(vec![]).0);
+}
+
+#[test]
+fn panels_with_everything() {
+    panels("believable", &board::fold(board::everything(&BELIEVABLE)).0);
+}
+
+#[test]
+fn panels_under_attack() {
+    panels("hostile", &board::fold(board::everything(&ATTACK)).0);
+}
+
+#[test]
+fn the_page() {
+    snapshot("page", &document(&board::fold(vec![]).0, &View::Page));
+}
+
+#[test]
+fn an_agents_page() {
+    snapshot("agent-page-believable", &agent_page(&BELIEVABLE));
+    snapshot("agent-page-hostile", &agent_page(&ATTACK));
+}
+
+#[test]
+fn small_documents() {
+    snapshot("login", &html::login(None));
+    snapshot("login-again", &html::login(Some("This is no operator's token.")));
+    snapshot("message-note", &html::message_note(true, "sent"));
+}
