@@ -18,4 +18,5 @@ mod routes;
 pub mod server;
 
 pub use context::{Settings, Tokens};
+pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;
