@@ -124,7 +124,8 @@ async fn an_answer_waits_for_a_locked_file() {
     assert!(found.stdout.contains("\"yes\""), "{found:?}");
     assert_eq!(daemon.api.journal("agent:resumed").await.len(), 1);
     browser.connected().await;
-    let locked = "return !document.querySelector('main').textContent.includes('locked by')";
+    let locked = "return !['#blocked-agents', '#agent-status'].some(panel =>
+        document.querySelector(panel).textContent.includes('locked by'))";
     browser.until("the page no longer speaks of a lock", locked, &[]).await;
 }
 
