@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     cursor,
-    model::{Dashboard, Panel, Panels, Seq},
+    model::{Dashboard, Panels, Seq},
     session_supervisor::SessionSupervisorMessage,
     subscribers::{Delivery, Sent},
     system::{Role, System},
@@ -22,8 +22,6 @@ use crate::{
 
 /// The snapshot's name; the number grows with its format.
 const SNAPSHOT: &str = "dashboard-1";
-/// How often ages and countdowns are rendered anew while nothing else happens.
-const TICK: Duration = Duration::from_secs(10);
 
 /// What changed between two events, as bytes for a stream.
 #[derive(Debug)]
@@ -52,8 +50,6 @@ pub enum StateAggregatorMessage {
     Deliver(Delivery),
     /// The time between two frames has passed.
     Frame,
-    /// Ages have changed.
-    Tick,
     /// Render something now.
     Render(View, RpcReplyPort<Option<Bytes>>),
     /// Bring a browser up to date that has seen everything up to an event, or nothing.
@@ -86,9 +82,8 @@ pub struct StateAggregatorState {
     /// Recent frames without a gap, for browsers that come back.
     ring: VecDeque<Arc<Frame>>,
     ring_bytes: usize,
-    /// The last full frame and page, while nothing has changed since.
+    /// The last full frame, while nothing has changed since.
     full: Option<Bytes>,
-    page: Option<Bytes>,
     unsaved_events: u64,
 }
 
@@ -99,7 +94,7 @@ impl Actor for StateAggregator {
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Self::Msg>,
+        _: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<StateAggregatorState, ActorProcessingErr> {
         // Subscribed before the history is read: nothing can fall between the two.
@@ -111,7 +106,6 @@ impl Actor for StateAggregator {
             dashboard.apply(record);
         })
         .await?;
-        myself.send_interval(TICK, || StateAggregatorMessage::Tick);
         let framed = dashboard.last_seq();
         Ok(StateAggregatorState {
             subscription,
@@ -122,7 +116,6 @@ impl Actor for StateAggregator {
             ring: VecDeque::new(),
             ring_bytes: 0,
             full: None,
-            page: None,
             unsaved_events: framed - from,
             dashboard,
             system,
@@ -146,9 +139,8 @@ impl Actor for StateAggregator {
                 state.frame_due = false;
                 state.send_frame();
             }
-            StateAggregatorMessage::Tick => state.tick(),
             StateAggregatorMessage::Render(view, reply) => {
-                let _ = reply.send(state.render(&view));
+                let _ = reply.send(state.draw(&view));
             }
             StateAggregatorMessage::Join(seen, reply) => {
                 let _ = reply.send(state.join(seen));
@@ -178,7 +170,7 @@ impl Actor for StateAggregator {
 }
 
 fn subscribe(system: &Arc<System>) -> u64 {
-    let weak = Weak::clone(&Arc::downgrade(system));
+    let weak: Weak<System> = Arc::downgrade(system);
     system.subscribers.add_actor(Box::new(move |delivery| {
         let Some(system) = weak.upgrade() else { return Sent::Gone };
         system.cast(Role::StateAggregator, StateAggregatorMessage::Deliver(delivery));
@@ -198,16 +190,11 @@ impl StateAggregatorState {
         let (dashboard, dirty) = (&mut self.dashboard, &mut self.dirty);
         cursor::admit(self.system.journal(), before, delivery, |record| *dirty |= dashboard.apply(record)).await?;
         self.unsaved_events += self.dashboard.last_seq() - before;
-        self.changed();
+        self.full = None;
         let metrics = &self.system.metrics;
         metrics.agents.set(self.dashboard.agents().len() as i64);
         metrics.questions_open.set(self.dashboard.inbox().open_count() as i64);
         Ok(())
-    }
-
-    fn changed(&mut self) {
-        self.full = None;
-        self.page = None;
     }
 
     /// A lone change goes out at once; under load frames keep their distance.
@@ -222,14 +209,6 @@ impl StateAggregatorState {
                 self.frame_due = true;
                 myself.send_after(wait, || StateAggregatorMessage::Frame);
             }
-        }
-    }
-
-    fn tick(&mut self) {
-        self.changed();
-        if self.dashboard.inbox().open_count() > 0 && self.has_viewers() {
-            self.dirty |= Panels::of(Panel::Inbox);
-            self.send_frame();
         }
     }
 
@@ -271,7 +250,7 @@ impl StateAggregatorState {
     fn join(&mut self, seen: Option<Seq>) -> Joined {
         self.send_frame();
         let seq = self.framed;
-        let bytes = seen.and_then(|seen| self.missed(seen)).or_else(|| self.render(&View::Full)).unwrap_or_default();
+        let bytes = seen.and_then(|seen| self.missed(seen)).or_else(|| self.full()).unwrap_or_default();
         Joined { seq, bytes }
     }
 
@@ -288,22 +267,12 @@ impl StateAggregatorState {
         (size < full).then(|| frames.flat_map(|frame| frame.bytes.iter().copied()).collect())
     }
 
-    fn render(&mut self, view: &View) -> Option<Bytes> {
-        let cached = match view {
-            View::Full => self.full.clone(),
-            View::Page => self.page.clone(),
-            _ => None,
-        };
-        if cached.is_some() {
-            return cached;
+    /// Many browsers that come at once share one full frame.
+    fn full(&mut self) -> Option<Bytes> {
+        if self.full.is_none() {
+            self.full = self.draw(&View::Full);
         }
-        let bytes = self.draw(view);
-        match view {
-            View::Full => self.full.clone_from(&bytes),
-            View::Page => self.page.clone_from(&bytes),
-            _ => {}
-        }
-        bytes
+        self.full.clone()
     }
 
     fn draw(&self, view: &View) -> Option<Bytes> {
