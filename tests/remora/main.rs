@@ -7,13 +7,18 @@
 
 mod cli;
 mod closing;
+mod connection;
 mod crash;
 mod demo;
+mod doctor;
 mod embedded;
 mod examples;
 mod guard;
+mod hooks;
 mod hostile;
+mod house;
 mod ingest;
+mod messages;
 mod page;
 mod questions;
 mod replay;

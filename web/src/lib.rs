@@ -1,6 +1,6 @@
 //! The web front of Remora.
 //!
-//! - [`html`]: everything that people see, and [`frame`]: how it travels.
+//! - [`html`]: everything that people see, and `frame`: how it travels.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
 //!
@@ -18,4 +18,5 @@ mod routes;
 pub mod server;
 
 pub use context::{Settings, Tokens};
+pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;

@@ -31,7 +31,7 @@ pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock
                 : asker(dashboard, question);
                 span(class = "reason") : words::reason(question.reason);
                 @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
-                span(class = "asked") { : "asked "; : clock.relative(question.created_at); }
+                span(class = "asked") { : "asked "; : clock.ago(question.created_at); }
             }
             p(id = &question_id(question), class = "question", data-ignore) : question.question.as_str();
             : context(question, place);
@@ -150,8 +150,10 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
     let what = match question.on_deadline {
         OnDeadline::Expire => "Expires unanswered".to_owned(),
         OnDeadline::Wait => "An answer is wanted by then, and taken later too:".to_owned(),
-        OnDeadline::Default => format!("Answers “{}” by itself", words::brief(&words::value(&question.default), 80)),
-        OnDeadline::Deny => "Is denied by itself".to_owned(),
+        OnDeadline::Default => {
+            format!("Answers “{}” automatically", words::brief(&words::value(&question.default), 80))
+        }
+        OnDeadline::Deny => "Is denied automatically".to_owned(),
     };
     owned_html! {
         p(class = "deadline") {

@@ -1,0 +1,82 @@
+//! A person writes to an agent that did not ask, from the command line, and sees what became of it.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Daemon,
+    http::{rows, text},
+    wait_until,
+};
+
+async fn state_of(daemon: &Daemon, agent: &str, state: &str) -> Value {
+    wait_until(&format!("the message is {state}"), async || {
+        let reply = daemon.api.get(&format!("/api/v1/agents/{agent}/messages")).await.expect(200);
+        rows(reply.json(), "messages").into_iter().find(|message| message["state"] == state)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_message_is_printed_once_and_shown_as_delivered() {
+    let daemon = Daemon::start().await;
+    daemon.api.start_agent("a").await;
+    assert!(
+        daemon
+            .remora(["message", "a", "mind the changelog", "--who", "alice"])
+            .wait()
+            .await
+            .expect(0)
+            .stdout
+            .contains("sent to a")
+    );
+    let written = state_of(&daemon, "a", "written").await;
+    assert_eq!(
+        (&written["content"], &written["sent_by"]),
+        (&json!("mind the changelog"), &json!({"who": "alice", "door": "cli"}))
+    );
+    daemon.remora(["message", "a", "and\nthe tests"]).wait().await.expect(0);
+    wait_until("both are there", async || {
+        let reply = daemon.api.get("/api/v1/workspaces/a/kv?prefix=inbox:user_message:").await.expect(200);
+        (rows(reply.json(), "entries").len() == 2).then_some(())
+    })
+    .await;
+
+    assert_eq!(
+        daemon.remora(["messages", "--agent", "a"]).wait().await.expect(0).stdout,
+        "mind the changelog\nand\nthe tests\n"
+    );
+    assert_eq!(daemon.remora(["messages", "--agent", "a"]).wait().await.expect(0).stdout, "");
+    let delivered = state_of(&daemon, "a", "delivered").await;
+    assert!(delivered["delivered_at"].is_string(), "{delivered}");
+    wait_until("the list shows it", async || {
+        let list = daemon.remora(["message", "a"]).wait().await.expect(0).stdout;
+        (list.matches("delivered").count() == 2 && list.contains("alice")).then_some(())
+    })
+    .await;
+    let page = daemon.api.get("/agents/a").await.expect(200).body;
+    assert!(page.contains("picked up") && !page.contains("not picked up"), "{page}");
+}
+
+#[tokio::test]
+async fn two_readers_do_not_print_the_same_message() {
+    let daemon = Daemon::start().await;
+    daemon.api.start_agent("a").await;
+    for number in 0..20 {
+        daemon.api.post("/api/v1/agents/a/messages", &json!({"content": number.to_string()})).await.expect(201);
+    }
+    wait_until("all are there", async || {
+        let reply = daemon.api.get("/api/v1/workspaces/a/kv?prefix=inbox:user_message:").await.expect(200);
+        (rows(reply.json(), "entries").len() == 20).then_some(())
+    })
+    .await;
+    let readers = [0, 1].map(|_| daemon.remora(["messages", "--agent", "a", "--json"]));
+    let mut read = Vec::new();
+    for reader in readers {
+        let stdout = reader.wait().await.expect(0).stdout;
+        read.extend(
+            stdout.lines().map(|line| text(&serde_json::from_str(line).unwrap(), "content").parse::<u32>().unwrap()),
+        );
+    }
+    read.sort_unstable();
+    assert_eq!(read, (0..20).collect::<Vec<_>>());
+}
