@@ -58,22 +58,15 @@ async fn the_token_is_told_apart() {
     };
     let all = file("all", &format!("agent {AGENT}\noperator {OPERATOR} alice\n"));
     let daemon = Daemon::setup().args(["--token-file", &all]).start().await;
-    for (token, health, needle) in [
-        (file("operator", OPERATOR), "ok", "operator"),
-        (file("agent", AGENT), "ok", "agent's"),
-        (file("wrong", "unheard-of-0123456"), "failed", "does not know"),
-        (folder.path().join("absent").display().to_string(), "failed", "absent"),
+    let absent = folder.path().join("absent").display().to_string();
+    for (token, code, needle) in [
+        (file("operator", OPERATOR), 0, "operator"),
+        (file("agent", AGENT), 0, "agent's"),
+        (file("wrong", "unheard-of-0123456"), 1, "does not know"),
+        (absent, 5, "absent"),
     ] {
-        let found = findings(
-            &daemon,
-            &["--token-file", &token],
-            match (health, needle) {
-                ("ok", _) => 0,
-                (_, "absent") => 5,
-                _ => 1,
-            },
-        );
-        says(&found.await["token"], health, needle);
+        let found = findings(&daemon, &["--token-file", &token], code).await;
+        says(&found["token"], if code == 0 { "ok" } else { "failed" }, needle);
     }
     says(&findings(&daemon, &[], 1).await["token"], "failed", "wants one");
 }

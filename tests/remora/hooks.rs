@@ -15,8 +15,11 @@ fn input(hook: &str, more: &Value) -> Value {
 }
 
 fn bash(hook: &str) -> Value {
-    let tool_input = json!({"command": "rm -rf build", "description": "Clean up"});
-    input(hook, &json!({"tool_name": "Bash", "tool_input": tool_input, "tool_use_id": "toolu_1"}))
+    let mut fields = json!({"tool_name": "Bash", "tool_input": {"command": "rm -rf build", "description": "Clean up"}});
+    if hook != "PermissionRequest" {
+        fields["tool_use_id"] = json!("toolu_1");
+    }
+    input(hook, &fields)
 }
 
 /// Runs the hook as Claude Code does, with as much time for the event as a busy test machine needs.
@@ -129,12 +132,10 @@ async fn a_person_approves_edits_and_denies() {
         daemon.api.question_is(&text(&question, "msg_id"), "delivered").await;
     }
     // Run again for the same call: the decision stands, nobody is asked twice.
-    let again = hook(&daemon, &["--ask-all"], &{
-        let mut call = bash("PreToolUse");
-        call["tool_use_id"] = json!("toolu_3");
-        call
-    });
-    assert_eq!(output(&again.await.wait().await.expect(0))["permissionDecision"], "deny");
+    let mut denied = bash("PreToolUse");
+    denied["tool_use_id"] = json!("toolu_3");
+    let again = hook(&daemon, &["--ask-all"], &denied).await.wait().await.expect(0);
+    assert_eq!(output(&again)["permissionDecision"], "deny");
     assert_eq!(daemon.api.journal("agent:blocked").await.len(), 3);
 }
 
