@@ -1,0 +1,258 @@
+//! A question as it is asked: its fields, wherever they come from. `answer`: which answers it takes. `record`: its life.
+
+mod answer;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{
+    Event, Invalid, Limits, actions,
+    text::{check_id, parse_timestamp},
+};
+pub use answer::{Answer, AnsweredBy, Door};
+pub use record::{QuestionRecord, Status};
+
+/// Longest time a question may wait, in seconds: ten years, far below where time stamps end.
+const LONGEST_TIMEOUT_S: f64 = 315_360_000.0;
+
+/// What names a question: a `msg_id` is unique within its workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct QuestionKey {
+    /// The message's id.
+    pub msg_id: String,
+    /// The workspace it was asked in.
+    pub workspace_id: String,
+}
+
+/// Why a question was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The agent needs to know something.
+    #[default]
+    InputRequired,
+    /// The agent wants a yes or a no.
+    Confirmation,
+    /// The agent wants to use a tool.
+    ToolCall,
+}
+
+/// How much it hurts to let a question wait. Ordered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Urgency {
+    /// Whenever there is time.
+    Low,
+    /// The usual.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
+    /// At once.
+    Critical,
+}
+
+/// What happens when the deadline passes without an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDeadline {
+    /// The question closes unanswered.
+    #[default]
+    Expire,
+    /// The question stays open: the deadline is only shown.
+    Wait,
+    /// The `default` becomes the answer, marked as given by policy.
+    Default,
+    /// "deny" becomes the answer, marked as given by policy.
+    Deny,
+}
+
+/// A question as it was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its id, unique within its workspace.
+    pub msg_id: String,
+    /// Who asks.
+    pub agent_id: String,
+    /// Where the answer goes.
+    pub workspace_id: String,
+    /// The question's text.
+    pub question: String,
+    /// What helps to decide: a text or any JSON.
+    #[serde(default)]
+    pub context: Value,
+    /// Why it is asked.
+    #[serde(default)]
+    pub reason: Reason,
+    /// The answers to choose from; empty: a free text. Beside a `response_schema` they are short for what it allows.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// True where several options may be chosen.
+    #[serde(default)]
+    pub multiple: bool,
+    /// What an answer must look like: a flat JSON Schema.
+    #[serde(default)]
+    pub response_schema: Value,
+    /// How much it hurts to let it wait.
+    #[serde(default)]
+    pub urgency: Urgency,
+    /// When it was asked.
+    pub created_at: Timestamp,
+    /// The deadline.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// What happens at the deadline.
+    #[serde(default)]
+    pub on_deadline: OnDeadline,
+    /// The answer that `on_deadline: default` gives.
+    #[serde(default)]
+    pub default: Value,
+}
+
+impl Question {
+    /// Reads a question's fields: a request's body, an outbox entry, an `agent:blocked` payload. What names it, and
+    /// when it was asked, is known to the caller; a `created_at` in the fields counts only if it is a full time.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field or the limit.
+    pub fn from_fields(
+        key: QuestionKey,
+        agent_id: &str,
+        seen_at: Timestamp,
+        fields: &Map<String, Value>,
+        limits: &Limits,
+    ) -> Result<Self, Invalid> {
+        check_id(&key.msg_id, "msg_id", limits)?;
+        check_id(&key.workspace_id, "workspace_id", limits)?;
+        check_id(agent_id, "agent_id", limits)?;
+        // Python's `datetime.now().isoformat()` has no zone: such a time says nothing, the discovery has to do.
+        let created_at =
+            fields.get("created_at").and_then(|v| parse_timestamp(v, "created_at").ok()).unwrap_or(seen_at);
+        let question = Self {
+            msg_id: key.msg_id,
+            agent_id: agent_id.to_owned(),
+            workspace_id: key.workspace_id,
+            question: text_of(fields, limits)?,
+            context: fields.get("context").cloned().unwrap_or_default(),
+            reason: word(fields, "reason", "must be input_required, confirmation or tool_call")?,
+            options: options_of(fields, limits)?,
+            multiple: word(fields, "multiple", "must be true or false")?,
+            response_schema: fields.get("response_schema").cloned().unwrap_or_default(),
+            urgency: word(fields, "urgency", "must be low, normal, high or critical")?,
+            created_at,
+            expires_at: deadline_of(fields, created_at)?,
+            on_deadline: word(fields, "on_deadline", "must be expire, wait, default or deny")?,
+            default: fields.get("default").cloned().unwrap_or_default(),
+        };
+        question.check_consistent(limits)?;
+        Ok(question)
+    }
+
+    /// Reads the question of an `agent:blocked` event.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field or the limit.
+    pub fn from_event(event: &Event, limits: &Limits) -> Result<Self, Invalid> {
+        let agent_id = event.agent_id.as_deref().unwrap_or_default();
+        let msg_id = match event.payload.get("msg_id") {
+            None | Some(Value::Null) => event.id.clone(),
+            Some(Value::String(id)) => id.clone(),
+            Some(_) => return Err(Invalid::field("msg_id", "must be a text")),
+        };
+        let workspace_id = event.text("workspace_id").filter(|id| !id.is_empty()).unwrap_or(agent_id).to_owned();
+        let key = QuestionKey { msg_id, workspace_id };
+        Self::from_fields(key, agent_id, event.timestamp, &event.payload, limits)
+    }
+
+    fn check_consistent(&self, limits: &Limits) -> Result<(), Invalid> {
+        if self.multiple && self.options.is_empty() {
+            return Err(Invalid::field("multiple", "needs `options` to choose from"));
+        }
+        if !self.response_schema.is_null() {
+            if !self.response_schema.is_object() {
+                return Err(Invalid::field("response_schema", "must be a json schema object"));
+            }
+            jsonschema::validator_for(&self.response_schema)
+                .map_err(|e| Invalid::field("response_schema", format!("is no usable json schema: {e}")))?;
+        }
+        if self.on_deadline == OnDeadline::Default {
+            self.check(&self.default, limits).map_err(|e| Invalid::field("default", format!("is no answer: {e}")))?;
+        }
+        Ok(())
+    }
+
+    /// What names it.
+    pub fn key(&self) -> QuestionKey {
+        QuestionKey { msg_id: self.msg_id.clone(), workspace_id: self.workspace_id.clone() }
+    }
+
+    /// The `agent:blocked` event that opens it.
+    pub fn to_event(&self, now: Timestamp) -> Event {
+        let payload = serde_json::to_value(self).expect("a question has only string keys");
+        let key = [self.workspace_id.as_str(), self.msg_id.as_str()];
+        Event::of_agent(&self.agent_id, actions::BLOCKED, now, &key, payload)
+    }
+}
+
+fn text_of(fields: &Map<String, Value>, limits: &Limits) -> Result<String, Invalid> {
+    let Some(Value::String(text)) = fields.get("question") else {
+        return Err(Invalid::field("question", "must be a text"));
+    };
+    Invalid::over(text.len(), limits.question_bytes, "the question", "question_bytes")?;
+    if text.trim().is_empty() {
+        return Err(Invalid::field("question", "must not be empty"));
+    }
+    Ok(text.clone())
+}
+
+fn options_of(fields: &Map<String, Value>, limits: &Limits) -> Result<Vec<String>, Invalid> {
+    let options = match fields.get("options") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(options)) => options,
+        Some(_) => return Err(Invalid::field("options", "must be an array of texts")),
+    };
+    Invalid::over(options.len(), limits.options, "the list of options", "options")?;
+    options
+        .iter()
+        .map(|option| match option {
+            Value::String(text) if text.trim().is_empty() => {
+                Err(Invalid::field("options", "must not hold an empty text"))
+            }
+            Value::String(text) => {
+                Invalid::over(text.len(), limits.question_bytes, "an option", "question_bytes").map(|()| text.clone())
+            }
+            _ => Err(Invalid::field("options", "must be an array of texts")),
+        })
+        .collect()
+}
+
+/// `expires_at`, or `timeout` seconds after the question was asked; neither: no deadline.
+fn deadline_of(fields: &Map<String, Value>, created_at: Timestamp) -> Result<Option<Timestamp>, Invalid> {
+    if let Some(value) = fields.get("expires_at").filter(|v| !v.is_null()) {
+        return parse_timestamp(value, "expires_at").map(Some);
+    }
+    let problem = || Invalid::field("timeout", "must be seconds, more than 0 and at most ten years");
+    match fields.get("timeout") {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let seconds = value.as_f64().filter(|s| *s > 0.0 && *s <= LONGEST_TIMEOUT_S).ok_or_else(problem)?;
+            created_at.checked_add(SignedDuration::from_secs_f64(seconds)).map(Some).map_err(|_| problem())
+        }
+    }
+}
+
+/// A field that is one of a few words, or absent.
+fn word<T: DeserializeOwned + Default>(
+    fields: &Map<String, Value>,
+    name: &'static str,
+    problem: &'static str,
+) -> Result<T, Invalid> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(T::default()),
+        Some(value) => T::deserialize(value).map_err(|_| Invalid::field(name, problem)),
+    }
+}
