@@ -105,23 +105,40 @@ pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Err
     let client = Client::new(&shared.connection, Scope::Agent)?;
     let agent = args.agent.filter(|id| !id.is_empty()).unwrap_or_else(default_agent);
     let workspace = args.workspace.unwrap_or(agent);
-    let list = client.call(Method::GET, &["workspaces", &workspace, "kv"])?.query("prefix", keys::USER_MESSAGE);
-    let Entries { mut entries } = client.json_patiently(&list, Some(PATIENCE)).await?;
-    entries.sort_by_cached_key(|entry| (sent_at(&entry.value), entry.key.clone()));
     let out = Output::new();
-    for Entry { key, value } in entries {
-        // Whoever takes a message out prints it, so that two readers do not both heed it.
-        match client.open(&client.call(Method::DELETE, &["workspaces", &workspace, "kv", &key])?).await {
-            Ok(_) if shared.json => out.json(&value.to_string())?,
-            Ok(_) => {
-                let text = value["content"].as_str().unwrap_or_default();
-                out.line(&if out.is_terminal { terminal::escape_lines(text) } else { text.to_owned() })?;
-            }
-            Err(error) if error.refusal(404).is_some() => {}
-            Err(error) => return Err(error),
+    for key in waiting(&client, &workspace).await? {
+        let Some(message) = take(&client, &workspace, key).await? else { continue };
+        if shared.json {
+            out.json(&message.to_string())?;
+        } else {
+            let text = message["content"].as_str().unwrap_or_default();
+            out.line(&if out.is_terminal { terminal::escape_lines(text) } else { text.to_owned() })?;
         }
     }
     Ok(())
+}
+
+/// A message in an inbox.
+pub(super) struct Waiting {
+    key: String,
+    pub(super) message: Value,
+}
+
+/// The messages that wait in a workspace's inbox, the oldest first.
+pub(super) async fn waiting(client: &Client, workspace: &str) -> Result<Vec<Waiting>, Error> {
+    let list = client.call(Method::GET, &["workspaces", workspace, "kv"])?.query("prefix", keys::USER_MESSAGE);
+    let Entries { mut entries } = client.json_patiently(&list, Some(PATIENCE)).await?;
+    entries.sort_by_cached_key(|entry| (sent_at(&entry.value), entry.key.clone()));
+    Ok(entries.into_iter().map(|Entry { key, value }| Waiting { key, message: value }).collect())
+}
+
+/// Takes a message out. `None`: somebody else has, so that two readers do not both heed it.
+pub(super) async fn take(client: &Client, workspace: &str, waiting: Waiting) -> Result<Option<Value>, Error> {
+    match client.open(&client.call(Method::DELETE, &["workspaces", workspace, "kv", &waiting.key])?).await {
+        Ok(_) => Ok(Some(waiting.message)),
+        Err(error) if error.refusal(404).is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn sent_at(message: &Value) -> Option<Timestamp> {

@@ -93,6 +93,18 @@ async fn a_session_is_an_agent_and_its_tool_calls_are_events() {
 }
 
 #[tokio::test]
+async fn a_message_reaches_the_session_with_its_next_step() {
+    let daemon = Daemon::start().await;
+    ended(&daemon, &input("SessionStart", &json!({}))).await;
+    daemon.remora(["message", "s1", "mind the changelog", "--who", "alice"]).wait().await.expect(0);
+    daemon.api.state_with("the message is written", |state| state.to_string().contains("message_written")).await;
+    let told = output(&ended(&daemon, &bash("PostToolUse")).await);
+    assert_eq!(told["hookEventName"], "PostToolUse");
+    assert_eq!(told["additionalContext"], "Message from alice, sent through Remora: mind the changelog");
+    assert_eq!(ended(&daemon, &bash("PostToolUse")).await.stdout, "", "once");
+}
+
+#[tokio::test]
 async fn a_huge_output_is_reported_in_short() {
     let daemon = Daemon::start().await;
     let mut read = bash("PostToolUse");

@@ -7,22 +7,27 @@ use std::{
 
 use remora_actors::model::{QuestionRecord, Status};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{ClaudeCodeArgs, input::Input, permission};
 use crate::cli::{
     Shared, ask,
     client::{Call, Client, Scope},
     error::Error,
+    message,
     terminal::{self, Output},
 };
 
+/// The hooks after which Claude Code heeds `additionalContext`, at moments that come often.
+const LISTENS: [&str; 3] = ["UserPromptSubmit", "PostToolUse", "PostToolUseFailure"];
 /// Bytes of a hook's input that are read: a tool's whole output stands in it.
 const INPUT_BYTES: u64 = 64 << 20;
 /// How long the daemon may take to take a question in. It has just taken the event, so it is there.
 const ACCEPT: Duration = Duration::from_secs(5);
 /// How long a daemon that goes away while a person is thinking is waited for: as long as a restart takes.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long it may take to take a message out of the inbox. The inbox was just read, so the daemon is there.
+const TAKE: Duration = Duration::from_secs(1);
 /// How long the withdrawal of a question may take.
 const GIVE_UP: Duration = Duration::from_secs(1);
 /// Seconds of one long poll.
@@ -45,7 +50,11 @@ pub(super) async fn run(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), Er
 async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
     let input = read_input()?;
     let client = Client::new(&shared.connection, Scope::Agent).map_err(|error| error.to_string())?;
-    report(&client, &input, Duration::from_millis(args.limit_ms)).await?;
+    let limit = Duration::from_millis(args.limit_ms);
+    report(&client, &input, limit).await?;
+    if LISTENS.contains(&input.name()) {
+        return pass_messages_on(&client, &input, limit).await;
+    }
     if !args.policy().asks(&input) {
         return Ok(());
     }
@@ -62,6 +71,36 @@ async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
         Some(decision) => Output::new().line(&decision.to_string()).map_err(|error| error.to_string()),
         None => Err("nobody has decided; claude code goes on by its own rules".to_owned()),
     }
+}
+
+/// Gives the agent what people wrote to it, as context that it reads with the hook's occasion.
+async fn pass_messages_on(client: &Client, input: &Input, limit: Duration) -> Result<(), String> {
+    let agent = input.agent();
+    let waiting = tokio::time::timeout(limit, message::waiting(client, &agent)).await;
+    let waiting = waiting.map_err(|_| "the messages to this agent were not read in time".to_owned())?;
+    let mut texts = Vec::new();
+    for waiting in waiting.map_err(|error| error.to_string())? {
+        let text = context_of(&waiting.message);
+        match tokio::time::timeout(TAKE, message::take(client, &agent, waiting)).await {
+            Ok(Ok(Some(_))) => texts.push(text),
+            Ok(Ok(None)) => {}
+            // It may be taken out already: rather twice than never.
+            Ok(Err(_)) | Err(_) => {
+                texts.push(text);
+                break;
+            }
+        }
+    }
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let output = json!({"hookEventName": input.name(), "additionalContext": texts.join("\n\n")});
+    Output::new().line(&json!({"hookSpecificOutput": output}).to_string()).map_err(|error| error.to_string())
+}
+
+fn context_of(message: &Value) -> String {
+    let who = message["sent_by"]["who"].as_str().unwrap_or("a person");
+    format!("Message from {who}, sent through Remora: {}", message["content"].as_str().unwrap_or_default())
 }
 
 fn read_input() -> Result<Input, String> {
