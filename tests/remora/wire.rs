@@ -40,6 +40,14 @@ async fn call(daemon: &Daemon, tool: &str) {
     daemon.api.emit(&event("tool", "called", "a", &json!({"name": tool}))).await;
 }
 
+/// A stream that has its first frame, which shows everything; what happens from now on comes in frames of its own.
+async fn opened(daemon: &Daemon) -> Stream {
+    let mut stream = Stream::open(&daemon.api, "/events").await;
+    let is_last = |part: &eventsource_stream::Event| part.event == "datastar-patch-signals";
+    stream.until("the first frame came", |part| is_last(part).then_some(())).await;
+    stream
+}
+
 /// What was sent after the frame of the event `seen` and before its own id, up to the part that shows `last`. A frame's
 /// id comes with its end: half a frame does not count as seen.
 async fn sent_after(stream: &mut Stream, seen: &str, last: &str) -> String {
@@ -58,9 +66,9 @@ async fn sent_after(stream: &mut Stream, seen: &str, last: &str) -> String {
 #[tokio::test]
 async fn only_what_changed_is_sent() {
     let daemon = Daemon::start().await;
-    let mut stream = Stream::open(&daemon.api, "/events").await;
+    let mut stream = opened(&daemon).await;
     call(&daemon, "first-tool").await;
-    sent_after(&mut stream, "", "prepend").await;
+    sent_after(&mut stream, "0", "prepend").await;
     call(&daemon, "second-tool").await;
     sent_after(&mut stream, "1", "prepend").await;
     call(&daemon, "third-tool").await;
@@ -74,12 +82,14 @@ async fn only_what_changed_is_sent() {
 #[tokio::test]
 async fn a_reconnecting_browser_gets_only_what_it_missed() {
     let daemon = Daemon::start().await;
-    let mut stream = Stream::open(&daemon.api, "/events").await;
+    // Frames are kept while somebody looks on.
+    let (mut other, mut stream) = (opened(&daemon).await, opened(&daemon).await);
     call(&daemon, "seen-tool").await;
-    sent_after(&mut stream, "", "prepend").await;
+    sent_after(&mut stream, "0", "prepend").await;
     drop(stream);
+    sent_after(&mut other, "0", "prepend").await;
     call(&daemon, "missed-tool").await;
-    daemon.api.state_at(2).await;
+    sent_after(&mut other, "1", "prepend").await;
     let mut stream = Stream::resume(&daemon.api, "/events", Some("1")).await;
     let sent = sent_after(&mut stream, "", "prepend").await;
     assert!(sent.contains("missed-tool") && !sent.contains("seen-tool"), "{sent}");
