@@ -1,10 +1,6 @@
 //! The `StateAggregator`: folds every event once into the one picture, and renders what changed once per frame.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,16 +8,21 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 
 use crate::{
-    cursor,
     model::{Dashboard, Panels, Seq},
+    replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
-    subscribers::{Delivery, Sent},
+    subscribers::Delivery,
     system::{Role, System},
     view::View,
 };
 
-/// The snapshot's name; the number grows with its format.
-const SNAPSHOT: &str = "dashboard-1";
+impl Fold for Dashboard {
+    const SNAPSHOT: &'static str = "dashboard-1";
+
+    fn last_seq(&self) -> Seq {
+        self.last_seq()
+    }
+}
 
 /// What changed between two events, as bytes for a stream.
 #[derive(Debug)]
@@ -68,11 +69,9 @@ pub enum StateAggregatorMessage {
 pub struct StateAggregator;
 
 /// Its state.
-#[derive(Debug)]
 pub struct StateAggregatorState {
     system: Arc<System>,
-    subscription: u64,
-    dashboard: Dashboard,
+    dashboard: Replica<Dashboard>,
     /// What changed since the last frame.
     dirty: Panels,
     /// The last event that the last frame showed.
@@ -97,18 +96,21 @@ impl Actor for StateAggregator {
         _: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<StateAggregatorState, ActorProcessingErr> {
-        // Subscribed before the history is read: nothing can fall between the two.
-        let subscription = subscribe(&system);
-        let journal = system.journal();
-        let mut dashboard = cursor::load(journal, SNAPSHOT).await?.unwrap_or_else(|| Dashboard::new(system.limits()));
-        let from = dashboard.last_seq();
-        cursor::replay(journal, from, journal.last_seq().await?, |record| {
-            dashboard.apply(record);
-        })
+        let mut read = 0;
+        let new = Dashboard::new(system.limits());
+        let dashboard = Replica::start(
+            &system,
+            Role::StateAggregator,
+            StateAggregatorMessage::Deliver,
+            new,
+            |dashboard, record| {
+                read += 1;
+                dashboard.apply(record);
+            },
+        )
         .await?;
         let framed = dashboard.last_seq();
         Ok(StateAggregatorState {
-            subscription,
             dirty: Panels::NONE,
             framed,
             last_frame: Instant::now(),
@@ -116,7 +118,7 @@ impl Actor for StateAggregator {
             ring: VecDeque::new(),
             ring_bytes: 0,
             full: None,
-            unsaved_events: framed - from,
+            unsaved_events: read,
             dashboard,
             system,
         })
@@ -163,32 +165,16 @@ impl Actor for StateAggregator {
         _: ActorRef<Self::Msg>,
         state: &mut StateAggregatorState,
     ) -> Result<(), ActorProcessingErr> {
-        let dashboard = &state.dashboard;
-        cursor::save(state.system.journal(), SNAPSHOT, dashboard.last_seq(), dashboard).await;
+        state.dashboard.save().await;
         Ok(())
-    }
-}
-
-fn subscribe(system: &Arc<System>) -> u64 {
-    let weak: Weak<System> = Arc::downgrade(system);
-    system.subscribers.add_actor(Box::new(move |delivery| {
-        let Some(system) = weak.upgrade() else { return Sent::Gone };
-        system.cast(Role::StateAggregator, StateAggregatorMessage::Deliver(delivery));
-        Sent::Ok
-    }))
-}
-
-impl Drop for StateAggregatorState {
-    fn drop(&mut self) {
-        self.system.subscribers.remove(self.subscription);
     }
 }
 
 impl StateAggregatorState {
     async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
         let before = self.dashboard.last_seq();
-        let (dashboard, dirty) = (&mut self.dashboard, &mut self.dirty);
-        cursor::admit(self.system.journal(), before, delivery, |record| *dirty |= dashboard.apply(record)).await?;
+        let dirty = &mut self.dirty;
+        self.dashboard.admit(delivery, |dashboard, record| *dirty |= dashboard.apply(record)).await?;
         self.unsaved_events += self.dashboard.last_seq() - before;
         self.full = None;
         let metrics = &self.system.metrics;
@@ -279,15 +265,11 @@ impl StateAggregatorState {
         (self.system.world.renderer)(&self.dashboard, view, Timestamp::now())
     }
 
-    /// The picture is copied here and written elsewhere: folding goes on meanwhile.
     fn save_sometimes(&mut self) {
         if self.unsaved_events < self.system.world.settings.snapshot_events {
             return;
         }
         self.unsaved_events = 0;
-        let (system, dashboard) = (Arc::clone(&self.system), self.dashboard.clone());
-        tokio::spawn(async move {
-            cursor::save(system.journal(), SNAPSHOT, dashboard.last_seq(), &dashboard).await;
-        });
+        self.dashboard.save_aside();
     }
 }

@@ -14,6 +14,7 @@ mod embedded;
 mod examples;
 mod guard;
 mod hostile;
+mod house;
 mod ingest;
 mod page;
 mod questions;
