@@ -14,6 +14,7 @@ mod examples;
 mod guard;
 mod hostile;
 mod ingest;
+mod mcp;
 mod page;
 mod questions;
 mod replay;
