@@ -9,7 +9,7 @@ use backon::{ExponentialBuilder, Retryable};
 use remora_actors::model::Door;
 use remora_web::{Api, http};
 use reqwest::{
-    Body, Method, Response, Url,
+    Body, Method, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
@@ -156,8 +156,11 @@ impl Client {
         let is_problem = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/problem+json"));
         let body = response.bytes().await.map_err(|source| self.unreachable(source))?;
         match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) if is_problem => {
+            Ok(mut problem) if is_problem => {
                 self.met.store(true, Ordering::Relaxed);
+                if status == StatusCode::UNAUTHORIZED {
+                    problem.detail.push_str("; name it by --token-file FILE or $REMORA_TOKEN");
+                }
                 Err(Error::Refused(Box::new(Problem { status: status.as_u16(), retry_after, ..problem })))
             }
             // A proxy in front of the daemon says so in its own words.
@@ -204,6 +207,8 @@ impl Client {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> Error {
+        // A connection that broke was a connection: the daemon was there when the request went out.
+        self.met.fetch_or(!source.is_connect() && !source.is_builder(), Ordering::Relaxed);
         Error::NotReachable { url: self.url().to_owned(), source: source.without_url() }
     }
 

@@ -7,12 +7,14 @@
 
 mod cli;
 mod closing;
+mod connection;
 mod crash;
 mod demo;
 mod embedded;
 mod examples;
 mod guard;
 mod hostile;
+mod house;
 mod ingest;
 mod mcp;
 mod page;

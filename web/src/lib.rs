@@ -21,5 +21,6 @@ pub mod server;
 
 pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};
+pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;
 pub use warp::http;

@@ -411,6 +411,8 @@ impl QuestionRecord {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn question(fields: Value) -> Result<Question, Invalid> {
@@ -474,6 +476,35 @@ mod tests {
         ] {
             assert_eq!(question.check(&answer, &limits).is_ok(), good, "{answer}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn no_fields_make_it_panic(name in "question|options|timeout|expires_at|default|on_deadline|response_schema|created_at",
+            value in any_json(), answer in any_json()) {
+            let mut fields = json!({"question": "q"});
+            fields[name] = value;
+            if let Ok(question) = question(fields) {
+                let _ = question.check(&answer, &Limits::default());
+            }
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "deny|wait|default|object|string|type|enum|required|\\$ref".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            let keys = "type|properties|enum|pattern|required|items|[a-z]{1,4}";
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(keys, inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
     }
 
     #[test]

@@ -83,10 +83,11 @@ pub(crate) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response
 async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
     let problem = if let Some(problem) = rejection.find::<Problem>() {
         problem.clone()
-    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+    // Also where another method of the path was tried afterwards.
     } else if rejection.find::<warp::reject::InvalidQuery>().is_some() {
         Problem::bad_request("a query parameter has a value of the wrong kind")
+    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
     } else if rejection.is_not_found() {
         Problem::not_found("there is nothing at this path")
     } else {
@@ -99,7 +100,8 @@ fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Nothing for other sites. For our own the origin is needed: `no-referrer` would make it `null` in a form's post.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

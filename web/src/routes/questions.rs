@@ -7,7 +7,7 @@ use remora_actors::{
     model::{Question, Status},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 use warp::{
     Filter,
@@ -92,7 +92,9 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 }
 
 async fn ask(context: &Context, body: &[u8]) -> Result<Response, Problem> {
-    let fields: Map<String, Value> = json(body)?;
+    let Value::Object(fields) = json(body)? else {
+        return Err(Problem::unprocessable("a question is a json object"));
+    };
     let text = |name: &str, needed: bool| match fields.get(name) {
         None | Some(Value::Null) if !needed => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),

@@ -21,6 +21,7 @@ use warp::{
 use super::{events::Wanted, respond};
 use crate::{
     context::Context,
+    frame,
     guard::{Caller, Scope, guard},
     problem::Problem,
 };
@@ -46,7 +47,7 @@ pub(super) fn frames(context: Context, session: Session) -> Response {
             biased;
             () = context.closed() => interrupted(),
             next = tokio::time::timeout(context.settings.heartbeat, session.next()) => match next {
-                Err(_) => Some(Ok(Bytes::from_static(HEARTBEAT))),
+                Err(_) => Some(Ok(frame::heartbeat())),
                 Ok(Ok(frame)) => Some(Ok(frame)),
                 Ok(Err(End::Retry)) => interrupted(),
                 Ok(Err(End::Final)) => None,
