@@ -30,18 +30,18 @@ pub(crate) async fn run(args: McpArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Agent)?.at(Door::Mcp);
     let server = McpServer::bridge(client, args.agent.filter(|id| !id.is_empty()), default_agent);
     terminal::hint("speaking the model context protocol on standard input; an MCP client starts this program");
-    tokio::select! {
-        served = serve(server.clone()) => {
-            server.settled().await;
-            served
-        }
+    let served = tokio::select! {
+        served = serve(server.clone()) => Some(served),
         // What is under way is cancelled with the service.
-        () = told_to_stop() => {
-            server.settled().await;
-            // A pending read of standard input could keep the process from ending.
-            std::process::exit(0);
-        }
-    }
+        () = told_to_stop() => None,
+    };
+    server.settled().await;
+    served.unwrap_or_else(|| leave())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a pending read of standard input would keep the runtime from ending")]
+fn leave() -> ! {
+    std::process::exit(0)
 }
 
 /// Serves until the client goes away.

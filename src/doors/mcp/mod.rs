@@ -134,7 +134,7 @@ impl ServerHandler for McpServer {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let caller = self.caller(&context).map_err(resources::failure)?;
+        let caller = self.caller(&context)?;
         Ok(ListResourcesResult::with_all_items(resources::of(&caller.agent_id)))
     }
 
@@ -151,7 +151,7 @@ impl ServerHandler for McpServer {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let caller = self.caller(&context).map_err(resources::failure)?;
+        let caller = self.caller(&context)?;
         resources::read(&caller, &request.uri).await.map(Into::into)
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn read(caller: &Caller, uri: &str) -> Result<ReadResourceResul
     } else {
         return Err(ErrorData::resource_not_found(format!("there is no resource {uri}"), None));
     };
-    let text = list.map_err(failure)?.to_string();
+    let text = list?.to_string();
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(JSON)]))
 }
 
@@ -79,6 +79,8 @@ async fn history(caller: &Caller, agent_id: &str) -> Result<Value, Error> {
 }
 
 /// What the daemon or the way to it has against it.
-pub(super) fn failure(error: Error) -> ErrorData {
-    ErrorData::internal_error(error.to_string(), None)
+impl From<Error> for ErrorData {
+    fn from(error: Error) -> Self {
+        Self::internal_error(error.to_string(), None)
+    }
 }

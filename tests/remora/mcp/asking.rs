@@ -32,7 +32,7 @@ async fn a_person_answers_while_the_client_hears_that_it_waits() {
         assert!(record["expires_at"].is_string(), "{record}");
 
         daemon.api.answer(&msg_id, &json!("yes")).await.expect(200);
-        let outcome = structured(client.end(asked).await);
+        let outcome = structured(&client.end(asked).await);
         assert_eq!((&outcome["status"], &outcome["answer"]), (&json!("answered"), &json!("yes")), "{outcome}");
         assert_eq!((&outcome["msg_id"], &outcome["door"]), (&json!(msg_id), &json!("http")), "{outcome}");
         daemon.api.question_is(&msg_id, "delivered").await;
@@ -53,7 +53,7 @@ async fn several_options_and_forms_come_back_as_they_are() {
         ] {
             let asked = client.begin("ask_user", &args).await;
             daemon.api.answer(&open_question(&daemon).await, &answer).await.expect(200);
-            assert_eq!(structured(client.end(asked).await)["answer"], answer, "{way:?}");
+            assert_eq!(structured(&client.end(asked).await)["answer"], answer, "{way:?}");
         }
         client.close().await;
     }
@@ -100,7 +100,7 @@ async fn a_question_is_asked_now_and_looked_after_later() {
 
         let waiting = client.begin("check_answer", &json!({"msg_id": asked["msg_id"], "wait": 50})).await;
         daemon.api.answer(&text(&asked, "msg_id"), &json!("no")).await.expect(200);
-        assert_eq!(structured(client.end(waiting).await)["answer"], "no");
+        assert_eq!(structured(&client.end(waiting).await)["answer"], "no");
         let again = client.call("check_answer", &check).await;
         assert_eq!((&again["status"], &again["answer"]), (&json!("answered"), &json!("no")), "{again}");
         client.close().await;
@@ -121,7 +121,7 @@ async fn what_became_of_a_question_is_told_apart() {
         let asked = client.begin("ask_user", &json!({"question": "Deploy?", "msg_id": "m1"})).await;
         assert_eq!(open_question(&daemon).await, "m1");
         daemon.api.delete("/api/v1/questions/m1").await.expect(200);
-        let cancelled = structured(client.end(asked).await);
+        let cancelled = structured(&client.end(asked).await);
         assert_eq!((&cancelled["status"], &cancelled["answer"]), (&json!("cancelled"), &Value::Null), "{cancelled}");
         let unknown = client.call("check_answer", &json!({"msg_id": "nobody-asked"})).await;
         assert_eq!(unknown["status"], "unknown", "{unknown}");

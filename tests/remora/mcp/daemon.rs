@@ -51,7 +51,7 @@ async fn a_wait_outlives_a_restart_of_the_daemon() {
     let msg_id = open_question(&daemon).await;
     daemon.crash().await;
     daemon.api.answer(&msg_id, &json!("yes")).await.expect(200);
-    assert_eq!(structured(client.end(asked).await)["answer"], "yes");
+    assert_eq!(structured(&client.end(asked).await)["answer"], "yes");
     client.close().await;
 }
 
@@ -70,7 +70,7 @@ async fn a_question_outlives_the_daemon_that_took_it_over_http() {
         let mut client = McpClient::of(&daemon, Way::Http, mode, "a1").await;
         let again = client.begin("ask_user", &json!({"question": "Deploy?", "msg_id": "m1"})).await;
         daemon.api.answer("m1", &json!("yes")).await.expect(200);
-        assert_eq!(structured(client.end(again).await)["answer"], "yes");
+        assert_eq!(structured(&client.end(again).await)["answer"], "yes");
         client.close().await;
     }
 }

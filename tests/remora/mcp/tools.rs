@@ -76,7 +76,7 @@ async fn a_message_is_given_out_once() {
             [client.begin("get_user_messages", &json!({})).await, client.begin("get_user_messages", &json!({})).await];
         let mut taken = Vec::new();
         for call in calls {
-            taken.extend(rows(structured(client.end(call).await), "messages"));
+            taken.extend(rows(structured(&client.end(call).await), "messages"));
         }
         let mut contents: Vec<_> = taken.iter().map(|message| text(message, "content")).collect();
         contents.sort();

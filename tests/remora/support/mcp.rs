@@ -84,7 +84,7 @@ impl McpClient {
     /// A tool's structured result.
     pub(crate) async fn call(&mut self, tool: &str, args: &Value) -> Value {
         let id = self.begin(tool, args).await;
-        structured(self.end(id).await)
+        structured(&self.end(id).await)
     }
 
     /// The text of a tool's error.
@@ -131,7 +131,7 @@ impl McpClient {
 
 /// The structured content of a result that is no error, which has to stand in its text too.
 #[track_caller]
-pub(crate) fn structured(result: Value) -> Value {
+pub(crate) fn structured(result: &Value) -> Value {
     assert_eq!(result["is_error"], false, "{result}");
     let text: Value = serde_json::from_str(result["text"].as_str().expect("a text")).expect("json");
     assert_eq!(text, result["structured"], "older clients read the text");
