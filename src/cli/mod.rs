@@ -3,16 +3,19 @@
 mod answer;
 mod ask;
 mod batches;
-mod client;
+pub(crate) mod client;
 mod demo;
 mod emit;
-mod error;
+pub(crate) mod error;
 mod inbox;
+mod mcp;
 mod replay;
 mod serve;
 mod tail;
 mod terminal;
+mod token;
 mod upload;
+pub(crate) mod wait;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -47,7 +50,7 @@ struct Shared {
 
 /// Where the daemon is, and what opens it.
 #[derive(Debug, Clone, Args)]
-struct Connection {
+pub(crate) struct Connection {
     /// Address of the daemon, for the commands that talk to it
     #[arg(long, global = true, help_heading = SHARED, env = "REMORA_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
@@ -79,6 +82,10 @@ enum Command {
     Tail(tail::TailArgs),
     /// Send a recorded log of events; doing it again adds nothing
     Replay(replay::ReplayArgs),
+    /// Serve the model context protocol on standard input and output, for the agent that starts it
+    ///
+    /// The daemon serves the same tools over HTTP at /mcp.
+    Mcp(mcp::McpArgs),
 }
 
 /// Runs the command that the process was started with, and reports an error if there is one.
@@ -97,6 +104,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Answer(args) => answer::run(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Tail(args) => tail::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::run(&args, shared).await,
+        Command::Mcp(args) => mcp::run(args, shared).await.map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -106,12 +114,12 @@ fn user_name() -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.trim().is_empty())
 }
 
-/// Who asks, if nobody says: the same user on the same machine is the same agent.
-fn default_agent() -> String {
+/// Who asks, if nobody says: the same user with the same program on the same machine is the same agent.
+fn default_agent(program: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let host = host.or_else(|| ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok()));
     let user = user_name().unwrap_or_else(|| "user".to_owned());
-    format!("cli-{user}@{}", host.as_deref().unwrap_or("localhost").trim())
+    format!("{program}-{user}@{}", host.as_deref().unwrap_or("localhost").trim())
 }
 
 #[cfg(test)]

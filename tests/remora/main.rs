@@ -16,6 +16,7 @@ mod guard;
 mod hostile;
 mod house;
 mod ingest;
+mod mcp;
 mod page;
 mod questions;
 mod replay;
