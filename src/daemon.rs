@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{Durability, LogFormat, Settings, SettingsError},
-    doors::{follow::Follower, intake},
+    doors::{follow::Follower, intake, mcp},
     stores::{
         agentfs::{AgentFs, RootError, Roots},
         data_dir::{DataDir, DataDirError},
@@ -96,8 +96,8 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
 
 /// Logs go to standard error; standard output says only where the daemon listens.
 pub(crate) fn log_to_stderr(settings: &Settings) {
-    // A browser that closes a stream is no error, though warp logs it as one.
-    let filter = EnvFilter::builder().parse_lossy(format!("warp::server=off,{}", settings.log));
+    // A browser that closes a stream is no error, though warp logs it as one; rmcp tells of every session.
+    let filter = EnvFilter::builder().parse_lossy(format!("warp::server=off,rmcp=warn,{}", settings.log));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second daemon in the process logs where the first one does.
     let _ = match settings.log_format {
@@ -147,8 +147,9 @@ impl Daemon {
     /// [`DaemonError::Died`]: an actor cannot be kept alive.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), DaemonError> {
         let Self { listener, handle, mut running, web, database, mut followers, _data_dir, .. } = self;
+        let sessions = handle.limits().sessions;
         tokio::select! {
-            () = server::serve(listener, handle, web, stop) => {}
+            () = server::serve(listener, handle, web, |api| mcp::http::door(api, sessions), stop) => {}
             () = running.ended() => return Err(DaemonError::Died),
         }
         followers.shutdown().await;

@@ -1,13 +1,10 @@
 //! `remora ask`: asks a person and waits for the answer, across a restart of the daemon too.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, builder::PossibleValuesParser};
-use jiff::{SignedDuration, Timestamp};
-use remora_actors::model::{OnDeadline, QuestionRecord, Status};
+use jiff::SignedDuration;
+use remora_actors::model::{QuestionRecord, Status};
 use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,16 +15,13 @@ use super::{
     default_agent,
     error::Error,
     terminal::{self, Output},
+    wait::until_closed,
 };
 
 /// Exit code: nobody answered in time.
 const EXPIRED: u8 = 3;
 /// Exit code: the question was withdrawn, here or elsewhere.
 const CANCELLED: u8 = 4;
-/// Seconds of one long poll: below the idle timeouts of common proxies, and below the client's own.
-const WAIT_S: &str = "30";
-/// Shortest time between two polls, in case something on the way answers at once with "still open".
-const POLL_PAUSE: Duration = Duration::from_secs(1);
 /// How long the withdrawal of a question may take before the program ends anyway.
 const GIVE_UP: Duration = Duration::from_secs(5);
 
@@ -102,7 +96,7 @@ impl AskArgs {
         };
         let fields = [
             ("msg_id", Some(msg_id.into())),
-            ("agent_id", Some(self.agent.filter(|id| !id.is_empty()).unwrap_or_else(default_agent).into())),
+            ("agent_id", Some(self.agent.filter(|id| !id.is_empty()).unwrap_or_else(|| default_agent("cli")).into())),
             ("question", Some(self.question.into())),
             ("options", (!self.options.is_empty()).then(|| self.options.into())),
             ("multiple", self.multiple.then_some(Value::Bool(true))),
@@ -120,26 +114,9 @@ impl AskArgs {
 /// Asks, and waits until the question is no longer open.
 async fn ask(client: &Client, msg_id: &str, question: &Value) -> Result<QuestionRecord, Error> {
     let call = client.call(Method::POST, &["questions"])?.body(question);
-    let mut record: QuestionRecord = client.json_patiently(&call, Some(PATIENCE)).await?;
+    let record: QuestionRecord = client.json_patiently(&call, Some(PATIENCE)).await?;
     terminal::hint(&format!("waiting for an answer at {}/ or by: remora answer {msg_id} ANSWER", client.url()));
-    let call = client.call(Method::GET, &["questions", msg_id])?.query("wait", WAIT_S);
-    loop {
-        let started = Instant::now();
-        record = client.json_patiently(&call, patience(&record, Timestamp::now())).await?;
-        if record.status != Status::Open {
-            return Ok(record);
-        }
-        tokio::time::sleep(POLL_PAUSE.saturating_sub(started.elapsed())).await;
-    }
-}
-
-/// How long a daemon that has gone away is waited for: until the deadline, and some more for it to come back and
-/// say what became of the question. Without a deadline for ever.
-fn patience(record: &QuestionRecord, now: Timestamp) -> Option<Duration> {
-    let question = &record.question;
-    let deadline = question.expires_at.filter(|_| question.on_deadline != OnDeadline::Wait)?;
-    let left = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
-    Some(left + PATIENCE)
+    until_closed(client, record).await
 }
 
 /// Withdraws the question. `None`: it is gone, or had not arrived.
@@ -283,22 +260,6 @@ mod tests {
         ] {
             assert!(parse(words).is_err(), "{words:?}");
         }
-    }
-
-    #[test]
-    fn a_daemon_is_waited_for_as_long_as_the_question_lives() {
-        let record = |fields: Value| {
-            let mut record = json!({"msg_id": "m", "agent_id": "a", "workspace_id": "a", "question": "q",
-                "created_at": "2026-01-01T00:00:00Z", "status": "open"});
-            record.as_object_mut().expect("valid").extend(fields.as_object().expect("valid").clone());
-            serde_json::from_value::<QuestionRecord>(record).expect("valid")
-        };
-        let now = "2026-01-01T00:04:00Z".parse().expect("valid");
-        let deadline = "2026-01-01T00:05:00Z";
-        assert_eq!(patience(&record(json!({})), now), None);
-        assert_eq!(patience(&record(json!({"expires_at": deadline})), now), Some(PATIENCE + Duration::from_secs(60)));
-        assert_eq!(patience(&record(json!({"expires_at": "2026-01-01T00:00:01Z"})), now), Some(PATIENCE));
-        assert_eq!(patience(&record(json!({"expires_at": deadline, "on_deadline": "wait"})), now), None);
     }
 
     #[test]

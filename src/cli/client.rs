@@ -6,9 +6,11 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
+use remora_actors::model::Door;
+use remora_web::{Api, http};
 use reqwest::{
-    Method, Response, StatusCode, Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    Body, Method, Response, StatusCode, Url,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use serde::de::DeserializeOwned;
@@ -18,8 +20,10 @@ use super::{
     Connection,
     error::{Error, Problem},
     terminal,
+    token::token,
 };
-use crate::tokens::{Secret, Tokens, read_private};
+
+pub(crate) use super::token::Scope;
 
 /// Longest silence on a connection: well over a long poll's 30 s and the default heartbeat's 15 s.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -28,22 +32,21 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long a call that may be repeated is repeated: a restart takes seconds, a full queue less.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a command does, which tells the token it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Emits and asks.
-    Agent,
-    /// Looks on and answers.
-    Operator,
-}
-
 /// A daemon, as the commands see it.
 pub(crate) struct Client {
-    http: reqwest::Client,
+    way: Way,
     base: Url,
-    has_token: bool,
+    /// Sent with every request.
+    headers: HeaderMap,
     /// The daemon has answered once: from then on it is away rather than absent.
     met: AtomicBool,
+}
+
+/// What lies between the client and the daemon.
+enum Way {
+    Network(reqwest::Client),
+    /// Nothing: the daemon is this process.
+    Within(Api),
 }
 
 /// One request.
@@ -63,11 +66,8 @@ impl Client {
         if base.scheme() != "http" {
             return Err(usage("must begin with http://: encryption is left to a tunnel or a proxy"));
         }
-        let mut headers =
-            HeaderMap::from_iter([(HeaderName::from_static("remora-door"), HeaderValue::from_static("cli"))]);
-        let token = token(connection, scope)?;
-        let has_token = token.is_some();
-        if let Some(token) = token {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = token(connection, scope)? {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
                 .map_err(|_| Error::Usage("the token has characters that cannot stand in a header".to_owned()))?;
             value.set_sensitive(true);
@@ -75,7 +75,6 @@ impl Client {
         }
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("remora/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE);
@@ -84,7 +83,23 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|source| Error::NotReachable { url: connection.url.clone(), source })?;
-        Ok(Self { http, base, has_token, met: AtomicBool::new(false) })
+        Ok(Self { way: Way::Network(http), base, headers, met: AtomicBool::new(false) }.at(Door::Cli))
+    }
+
+    /// A client for the daemon that this process is, with the rights of whoever sent these headers.
+    pub(crate) fn within(api: Api, caller: &HeaderMap) -> Result<Self, Error> {
+        let host = caller.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        let base = Url::parse(&format!("http://{host}/"))
+            .map_err(|error| Error::Usage(format!("header `host` is no address: {error}")))?;
+        let kept = [AUTHORIZATION, COOKIE, HOST].into_iter();
+        let headers = kept.filter_map(|name| Some((name.clone(), caller.get(name)?.clone()))).collect();
+        Ok(Self { way: Way::Within(api), base, headers, met: AtomicBool::new(true) })
+    }
+
+    /// The same client at another door.
+    pub(crate) fn at(mut self, door: Door) -> Self {
+        self.headers.insert("remora-door", HeaderValue::from_static(door.as_str()));
+        self
     }
 
     /// The daemon's address without a path.
@@ -120,14 +135,15 @@ impl Client {
 
     /// True where a token is shown.
     pub(crate) fn has_token(&self) -> bool {
-        self.has_token
+        self.headers.contains_key(AUTHORIZATION)
     }
 
-    /// Sends a request once and reads its JSON reply.
+    /// Sends a request once and reads its JSON reply; an empty one is null.
     pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let response = self.open(call).await?;
         let body = response.bytes().await.map_err(|source| self.unreachable(source))?;
-        serde_json::from_slice(&body).map_err(|error| self.stranger(format!("its reply cannot be read: {error}")))
+        let body = if body.is_empty() { b"null" } else { &*body };
+        serde_json::from_slice(body).map_err(|error| self.stranger(format!("its reply cannot be read: {error}")))
     }
 
     /// As [`Client::json`], again and again while the daemon is busy, or gone after it was there, for up to
@@ -148,8 +164,7 @@ impl Client {
 
     /// Sends a request once; the reply's body is still to be read.
     pub(crate) async fn open(&self, call: &Call) -> Result<Response, Error> {
-        let request = self.http.request(call.method.clone(), call.url.clone()).headers(call.headers.clone());
-        let response = request.body(call.body.clone()).send().await.map_err(|source| self.unreachable(source))?;
+        let response = self.send(call).await?;
         let status = response.status();
         if status.is_success() {
             self.met.store(true, Ordering::Relaxed);
@@ -173,6 +188,25 @@ impl Client {
                 Err(Error::Refused(Box::new(Problem { status: 503, detail, retry_after, ..Problem::default() })))
             }
             _ => Err(self.stranger(format!("status {status}"))),
+        }
+    }
+
+    async fn send(&self, call: &Call) -> Result<Response, Error> {
+        let mut headers = self.headers.clone();
+        headers.extend(call.headers.clone());
+        match &self.way {
+            Way::Network(http) => {
+                let request = http.request(call.method.clone(), call.url.clone()).headers(headers);
+                request.body(call.body.clone()).send().await.map_err(|source| self.unreachable(source))
+            }
+            Way::Within(api) => {
+                let request = http::Request::builder().method(call.method.clone()).uri(call.url.as_str());
+                let mut request = request
+                    .body(call.body.clone())
+                    .map_err(|error| Error::Usage(format!("{} is no address: {error}", call.url)))?;
+                *request.headers_mut() = headers;
+                Ok(api.call(request).await.map(Body::wrap).into())
+            }
         }
     }
 
@@ -248,27 +282,6 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// The token for what the command does: of the named file, else of `REMORA_TOKEN`.
-fn token(connection: &Connection, scope: Scope) -> Result<Option<Secret>, Error> {
-    let Some(path) = &connection.token_file else {
-        let variable = std::env::var("REMORA_TOKEN").ok();
-        return Ok(variable.filter(|text| !text.trim().is_empty()).map(|text| Secret::new(text.trim())));
-    };
-    pick_token(&read_private(path)?, scope).map(Some)
-}
-
-/// A file for a client holds one bare token; the daemon's own file serves as well.
-fn pick_token(text: &str, scope: Scope) -> Result<Secret, Error> {
-    if let [bare] = text.split_whitespace().collect::<Vec<_>>()[..] {
-        return Ok(Secret::new(bare));
-    }
-    let tokens = Tokens::parse(text)?;
-    let agent = tokens.agent.into_iter().next();
-    let operator = tokens.operator.into_iter().next().map(|(token, _)| token);
-    let (first, second) = if scope == Scope::Agent { (agent, operator) } else { (operator, agent) };
-    first.or(second).ok_or_else(|| Error::Usage("the token file has no token".to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,19 +303,6 @@ mod tests {
     fn only_plain_http_is_spoken() {
         for url in ["https://127.0.0.1:8000", "127.0.0.1:8000", "", "localhost:8000"] {
             assert!(matches!(client(url), Err(Error::Usage(_))), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_token_file_gives_the_token_the_command_needs() {
-        let both = "operator operator-01234567 alice\nagent agent-0123456789";
-        for (text, scope, expected) in [
-            (both, Scope::Agent, "agent-0123456789"),
-            (both, Scope::Operator, "operator-01234567"),
-            ("operator operator-01234567", Scope::Agent, "operator-01234567"),
-            ("bare-0123456789\n", Scope::Operator, "bare-0123456789"),
-        ] {
-            assert_eq!(pick_token(text, scope).expect("valid").expose(), expected);
         }
     }
 

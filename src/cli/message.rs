@@ -103,7 +103,7 @@ fn row(message: &UserMessage, now: Timestamp) -> [String; 4] {
 /// Takes the messages out of an agent's inbox and prints each, the oldest first.
 pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Agent)?;
-    let agent = args.agent.filter(|id| !id.is_empty()).unwrap_or_else(default_agent);
+    let agent = args.agent.filter(|id| !id.is_empty()).unwrap_or_else(|| default_agent("cli"));
     let workspace = args.workspace.unwrap_or(agent);
     let out = Output::new();
     for key in waiting(&client, &workspace).await? {

@@ -3,20 +3,23 @@
 mod answer;
 mod ask;
 mod batches;
-mod client;
+pub(crate) mod client;
 mod demo;
 mod doctor;
 mod emit;
-mod error;
+pub(crate) mod error;
 mod generate;
 mod hook;
 mod inbox;
+mod mcp;
 mod message;
 mod replay;
 mod serve;
 mod tail;
 mod terminal;
+mod token;
 mod upload;
+pub(crate) mod wait;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -51,7 +54,7 @@ struct Shared {
 
 /// Where the daemon is, and what opens it.
 #[derive(Debug, Clone, Args)]
-struct Connection {
+pub(crate) struct Connection {
     /// Address of the daemon, for the commands that talk to it
     #[arg(long, global = true, help_heading = SHARED, env = "REMORA_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
@@ -95,6 +98,10 @@ enum Command {
     Completions(generate::CompletionsArgs),
     /// Write the manual pages
     Man(generate::ManArgs),
+    /// Serve the model context protocol on standard input and output, for the agent that starts it
+    ///
+    /// The daemon serves the same tools over HTTP at /mcp.
+    Mcp(mcp::McpArgs),
 }
 
 /// Runs the command that the process was started with, and reports an error if there is one.
@@ -131,6 +138,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Doctor(args) => doctor::run(&args, shared).await,
         Command::Completions(args) => generate::completions(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => generate::man(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
+        Command::Mcp(args) => mcp::run(args, shared).await.map(|()| ExitCode::SUCCESS),
     }
 }
 
@@ -140,12 +148,12 @@ fn user_name() -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok()).filter(|name| !name.trim().is_empty())
 }
 
-/// Who asks, if nobody says: the same user on the same machine is the same agent.
-fn default_agent() -> String {
+/// Who asks, if nobody says: the same user with the same program on the same machine is the same agent.
+fn default_agent(program: &str) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let host = host.or_else(|| ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok()));
     let user = user_name().unwrap_or_else(|| "user".to_owned());
-    format!("cli-{user}@{}", host.as_deref().unwrap_or("localhost").trim())
+    format!("{program}-{user}@{}", host.as_deref().unwrap_or("localhost").trim())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Browser, Daemon, http::event};
+use crate::support::{Browser, Daemon, Process, fixture, http::event};
 
 #[tokio::test]
 async fn a_lost_connection_is_said_and_mended_without_a_reload() {
@@ -84,4 +84,26 @@ async fn seven_tabs_all_load_and_answer() {
     }
     browser.connected().await;
     browser.title_is("the title counts no question", |title| title.trim() == "Remora Dashboard").await;
+}
+
+#[tokio::test]
+async fn an_agent_and_a_person_meet_over_restarts() {
+    let mut daemon = Daemon::start().await;
+    let browser = Browser::of(&daemon).await;
+    let mut asker = Process::python(&fixture("http_agent.py"), &[&daemon.url(""), "deployer", "Which branch?"]);
+    asker.line_with("asked").await;
+    let msg_id = "deployer-question";
+    browser.text_has(&Browser::card(msg_id), "Which branch?").await;
+    daemon.crash().await;
+    assert!(daemon.terminate().await.success());
+    browser.text_is("#connection-status", "Disconnected, retrying").await;
+    assert!(asker.is_running());
+    daemon.start_again().await;
+    browser.connected().await;
+    browser.fill(msg_id, "main").await;
+    browser.submit(msg_id).await;
+    assert_eq!(asker.line_with("answered").await, "answered: \"main\"");
+    asker.wait().await.expect(0);
+    browser.text_has("#results", "went on with main").await;
+    assert_eq!(daemon.api.journal("agent:blocked").await.len(), 1);
 }

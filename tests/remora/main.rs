@@ -18,6 +18,7 @@ mod hooks;
 mod hostile;
 mod house;
 mod ingest;
+mod mcp;
 mod messages;
 mod page;
 mod questions;

@@ -1,8 +1,9 @@
 //! The streams, and the routes that watch over the daemon.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Stream, http::event};
+use crate::support::{Daemon, Stream, http::event, wait_until};
 
 fn seq(frame: &eventsource_stream::Event) -> u64 {
     frame.id.parse().unwrap_or_else(|_| panic!("an id that is no seq: {frame:?}"))
@@ -40,6 +41,14 @@ async fn call(daemon: &Daemon, tool: &str) {
     daemon.api.emit(&event("tool", "called", "a", &json!({"name": tool}))).await;
 }
 
+/// A stream that has its first frame, which shows everything; what happens from now on comes in frames of its own.
+async fn opened(daemon: &Daemon) -> Stream {
+    let mut stream = Stream::open(&daemon.api, "/events").await;
+    let is_last = |part: &eventsource_stream::Event| part.event == "datastar-patch-signals";
+    stream.until("the first frame came", |part| is_last(part).then_some(())).await;
+    stream
+}
+
 /// What was sent after the frame of the event `seen` and before its own id, up to the part that shows `last`. A frame's
 /// id comes with its end: half a frame does not count as seen.
 async fn sent_after(stream: &mut Stream, seen: &str, last: &str) -> String {
@@ -58,9 +67,9 @@ async fn sent_after(stream: &mut Stream, seen: &str, last: &str) -> String {
 #[tokio::test]
 async fn only_what_changed_is_sent() {
     let daemon = Daemon::start().await;
-    let mut stream = Stream::open(&daemon.api, "/events").await;
+    let mut stream = opened(&daemon).await;
     call(&daemon, "first-tool").await;
-    sent_after(&mut stream, "", "prepend").await;
+    sent_after(&mut stream, "0", "prepend").await;
     call(&daemon, "second-tool").await;
     sent_after(&mut stream, "1", "prepend").await;
     call(&daemon, "third-tool").await;
@@ -74,12 +83,14 @@ async fn only_what_changed_is_sent() {
 #[tokio::test]
 async fn a_reconnecting_browser_gets_only_what_it_missed() {
     let daemon = Daemon::start().await;
-    let mut stream = Stream::open(&daemon.api, "/events").await;
+    // Frames are kept while somebody looks on.
+    let (mut other, mut stream) = (opened(&daemon).await, opened(&daemon).await);
     call(&daemon, "seen-tool").await;
-    sent_after(&mut stream, "", "prepend").await;
+    sent_after(&mut stream, "0", "prepend").await;
     drop(stream);
+    sent_after(&mut other, "0", "prepend").await;
     call(&daemon, "missed-tool").await;
-    daemon.api.state_at(2).await;
+    sent_after(&mut other, "1", "prepend").await;
     let mut stream = Stream::resume(&daemon.api, "/events", Some("1")).await;
     let sent = sent_after(&mut stream, "", "prepend").await;
     assert!(sent.contains("missed-tool") && !sent.contains("seen-tool"), "{sent}");
@@ -127,6 +138,52 @@ async fn a_stream_over_a_restart_has_no_gap_and_no_repeat() {
         }
         daemon.crash().await;
     }
+}
+
+/// Reads until the card of a question is shown; how many parts the panel of the cards came in.
+async fn cards_to(stream: &mut Stream, msg_id: &str) -> usize {
+    let mut panels = 0;
+    stream
+        .until(&format!("{msg_id} is shown"), |part| {
+            panels += usize::from(part.data.contains("id=\"blocked-agents\""));
+            part.data.contains(&format!("data-msg-id=\"{msg_id}\"")).then_some(())
+        })
+        .await;
+    panels
+}
+
+#[tokio::test]
+async fn a_slow_browser_is_neither_cut_off_nor_served_what_is_stale() {
+    let daemon = Daemon::start().await;
+    let (mut fast, mut slow) = (opened(&daemon).await, opened(&daemon).await);
+    let mut frames = 0;
+    // Each frame carries all the cards so far: far more, in the end, than a queue and two sockets hold.
+    for n in 0..100 {
+        let asked = json!({"agent_id": format!("agent-{n}"), "msg_id": format!("m{n}"), "question": "Sure?",
+            "urgency": "critical", "created_at": format!("2026-01-01T00:{:02}:{:02}Z", 59 - n / 60, 59 - n % 60),
+            "context": "x".repeat(4_000)});
+        daemon.api.ask(&asked).await;
+        frames += cards_to(&mut fast, &format!("m{n}")).await;
+    }
+    let panels = cards_to(&mut slow, "m99").await;
+    assert!(panels < frames, "{panels} of {frames} frames were sent to somebody who did not read them");
+    daemon.api.answer("m99", &json!("yes")).await.expect(200);
+    slow.until("it goes on", |part| part.data.contains("not picked up yet").then_some(())).await;
+}
+
+#[tokio::test]
+async fn one_browser_too_many_hears_why() {
+    let daemon = Daemon::setup().var("REMORA_LIMITS__SESSIONS", "2").start().await;
+    let open = (opened(&daemon).await, opened(&daemon).await);
+    let refused = daemon.api.get("/events").await;
+    assert!(refused.header("retry-after").parse::<u64>().is_ok(), "{:?}", refused.headers);
+    refused.problem(503, &["sessions"]);
+    drop(open);
+    wait_until("there is room again", async || {
+        let request = daemon.api.request(Method::GET, "/events").send().await.ok()?;
+        (request.status() == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -30,6 +30,19 @@ pub(crate) struct Caller {
     pub(crate) name: Option<String>,
 }
 
+impl Caller {
+    /// Whether the caller may look at what belongs to this agent; without an agent, at what belongs to all of them.
+    ///
+    /// # Errors
+    /// An agent names nobody whose things it wants to see.
+    pub(crate) fn may_see(&self, agent_id: Option<&str>) -> Result<(), Problem> {
+        if self.scope == Scope::Operator || agent_id.is_some() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("an agent's token shows one agent at a time: name it by `agent_id`"))
+    }
+}
+
 /// Lets a request pass that the scope allows, and that no other page has made a browser send.
 pub(crate) fn guard(
     context: &Context,

@@ -1,5 +1,6 @@
 //! The web front of Remora.
 //!
+//! - [`Api`]: the JSON API for a [`Door`] in the same process, which is mounted at `/mcp`.
 //! - [`html`]: everything that people see, and `frame`: how it travels.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
@@ -7,6 +8,7 @@
 //! Routes hold no state: each asks an actor for rendered HTML or JSON, or sends a command, through one
 //! [`remora_actors::Handle`].
 
+mod api;
 mod assets;
 mod context;
 mod frame;
@@ -17,6 +19,8 @@ mod request;
 mod routes;
 pub mod server;
 
+pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};
 pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;
+pub use warp::http;

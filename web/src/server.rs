@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use crate::{
+    api::{Api, Door},
     context::{Context, Settings},
     routes,
 };
@@ -32,11 +33,13 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop` ends, then ends the streams and lets the requests at work finish.
+/// Serves until `stop` ends, then ends the streams and lets the requests at work finish. `mcp` is given the JSON API
+/// and makes the door that is mounted at `/mcp`.
 pub async fn serve(
     listener: TcpListener,
     handle: Handle,
     settings: Settings,
+    mcp: impl FnOnce(Api) -> Door,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let (close, closing) = watch::channel(false);
@@ -49,7 +52,8 @@ pub async fn serve(
         stop.await;
         let _ = closer.send(true);
     };
-    let server = warp::serve(routes::all(&context)).incoming(listener).graceful(stopping).run();
+    let mcp = mcp(Api::new(&context));
+    let server = warp::serve(routes::all(&context, mcp)).incoming(listener).graceful(stopping).run();
     let too_long = async {
         let _ = closed.wait_for(|closing| *closing).await;
         tokio::time::sleep(DRAIN).await;

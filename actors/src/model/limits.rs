@@ -30,7 +30,7 @@ pub struct Limits {
     pub publishing_events: usize,
     /// Bytes of the events waiting for the journal, for the same reason.
     pub publishing_bytes: usize,
-    /// Browsers and raw streams connected at once.
+    /// Browsers and raw streams connected at once; and, counted apart, MCP sessions.
     pub sessions: usize,
     /// Streams of one browser: it opens at most six connections to a host and needs one for its clicks.
     pub sessions_per_browser: usize,

@@ -10,6 +10,7 @@ use std::{
 pub(crate) mod browser;
 pub(crate) mod daemon;
 pub(crate) mod http;
+pub(crate) mod mcp;
 pub(crate) mod process;
 pub(crate) mod sse;
 

@@ -59,6 +59,13 @@ impl Process {
         let _ = stdin.write_all(input).await;
     }
 
+    /// Gives the program one line of its input, and keeps the input open.
+    pub(crate) async fn tell(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("not fed yet");
+        stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it reads its input");
+        stdin.flush().await.expect("it reads its input");
+    }
+
     /// The next line of its output.
     pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();

@@ -33,6 +33,8 @@ pub(super) struct Wanted {
     pattern: Option<String>,
     agent_id: Option<String>,
     limit: Option<usize>,
+    /// So many from the end, instead of from `after` on.
+    newest: Option<usize>,
 }
 
 impl Wanted {
@@ -56,10 +58,10 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .map(respond);
     let get = warp::path!("events")
         .and(warp::get())
-        .and(guard(context, Scope::Operator))
+        .and(guard(context, Scope::Agent))
         .and(warp::query::<Wanted>())
         .and(with)
-        .then(async |_: Caller, wanted: Wanted, context: Context| list(&context, &wanted).await)
+        .then(async |caller: Caller, wanted: Wanted, context: Context| list(&context, &caller, &wanted).await)
         .map(respond);
     post.or(get).unify().and_then(std::future::ready).boxed()
 }
@@ -110,10 +112,16 @@ fn with_counts(problem: Problem, receipt: Receipt, errors: &[(usize, Invalid)]) 
         .with("errors", listed.into())
 }
 
-async fn list(context: &Context, wanted: &Wanted) -> Result<Response, Problem> {
-    let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+async fn list(context: &Context, caller: &Caller, wanted: &Wanted) -> Result<Response, Problem> {
+    caller.may_see(wanted.agent_id.as_deref())?;
     let after = wanted.after.unwrap_or(0);
-    let records = context.handle.events(after, limit, &wanted.filter()?).await?;
+    let records = match wanted.newest {
+        Some(newest) => context.handle.latest_events(newest.min(MAX_LIMIT), &wanted.filter()?).await?,
+        None => {
+            let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+            context.handle.events(after, limit, &wanted.filter()?).await?
+        }
+    };
     let last = records.last().map_or(after, |record| record.seq);
     let mut body = b"{\"events\":[".to_vec();
     for (index, record) in records.iter().enumerate() {

@@ -7,6 +7,7 @@ mod events;
 mod faults;
 mod health;
 mod login;
+mod mcp;
 mod questions;
 mod respond;
 mod state;
@@ -22,15 +23,14 @@ use warp::{
     reply::Response,
 };
 
-use crate::{context::Context, problem::Problem};
+use crate::{api::Door, context::Context, problem::Problem};
 
 /// What a page of ours may do: run our one script, which evaluates expressions, and talk to us.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Every route of the daemon.
-pub(crate) fn all(context: &Context) -> BoxedFilter<(Response,)> {
-    let api = warp::path!("api" / "v1" / ..).and(api(context));
+pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
     let routes = dashboard::routes(context)
         .or(respond::routes(context))
         .unify()
@@ -38,9 +38,16 @@ pub(crate) fn all(context: &Context) -> BoxedFilter<(Response,)> {
         .unify()
         .or(health::routes(context))
         .unify()
-        .or(api)
+        .or(mcp::routes(context, mcp))
+        .unify()
+        .or(api(context))
         .unify();
     routes.recover(explain).unify().map(with_headers).boxed()
+}
+
+/// The JSON API alone.
+pub(crate) fn json_api(context: &Context) -> BoxedFilter<(Response,)> {
+    api(context).recover(explain).unify().boxed()
 }
 
 fn api(context: &Context) -> BoxedFilter<(Response,)> {
@@ -57,7 +64,7 @@ fn api(context: &Context) -> BoxedFilter<(Response,)> {
         .unify();
     #[cfg(feature = "fault-injection")]
     let routes = routes.or(faults::routes(context)).unify();
-    routes.boxed()
+    warp::path!("api" / "v1" / ..).and(routes).boxed()
 }
 
 /// A handler's result as a response.

@@ -56,10 +56,10 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .map(respond);
     let list = warp::path!("questions")
         .and(warp::get())
-        .and(guard(context, Scope::Operator))
+        .and(guard(context, Scope::Agent))
         .and(warp::query::<Listing>())
         .and(with.clone())
-        .then(async |_: Caller, listing: Listing, context: Context| list(&context, &listing).await)
+        .then(async |caller: Caller, listing: Listing, context: Context| list(&context, &caller, &listing).await)
         .map(respond);
     let one = warp::path!("questions" / Segment)
         .and(warp::get())
@@ -111,7 +111,8 @@ async fn ask(context: &Context, body: &[u8]) -> Result<Response, Problem> {
     Ok(super::json(status, &asked.record))
 }
 
-async fn list(context: &Context, listing: &Listing) -> Result<Response, Problem> {
+async fn list(context: &Context, caller: &Caller, listing: &Listing) -> Result<Response, Problem> {
+    caller.may_see(listing.agent_id.as_deref())?;
     let status = match listing.status.as_deref() {
         None | Some("" | "all") => None,
         Some(word) => Some(Status::deserialize(Value::from(word)).map_err(|_| {

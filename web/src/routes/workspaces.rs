@@ -25,6 +25,11 @@ struct Registering {
 }
 
 #[derive(Debug, Deserialize)]
+struct Registered {
+    agent_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
 struct Listing {
     #[serde(default)]
     prefix: String,
@@ -58,10 +63,13 @@ fn registrations(context: &Context) -> BoxedFilter<(Response,)> {
         .map(respond);
     let list = warp::path!("workspaces")
         .and(warp::get())
-        .and(guard(context, Scope::Operator))
+        .and(guard(context, Scope::Agent))
+        .and(warp::query::<Registered>())
         .and(with)
-        .then(async |_: Caller, context: Context| {
-            let workspaces = context.handle.registrations().await?;
+        .then(async |caller: Caller, Registered { agent_id }: Registered, context: Context| {
+            caller.may_see(agent_id.as_deref())?;
+            let mut workspaces = context.handle.registrations().await?;
+            workspaces.retain(|registration| agent_id.as_ref().is_none_or(|id| *id == registration.agent_id));
             Ok::<_, Problem>(super::json(StatusCode::OK, &json!({"workspaces": workspaces})))
         })
         .map(respond);

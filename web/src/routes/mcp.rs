@@ -1,0 +1,54 @@
+//! `/mcp`: behind our guard, served by the door that is mounted there.
+
+use std::sync::Arc;
+
+use sync_wrapper::SyncStream;
+use warp::{
+    Filter, Reply,
+    filters::BoxedFilter,
+    http::{HeaderMap, Method, Request},
+    reply::Response,
+};
+
+use super::respond;
+use crate::{
+    api::Door,
+    context::Context,
+    guard::{Caller, Scope, guard},
+    problem::Problem,
+    request::body,
+};
+
+pub(super) fn routes(context: &Context, door: Door) -> BoxedFilter<(Response,)> {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::path!("mcp")
+        .and(guard(context, Scope::Agent))
+        .and(warp::method())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(body(context))
+        .then(move |_: Caller, method: Method, query: String, headers: HeaderMap, body: Vec<u8>| {
+            let door = Arc::clone(&door);
+            async move { pass(&door, method, &query, headers, body).await }
+        })
+        .map(respond)
+        .and_then(std::future::ready)
+        .boxed()
+}
+
+async fn pass(
+    door: &Door,
+    method: Method,
+    query: &str,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Response, Problem> {
+    let request = Request::builder().method(method).uri(format!("/mcp?{query}"));
+    let mut request = request.body(body).map_err(|error| Problem::bad_request(format_args!("{error}")))?;
+    *request.headers_mut() = headers;
+    let (parts, body) = door(request).await.into_parts();
+    let mut response = warp::reply::stream(SyncStream::new(body)).into_response();
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = parts.headers;
+    Ok(response)
+}
