@@ -1,6 +1,7 @@
 //! The web front of Remora.
 //!
 //! - [`html`]: everything that people see, and [`frame`]: how it travels.
+//! - `doors`: events in other people's formats.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
 //!
@@ -9,6 +10,7 @@
 
 mod assets;
 mod context;
+mod doors;
 mod frame;
 mod guard;
 pub mod html;

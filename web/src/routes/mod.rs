@@ -1,16 +1,19 @@
 //! The routes. None of them holds state: each asks an actor, or sends it a command.
 
 mod agents;
+mod cloud_events;
 mod dashboard;
 mod events;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod health;
 mod login;
+mod openapi;
 mod questions;
 mod respond;
 mod state;
 mod streams;
+mod traces;
 mod workspaces;
 
 use std::convert::Infallible;
@@ -38,6 +41,10 @@ pub(crate) fn all(context: &Context) -> BoxedFilter<(Response,)> {
         .unify()
         .or(health::routes(context))
         .unify()
+        .or(openapi::routes(context))
+        .unify()
+        .or(traces::routes(context))
+        .unify()
         .or(api)
         .unify();
     routes.recover(explain).unify().map(with_headers).boxed()
@@ -46,6 +53,8 @@ pub(crate) fn all(context: &Context) -> BoxedFilter<(Response,)> {
 fn api(context: &Context) -> BoxedFilter<(Response,)> {
     let routes = events::routes(context)
         .or(streams::raw(context))
+        .unify()
+        .or(cloud_events::routes(context))
         .unify()
         .or(questions::routes(context))
         .unify()

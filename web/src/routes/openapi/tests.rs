@@ -1,0 +1,83 @@
+//! The document says what the routes do.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use super::*;
+
+/// What only browsers ask for: pages and their parts.
+const FOR_BROWSERS: [&str; 6] =
+    ["get /events", "get /agents/{}", "post /agents/{}/messages", "get /static/{}", "get /login", "post /login"];
+
+/// `get /api/v1/events`, with the parameters' names left out.
+fn documented() -> BTreeSet<String> {
+    let paths = DOCUMENT["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let path: Vec<_> = path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
+        let path = path.join("/");
+        let methods = item.as_object().expect("a path item").keys();
+        methods.map(move |method| format!("{method} {path}")).collect::<Vec<_>>()
+    });
+    operations.collect()
+}
+
+/// Every route as it stands in the sources: `warp::path!(…)`, then its method. Warp's filters cannot be asked.
+fn routed() -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
+    let files = [fs::read_dir(&folder), fs::read_dir(folder.join("openapi"))];
+    let files = files.into_iter().flat_map(|files| files.expect("sources")).map(|file| file.expect("a file").path());
+    let sources = files.filter(|file| file.is_file() && !file.ends_with("tests.rs") && !file.ends_with("faults.rs"));
+    sources.flat_map(|file| routes_of(&file)).collect()
+}
+
+fn routes_of(file: &Path) -> Vec<String> {
+    let source = fs::read_to_string(file).expect("text");
+    let is_under_api = ["events", "streams", "questions", "agents", "workspaces", "state", "cloud_events"]
+        .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
+    let routes = source.split("warp::path!(").skip(1).filter(|rest| !rest.starts_with("\"api\" / \"v1\" / ..)"));
+    let route = |rest: &str| {
+        let (path, after) = rest.split_once(')')?;
+        let method = after.trim_start().strip_prefix(".and(warp::")?.split_once('(')?.0;
+        let path: Vec<_> = path.split('/').map(str::trim).map(|p| p.strip_prefix('"').unwrap_or("{}\"")).collect();
+        let path = path.join("/").replace('"', "");
+        Some(format!("{method} {}/{path}", if is_under_api { "/api/v1" } else { "" }))
+    };
+    routes.map(|rest| route(rest).unwrap_or_else(|| panic!("a route of another form in {}: {rest}", file.display()))).collect()
+}
+
+#[test]
+fn every_route_is_documented_and_nothing_else() {
+    let mut routed = routed();
+    assert!(routed.len() > 20, "the sources were not understood: {routed:?}");
+    for page in FOR_BROWSERS {
+        assert!(routed.remove(page), "{page} is no route any more");
+    }
+    assert_eq!(documented(), routed);
+}
+
+#[test]
+fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
+    assert_eq!(DOCUMENT["openapi"], "3.1.0");
+    let text = DOCUMENT.to_string();
+    let references = text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next());
+    for reference in references.collect::<BTreeSet<_>>() {
+        assert!(DOCUMENT.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn every_operation_says_what_it_does() {
+    for item in DOCUMENT["paths"].as_object().expect("paths").values() {
+        for (method, operation) in item.as_object().expect("a path item") {
+            assert!(operation["summary"].is_string(), "{method} {operation}");
+        }
+    }
+}
+
+#[test]
+fn the_page_shows_every_operation() {
+    let page = std::str::from_utf8(&PAGE).expect("text");
+    for path in DOCUMENT["paths"].as_object().expect("paths").keys() {
+        assert!(page.contains(&format!("<code>{path}</code>")), "{path}");
+    }
+    assert!(!page.contains("<script>") && !page.contains(" style="), "the page's policy allows neither");
+}
