@@ -60,7 +60,7 @@ use crate::{
         openapi_json,
         page,
     ),
-    components(schemas(replies::ProblemDocument)),
+    components(schemas(replies::ProblemDocument, super::questions::ListedStatus)),
     modifiers(&Bearer),
     tags(
         (name = "events", description = "What agents, tools and models do: taken in, read back, followed."),
