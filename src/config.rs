@@ -20,6 +20,7 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use remora_actors::model::Limits;
+use remora_web::MAX_HEARTBEAT_S;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -200,6 +201,9 @@ impl Settings {
                     return unusable(&name, "must be at least 1");
                 }
             }
+        }
+        if self.heartbeat_s > MAX_HEARTBEAT_S.into() {
+            return unusable("heartbeat_s", &format!("must be at most {MAX_HEARTBEAT_S}: pages take more for a loss"));
         }
         if self.limits.event_bytes > self.limits.body_bytes {
             return unusable(

@@ -1,7 +1,7 @@
 //! The daemon: the order in which its parts start and stop.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
@@ -89,7 +89,8 @@ pub struct Daemon {
 pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     log_to_stderr(&settings);
     let daemon = Daemon::start(settings).await?;
-    println!("listening on http://{}", daemon.address());
+    // Whoever started the daemon may have closed its standard output.
+    let _ = writeln!(io::stdout(), "listening on http://{}", daemon.address());
     daemon.serve(told_to_stop()).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     event_bus::{EventBusMessage, Publish},
@@ -15,8 +15,15 @@ use crate::{
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
     /// Too many events are on their way.
-    #[error("the daemon is busy: too many events wait for the journal; try again in a moment")]
-    Busy,
+    #[error(
+        "the daemon is busy: {what} wait for the journal, more are not allowed by `{limit}`; try again in a moment"
+    )]
+    Busy {
+        /// What waits.
+        what: &'static str,
+        /// The setting.
+        limit: &'static str,
+    },
     /// The journal does not take them.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -29,14 +36,25 @@ impl System {
     /// Publishes what came from outside, if there is room for it.
     pub(crate) async fn publish(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, PublishError> {
         let bytes = entries.iter().map(|entry| entry.json.len()).sum();
-        let room = [take_room(&self.event_room, entries.len()), take_room(&self.byte_room, bytes)];
-        match room {
-            [Some(events), Some(bytes)] => self.send(entries, false, vec![events, bytes]).await,
-            _ => {
-                self.metrics.publish_refused.inc();
-                Err(PublishError::Busy)
-            }
-        }
+        let room = [
+            self.take_room(&self.event_room, entries.len(), "too many events", "publishing_events")?,
+            self.take_room(&self.byte_room, bytes, "too many bytes", "publishing_bytes")?,
+        ];
+        self.send(entries, false, room.into()).await
+    }
+
+    fn take_room(
+        &self,
+        room: &Arc<Semaphore>,
+        size: usize,
+        what: &'static str,
+        limit: &'static str,
+    ) -> Result<OwnedSemaphorePermit, PublishError> {
+        let taken = u32::try_from(size).ok().and_then(|size| Arc::clone(room).try_acquire_many_owned(size).ok());
+        taken.ok_or_else(|| {
+            self.metrics.publish_refused.inc();
+            PublishError::Busy { what, limit }
+        })
     }
 
     /// Publishes what follows from a person's or a workspace's doing. It needs no room: there is at most one such
@@ -60,9 +78,4 @@ impl System {
         };
         Ok(self.call(Role::EventBus, message).await??)
     }
-}
-
-fn take_room(room: &Arc<tokio::sync::Semaphore>, size: usize) -> Option<OwnedSemaphorePermit> {
-    let size = u32::try_from(size).ok()?;
-    Arc::clone(room).try_acquire_many_owned(size).ok()
 }

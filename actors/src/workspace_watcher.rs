@@ -71,6 +71,7 @@ pub struct WorkspaceWatcherState {
     messages: BTreeMap<String, String>,
     failing_since: Option<Instant>,
     trouble: Option<String>,
+    has_worked: bool,
     pause: Duration,
     retry_due: bool,
     finishing: bool,
@@ -116,6 +117,7 @@ impl Actor for WorkspaceWatcher {
             messages: BTreeMap::new(),
             failing_since: None,
             trouble: None,
+            has_worked: false,
             pause: FIRST_PAUSE,
             retry_due: false,
             finishing: false,
@@ -291,7 +293,8 @@ impl WorkspaceWatcherState {
         let Err(error) = outcome else {
             self.pause = FIRST_PAUSE;
             self.failing_since = None;
-            if self.trouble.take().is_some() {
+            // Also the first time: an earlier run may have told of trouble that is over.
+            if self.trouble.take().is_some() || !std::mem::replace(&mut self.has_worked, true) {
                 self.report_trouble(None);
             }
             return;
@@ -311,7 +314,6 @@ impl WorkspaceWatcherState {
 
     fn report_trouble(&self, detail: Option<String>) {
         let registration = &self.watched.registration;
-        tracing::info!(workspace_id = registration.workspace_id, trouble = ?detail, "workspace state changed");
         self.tell(InboxCoordinatorMessage::Trouble {
             agent_id: registration.agent_id.clone(),
             workspace_id: registration.workspace_id.clone(),

@@ -103,7 +103,7 @@ mod tests {
         let error = first_answer(refused(json!({"status": 409, "title": "already answered",
             "answered_by": {"who": "alice", "door": "browser"}, "responded_at": "2026-01-01T00:00:00Z"})));
         assert_eq!(error.to_string(), "too late: alice answered first (browser) at 2026-01-01T00:00:00Z");
-        let error = first_answer(refused(json!({"status": 409, "title": "expired"})));
-        assert_eq!(error.to_string(), "expired (409)");
+        let error = first_answer(refused(json!({"status": 409, "title": "Conflict", "detail": "expired"})));
+        assert_eq!(error.to_string(), "expired");
     }
 }

@@ -168,7 +168,7 @@ fn conclude(client: &Client, record: &QuestionRecord, json: bool) -> Result<Exit
     if json {
         out.json(&serde_json::json!(record).to_string())?;
     }
-    let why = record.closed_reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let why = record.closed_reason.as_deref();
     match (record.status, &record.answer) {
         (Status::Answered | Status::Delivered, Some(answer)) => {
             if !json {
@@ -178,11 +178,11 @@ fn conclude(client: &Client, record: &QuestionRecord, json: bool) -> Result<Exit
             Ok(ExitCode::SUCCESS)
         }
         (Status::Expired, _) => {
-            terminal::note(&format!("nobody answered in time{why}"));
+            terminal::note(why.unwrap_or("nobody answered in time"));
             Ok(ExitCode::from(EXPIRED))
         }
         (Status::Cancelled, _) => {
-            terminal::note(&format!("the question was cancelled{why}"));
+            terminal::note(why.unwrap_or("the question was cancelled"));
             Ok(ExitCode::from(CANCELLED))
         }
         (status, _) => Err(client.stranger(format!("the question is {} without an answer", status.as_str()))),

@@ -7,7 +7,7 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
-    Method, Response, Url,
+    Method, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
@@ -138,8 +138,11 @@ impl Client {
         let is_problem = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/problem+json"));
         let body = response.bytes().await.map_err(|source| self.unreachable(source))?;
         match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) if is_problem => {
+            Ok(mut problem) if is_problem => {
                 self.met.store(true, Ordering::Relaxed);
+                if status == StatusCode::UNAUTHORIZED {
+                    problem.detail.push_str("; name it by --token-file FILE or $REMORA_TOKEN");
+                }
                 Err(Error::Refused(Box::new(Problem { status: status.as_u16(), retry_after, ..problem })))
             }
             // A proxy in front of the daemon says so in its own words.

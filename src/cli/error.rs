@@ -115,11 +115,11 @@ pub(crate) struct Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (self.title.as_str(), self.detail.as_str()) {
+        match (self.detail.as_str(), self.title.as_str()) {
             ("", "") => write!(f, "the daemon answered with status {}", self.status),
-            (title, "") => write!(f, "{title} ({})", self.status),
-            ("", detail) => write!(f, "{detail} ({})", self.status),
-            (title, detail) => write!(f, "{title}: {detail} ({})", self.status),
+            ("", title) => write!(f, "{title} ({})", self.status),
+            // The title says of the kind what the detail says of the case.
+            (detail, _) => f.write_str(detail),
         }
     }
 }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_problem_says_what_it_knows() {
         for (json, text) in [
-            (r#"{"status":409,"title":"already answered","detail":"by alice"}"#, "already answered: by alice (409)"),
+            (r#"{"status":409,"title":"already answered","detail":"by alice"}"#, "by alice"),
             (r#"{"status":413,"title":"too large"}"#, "too large (413)"),
             (r#"{"status":500}"#, "the daemon answered with status 500"),
         ] {

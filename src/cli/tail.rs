@@ -4,6 +4,7 @@ use backon::BackoffBuilder;
 use clap::Args;
 use eventsource_stream::Eventsource;
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use remora_actors::model::Pattern;
 use reqwest::Method;
 use serde::Deserialize;
@@ -43,7 +44,7 @@ struct Position {
 #[serde(default)]
 #[derive(Default)]
 struct Shown {
-    timestamp: String,
+    timestamp: Timestamp,
     category: String,
     action: String,
     agent_id: Option<String>,
@@ -98,16 +99,17 @@ fn print(out: &Output, data: &str, seq: u64, json: bool) -> Result<(), Error> {
         "completed" | "resumed" => terminal::GOOD,
         _ => terminal::STRONG,
     };
-    let seq = out.paint(terminal::FAINT, &format!("{seq:>6}  {:<24}", escape(&event.timestamp)));
-    let kind = out.paint(style, &format!("{:<20}", escape(&format!("{}:{}", event.category, event.action))));
-    let agent = escape(event.agent_id.as_deref().unwrap_or("-")).into_owned();
-    out.line(format!("{seq}  {kind}  {agent:<16}  {}", summary(&event.payload)).trim_end())
+    let seq = out.paint(terminal::FAINT, &format!("{seq:>6}  {:.3}", event.timestamp));
+    let kind = out.paint(style, &format!("{:<24}", escape(&format!("{}:{}", event.category, event.action))));
+    let agent = event.agent_id.as_deref().unwrap_or("-");
+    let payload = summary(&event.payload, agent);
+    out.line(format!("{seq}  {kind}  {:<16}  {payload}", escape(agent)).trim_end())
 }
 
-/// The payload on one line: `name=Linter tries=3`.
-fn summary(payload: &Map<String, Value>) -> String {
+/// The payload on one line, `name=Linter tries=3`, without what says nothing or only the agent's id again.
+fn summary(payload: &Map<String, Value>, agent: &str) -> String {
     let mut text = String::new();
-    for (key, value) in payload.iter().filter(|(_, value)| !value.is_null()) {
+    for (key, value) in payload.iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some(agent)) {
         let value = match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -129,10 +131,13 @@ mod tests {
 
     #[test]
     fn a_payload_becomes_one_short_harmless_line() {
-        let of = |payload: Value| summary(payload.as_object().expect("valid"));
-        assert_eq!(of(json!({"name": "Lin\u{1b}[0mter", "none": null, "n": [1, 2]})), "name=Lin\\u001b[0mter n=[1,2]");
+        let of = |payload: Value| summary(payload.as_object().expect("valid"), "a1");
+        assert_eq!(
+            of(json!({"name": "Lin\u{1b}[0mter", "none": null, "agent_id": "a1", "n": [1, 2]})),
+            "name=Lin\\u001b[0mter n=[1,2]"
+        );
         assert_eq!(of(json!({})), "");
         let many: Map<String, Value> = (0..100).map(|n| (format!("k{n}"), "v".repeat(500).into())).collect();
-        assert_eq!(summary(&many).chars().count(), PAYLOAD_CHARS);
+        assert_eq!(summary(&many, "a1").chars().count(), PAYLOAD_CHARS);
     }
 }

@@ -27,7 +27,7 @@ async fn answered_to_its_end(daemon: &Daemon, mut example: Process) -> String {
     .await;
     assert!(asked >= 2, "an option and a text");
     let state = daemon.api.state_with("its result is shown", |state| state["results"][0].is_object()).await;
-    assert!(text(&state["results"][0], "result").contains("go on"), "{state}");
+    assert!(text(&state["results"][0], "content").contains("go on"), "{state}");
     assert_eq!(state["progress"]["completed"], 1);
     example.wait().await.expect(0).stdout
 }

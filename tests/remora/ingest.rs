@@ -261,7 +261,7 @@ async fn a_full_daemon_says_so_and_loses_nothing() {
     assert!(!busy.is_empty(), "two hundred at once, and room for one: some must wait");
     for reply in busy {
         assert!(reply.header("retry-after").parse::<u64>().is_ok(), "{:?}", reply.headers);
-        reply.problem(503, &["publishing_events"]);
+        reply.problem(503, &["busy", "try again"]);
     }
     assert_eq!(daemon.api.journal("*").await.len(), taken.len());
     daemon.api.emit(&event("tool", "called", "a", &json!({}))).await;

@@ -7,6 +7,7 @@
 
 mod cli;
 mod closing;
+mod connection;
 mod crash;
 mod demo;
 mod embedded;

@@ -15,53 +15,29 @@ fn asking_agent(daemon: &Daemon, agent_id: &str, question: &str, options: &[&str
     Process::python(&fixture("http_agent.py"), &args)
 }
 
-fn card(msg_id: &str) -> String {
-    format!(".blocked-agent[data-msg-id=\"{msg_id}\"]")
-}
-
-/// Fills a card's answer in as a person does: types, or chooses what is offered.
-async fn fill(browser: &Browser, msg_id: &str, answer: &str) {
-    let field = format!("{} [name=answer]", card(msg_id));
-    browser.find(&field).await;
-    let kind = browser.eval("return document.querySelector(arguments[0]).type", &[field.as_str().into()]).await;
-    match kind.as_str() {
-        Some("radio" | "checkbox") => browser.click(&format!("{field}[value=\"{answer}\"]")).await,
-        Some("select-one") => browser.click(&format!("{field} option[value=\"{answer}\"]")).await,
-        _ => browser.type_into(&field, answer).await,
-    }
-}
-
-async fn submit(browser: &Browser, msg_id: &str) {
-    browser.click(&format!("{} form [type=submit]", card(msg_id))).await;
-}
-
-async fn clean(browser: &Browser) {
-    assert_eq!(browser.complaints().await, Vec::<String>::new());
-}
-
 #[tokio::test]
 async fn a_person_answers_in_the_browser_and_the_process_goes_on() {
     let daemon = Daemon::start().await;
     let browser = Browser::of(&daemon).await;
     let mut asker = asking_agent(&daemon, "deployer", "Which branch?", &[]);
     let msg_id = asker.line_with("asked").await.split_once(' ').unwrap().1.to_owned();
-    browser.text_has(&card(&msg_id), "Which branch?").await;
-    browser.text_has(&card(&msg_id), "deployer").await;
+    browser.text_has(&Browser::card(&msg_id), "Which branch?").await;
+    browser.text_has(&Browser::card(&msg_id), "deployer").await;
     browser.title_is("the title counts one question", |title| title.contains('1') && title.contains("Remora")).await;
     browser.text_has("#agent-status", "deployer").await;
 
-    fill(&browser, &msg_id, "main, please").await;
-    submit(&browser, &msg_id).await;
+    browser.fill(&msg_id, "main, please").await;
+    browser.submit(&msg_id).await;
     assert_eq!(asker.line_with("answered").await, "answered: \"main, please\"");
     asker.wait().await.expect(0);
 
-    browser.count_is(&format!("{} form", card(&msg_id)), 0).await;
+    browser.count_is(&format!("{} form", Browser::card(&msg_id)), 0).await;
     browser.text_has("#results", "went on with main, please").await;
     browser.text_has("#progress-text", "1").await;
     browser.title_is("the title counts no question", |title| title.trim() == "Remora Dashboard").await;
     let record = daemon.api.question(&msg_id).await;
     assert_eq!((&record["answered_by"]["door"], &record["status"]), (&json!("browser"), &json!("delivered")));
-    clean(&browser).await;
+    browser.has_no_complaint().await;
 }
 
 #[tokio::test]
@@ -70,10 +46,10 @@ async fn a_person_chooses_an_option() {
     let browser = Browser::of(&daemon).await;
     let mut asker = asking_agent(&daemon, "deployer", "Deploy?", &["yes", "no", "only to staging"]);
     let msg_id = asker.line_with("asked").await.split_once(' ').unwrap().1.to_owned();
-    fill(&browser, &msg_id, "only to staging").await;
-    submit(&browser, &msg_id).await;
+    browser.fill(&msg_id, "only to staging").await;
+    browser.submit(&msg_id).await;
     assert_eq!(asker.line_with("answered").await, "answered: \"only to staging\"");
-    clean(&browser).await;
+    browser.has_no_complaint().await;
 }
 
 #[tokio::test]
@@ -82,11 +58,11 @@ async fn a_person_chooses_several_options() {
     let browser = Browser::of(&daemon).await;
     let asked = json!({"agent_id": "a", "question": "Which?", "options": ["x", "y", "z"], "multiple": true});
     let msg_id = text(&daemon.api.ask(&asked).await, "msg_id");
-    browser.click(&format!("{} [name=answer][value=x]", card(&msg_id))).await;
-    browser.click(&format!("{} [name=answer][value=z]", card(&msg_id))).await;
-    submit(&browser, &msg_id).await;
+    browser.click(&format!("{} [name=answer][value=x]", Browser::card(&msg_id))).await;
+    browser.click(&format!("{} [name=answer][value=z]", Browser::card(&msg_id))).await;
+    browser.submit(&msg_id).await;
     assert_eq!(daemon.api.question_is(&msg_id, "answered").await["answer"], json!(["x", "z"]));
-    clean(&browser).await;
+    browser.has_no_complaint().await;
 }
 
 #[tokio::test]
@@ -100,8 +76,8 @@ async fn what_a_person_types_survives_fifty_events() {
     let choice = json!({"agent_id": "other", "question": "Choose?", "options": ["left", "right"]});
     let choice = text(&daemon.api.ask(&choice).await, "msg_id");
     let typed = daemon.api.ask_text("a", "Describe it?").await;
-    fill(&browser, &choice, "right").await;
-    fill(&browser, &typed, "hello brave world").await;
+    browser.fill(&choice, "right").await;
+    browser.fill(&typed, "hello brave world").await;
     let look = "
         const field = document.querySelector(arguments[0]);
         let list = document.querySelector('#events-list');
@@ -112,7 +88,7 @@ async fn what_a_person_types_survives_fifty_events() {
         field.setSelectionRange(6, 11); field.isTheSame = true;
         list.scrollTop = 300; window.scrollTo(0, 40); return true;"
     );
-    let field = format!("{} [name=answer]", card(&typed));
+    let field = format!("{} [name=answer]", Browser::card(&typed));
     browser.eval(&begin, &[field.as_str().into()]).await;
     let now = format!(
         "const {{field, list}} = (() => {{ {look} }}).apply(null, arguments);
@@ -120,7 +96,7 @@ async fn what_a_person_types_survives_fifty_events() {
             from: field.selectionStart, to: field.selectionEnd, list: list.scrollTop > 0,
             right: document.querySelector(arguments[1]).checked ?? document.querySelector(arguments[1]).selected}}"
     );
-    let right = format!("{} [value=right]", card(&choice));
+    let right = format!("{} [value=right]", Browser::card(&choice));
     let args: [Value; 2] = [field.as_str().into(), right.as_str().into()];
     let expected = json!({"value": "hello brave world", "same": true, "focus": true, "from": 6, "to": 11,
         "list": true, "right": true});
@@ -144,9 +120,9 @@ async fn what_a_person_types_survives_fifty_events() {
 
     // And it is still a form that works.
     browser.find(&field).await.send_keys("bold").await.unwrap();
-    submit(&browser, &typed).await;
+    browser.submit(&typed).await;
     assert_eq!(daemon.api.question_is(&typed, "answered").await["answer"], "hello bold world");
-    clean(&browser).await;
+    browser.has_no_complaint().await;
 }
 
 #[tokio::test]
@@ -156,13 +132,13 @@ async fn two_browsers_see_the_same() {
     daemon.api.start_agent("a").await;
     let msg_id = daemon.api.ask_text("a", "Sure?").await;
     for browser in [&first, &second] {
-        browser.text_has(&card(&msg_id), "Sure?").await;
+        browser.text_has(&Browser::card(&msg_id), "Sure?").await;
     }
-    fill(&second, &msg_id, "I was about to say").await;
-    fill(&first, &msg_id, "yes").await;
-    submit(&first, &msg_id).await;
+    second.fill(&msg_id, "I was about to say").await;
+    first.fill(&msg_id, "yes").await;
+    first.submit(&msg_id).await;
     for browser in [&first, &second] {
-        browser.count_is(&format!("{} form", card(&msg_id)), 0).await;
+        browser.count_is(&format!("{} form", Browser::card(&msg_id)), 0).await;
         browser.title_is("the title counts no question", |title| title.trim() == "Remora Dashboard").await;
     }
     daemon.api.emit(&event("tool", "called", "a", &json!({"name": "the-last-one"}))).await;
@@ -174,60 +150,8 @@ async fn two_browsers_see_the_same() {
             panel.querySelectorAll('time').forEach(time => time.remove()); return panel.textContent";
         assert_eq!(first.eval(texts, &[panel.into()]).await, second.eval(texts, &[panel.into()]).await, "{panel}");
     }
-    clean(&first).await;
-    clean(&second).await;
-}
-
-#[tokio::test]
-async fn a_lost_connection_is_said_and_mended_without_a_reload() {
-    let mut daemon = Daemon::start().await;
-    let browser = Browser::of(&daemon).await;
-    let msg_id = daemon.api.ask_text("a", "Sure?").await;
-    fill(&browser, &msg_id, "half a tho").await;
-    browser.eval("window.neverReloaded = true", &[]).await;
-
-    daemon.kill().await;
-    browser.text_is("#connection-status", "Disconnected, retrying").await;
-    daemon.start_again().await;
-    browser.connected().await;
-    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "after-the-restart"}))).await;
-    browser.text_has("#events-list", "after-the-restart").await;
-    assert_eq!(browser.eval("return window.neverReloaded === true", &[]).await, true);
-    let value = "return document.querySelector(arguments[0]).value";
-    let field = format!("{} [name=answer]", card(&msg_id));
-    assert_eq!(browser.eval(value, &[field.as_str().into()]).await, "half a tho");
-
-    // The way it ends on request is told in the same words.
-    assert!(daemon.terminate().await.success());
-    browser.text_is("#connection-status", "Disconnected, retrying").await;
-    daemon.start_again().await;
-    browser.connected().await;
-    browser.type_into(&field, "ught").await;
-    submit(&browser, &msg_id).await;
-    assert_eq!(daemon.api.question_is(&msg_id, "answered").await["answer"], "half a thought");
-    assert_eq!(browser.eval("return window.neverReloaded === true", &[]).await, true);
-    assert_eq!(browser.count(&card(&msg_id)).await, browser.count(&format!("#blocked-agents {}", card(&msg_id))).await);
-}
-
-#[tokio::test]
-async fn nothing_is_shown_twice_after_a_reconnect() {
-    let mut daemon = Daemon::start().await;
-    let browser = Browser::of(&daemon).await;
-    let events: Vec<_> = (0..20).map(|n| event("tool", "called", "a", &json!({"name": format!("t{n}")}))).collect();
-    daemon.api.emit(&json!(events)).await;
-    browser.count_is("#events-list > *", 20).await;
-    for more in 1..=3 {
-        daemon.kill().await;
-        browser.text_is("#connection-status", "Disconnected, retrying").await;
-        daemon.start_again().await;
-        browser.connected().await;
-        daemon.api.emit(&event("tool", "called", "a", &json!({"name": format!("more-{more}")}))).await;
-        browser.text_has("#events-list", &format!("more-{more}")).await;
-        browser.count_is("#events-list > *", 20 + more).await;
-    }
-    let ids = "const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
-        return ids.filter((id, at) => ids.indexOf(id) !== at)";
-    assert_eq!(browser.eval(ids, &[]).await, json!([]));
+    first.has_no_complaint().await;
+    second.has_no_complaint().await;
 }
 
 #[tokio::test]
@@ -245,7 +169,7 @@ async fn the_log_keeps_the_latest_two_hundred() {
     browser.connected().await;
     browser.count_is("#events-list > *", 200).await;
     browser.text_has("#events-list", "t499").await;
-    clean(&browser).await;
+    browser.has_no_complaint().await;
 }
 
 #[tokio::test]
@@ -254,34 +178,20 @@ async fn the_page_tells_what_became_of_an_answer() {
     let browser = Browser::of(&daemon).await;
     daemon.api.start_agent("a").await;
     let msg_id = daemon.api.ask_text("a", "Sure?").await;
-    fill(&browser, &msg_id, "certainly").await;
-    submit(&browser, &msg_id).await;
+    browser.fill(&msg_id, "certainly").await;
+    browser.submit(&msg_id).await;
     let waits_for_pickup = "return document.querySelector('#blocked-agents').textContent.includes('not picked up yet')";
     browser.until("the page says so", waits_for_pickup, &[]).await;
     daemon.api.get(&format!("/api/v1/questions/{msg_id}?wait=30")).await.expect(200);
     browser.until("the page no longer says so", &waits_for_pickup.replace("return ", "return !"), &[]).await;
 
     let msg_id = daemon.api.ask_text("a", "Really?").await;
-    browser.text_has(&card(&msg_id), "Really?").await;
+    browser.text_has(&Browser::card(&msg_id), "Really?").await;
     daemon.api.emit(&event("agent", "failed", "a", &json!({"error": "out of memory"}))).await;
-    browser.count_is(&format!("{} form", card(&msg_id)), 0).await;
+    browser.count_is(&format!("{} form", Browser::card(&msg_id)), 0).await;
     let reason = "return document.body.textContent.includes('the agent has failed')";
     browser.until("the page says why", reason, &[]).await;
-    clean(&browser).await;
-}
-
-#[tokio::test]
-async fn seven_tabs_all_load_and_answer() {
-    let daemon = Daemon::start().await;
-    let browser = Browser::of(&daemon).await;
-    for _ in 1..7 {
-        browser.goto_in_new_tab(&daemon.url("/")).await;
-    }
-    let msg_id = daemon.api.ask_text("a", "Still there?").await;
-    browser.text_has(&card(&msg_id), "Still there?").await;
-    fill(&browser, &msg_id, "yes").await;
-    submit(&browser, &msg_id).await;
-    assert_eq!(daemon.api.question_is(&msg_id, "answered").await["answer"], "yes");
+    browser.has_no_complaint().await;
 }
 
 #[tokio::test]
@@ -294,6 +204,6 @@ async fn an_agent_has_a_page_of_its_own() {
     let browser = Browser::open(&daemon.url("/agents/a%2Fb%20c")).await;
     browser.text_has("body", "its-own-tool").await;
     assert!(!browser.text("body").await.contains("anothers-tool"));
-    clean(&browser).await;
+    browser.has_no_complaint().await;
     daemon.api.get("/agents/nobody").await.expect(404);
 }

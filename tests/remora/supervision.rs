@@ -140,5 +140,5 @@ async fn a_session() {
 #[tokio::test]
 async fn an_unknown_actor_is_named() {
     let daemon = Daemon::start().await;
-    daemon.api.post("/api/v1/faults/nobody", &json!({})).await.problem(404, &["nobody"]);
+    daemon.api.post("/api/v1/faults/nobody", &json!({})).await.problem(404, &["actor"]);
 }

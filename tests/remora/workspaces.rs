@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Daemon, Process, fixture,
+    Browser, Daemon, Process, fixture,
     http::{event, text},
     wait_until,
 };
@@ -100,10 +100,14 @@ async fn an_answer_waits_for_a_locked_file() {
 
     let mut holder = agent(&file, &["hold"]);
     holder.line_with("locked").await;
-    daemon.api.answer("m1", &json!("yes")).await.expect(200);
-    let record = daemon.api.question("m1").await;
-    assert_eq!((&record["status"], &record["written_at"]), (&json!("answered"), &Value::Null));
+    let browser = Browser::of(&daemon).await;
+    browser.text_has(&Browser::card("m1"), "locked").await;
+    browser.fill("m1", "yes").await;
+    browser.submit("m1").await;
+    let record = daemon.api.question_is("m1", "answered").await;
+    assert_eq!(record["written_at"], Value::Null);
     assert!(trouble(&daemon, "a").await.contains("locked"));
+    browser.text_has("#blocked-agents", "not written into the workspace yet").await;
     // The answer was acknowledged: a crash must not lose it either.
     daemon.crash().await;
     assert_eq!(daemon.api.question("m1").await["written_at"], Value::Null);
@@ -119,6 +123,9 @@ async fn an_answer_waits_for_a_locked_file() {
     let found = agent(&file, &["get", "inbox:response:m1"]).wait().await.expect(0);
     assert!(found.stdout.contains("\"yes\""), "{found:?}");
     assert_eq!(daemon.api.journal("agent:resumed").await.len(), 1);
+    browser.connected().await;
+    let locked = "return !document.querySelector('main').textContent.includes('locked by')";
+    browser.until("the page no longer speaks of a lock", locked, &[]).await;
 }
 
 #[tokio::test]

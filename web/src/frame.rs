@@ -52,6 +52,19 @@ impl Frame {
     }
 }
 
+/// Seconds without a frame after which a page gives its stream up and opens another: two heartbeats lost.
+pub(crate) const SILENCE_S: u32 = 2 * MAX_HEARTBEAT_S;
+
+/// Longest time between two heartbeats, in seconds, that pages put up with.
+pub const MAX_HEARTBEAT_S: u32 = 20;
+
+/// Shows a page that its stream lives. Comments would keep proxies content, but no page hears of them.
+pub(crate) fn heartbeat() -> Bytes {
+    let mut frame = Frame::default();
+    frame.signals(&json!({}));
+    frame.0.into()
+}
+
 /// The last frame of a stream that is given up because its browser has too many: the page then waits until it is
 /// looked at again. End the body cleanly after it.
 pub(crate) fn parked() -> Bytes {

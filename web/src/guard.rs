@@ -44,7 +44,7 @@ pub(crate) fn guard(
 
 fn admit(context: &Context, method: &Method, headers: &HeaderMap, needed: Scope) -> Result<Caller, Problem> {
     let settings = &context.settings;
-    check_origin(method, headers)?;
+    check_origin(context, method, headers)?;
     let Some(_) = &settings.tokens else {
         if settings.loopback {
             check_host(headers)?;
@@ -115,7 +115,12 @@ fn check_host(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Against other pages' forms and scripts: what changes something must come from this page or from no page.
-pub(crate) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn check_origin(context: &Context, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    // Encryption is done by a proxy, if at all, and a proxy is worth nothing without tokens.
+    from_this_page(method, headers, context.settings.tokens.is_some())
+}
+
+fn from_this_page(method: &Method, headers: &HeaderMap, may_be_encrypted: bool) -> Result<(), Problem> {
     if method.is_safe() {
         return Ok(());
     }
@@ -123,7 +128,9 @@ pub(crate) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), P
     let foreign_site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
     let host = text(header::HOST.as_str()).unwrap_or_default();
     let foreign_origin = text("origin").is_some_and(|origin| {
-        origin.split_once("://").is_none_or(|(_, authority)| !authority.eq_ignore_ascii_case(host))
+        origin.split_once("://").is_none_or(|(scheme, authority)| {
+            !authority.eq_ignore_ascii_case(host) || !(scheme == "http" || may_be_encrypted && scheme == "https")
+        })
     });
     if foreign_site || foreign_origin {
         return Err(Problem::forbidden("another site's page may not do this"));
@@ -158,17 +165,18 @@ mod tests {
             headers(&[host, ("sec-fetch-site", "same-origin")]),
             headers(&[host, ("sec-fetch-site", "none")]),
         ] {
-            assert!(check_origin(&Method::POST, &good).is_ok(), "{good:?}");
+            assert!(from_this_page(&Method::POST, &good, false).is_ok(), "{good:?}");
         }
         for bad in [
             headers(&[host, ("origin", "http://evil.example")]),
             headers(&[host, ("origin", "http://localhost:9999")]),
+            headers(&[host, ("origin", "https://localhost:8000")]),
             headers(&[host, ("origin", "null")]),
             headers(&[host, ("sec-fetch-site", "cross-site")]),
             headers(&[host, ("sec-fetch-site", "same-site")]),
         ] {
-            assert!(check_origin(&Method::POST, &bad).is_err(), "{bad:?}");
-            assert!(check_origin(&Method::GET, &bad).is_ok(), "{bad:?}");
+            assert!(from_this_page(&Method::POST, &bad, false).is_err(), "{bad:?}");
+            assert!(from_this_page(&Method::GET, &bad, false).is_ok(), "{bad:?}");
         }
     }
 

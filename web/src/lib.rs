@@ -1,6 +1,6 @@
 //! The web front of Remora.
 //!
-//! - [`html`]: everything that people see, and [`frame`]: how it travels.
+//! - [`html`]: everything that people see, and `frame`: how it travels.
 //! - `doors`: events in other people's formats.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
@@ -20,4 +20,5 @@ mod routes;
 pub mod server;
 
 pub use context::{Settings, Tokens};
+pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;

@@ -136,7 +136,7 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Journal(error) => error.into(),
-            PublishError::Busy | PublishError::Unreachable(_) => Self::unavailable(error),
+            PublishError::Busy { .. } | PublishError::Unreachable(_) => Self::unavailable(error),
         }
     }
 }
@@ -179,7 +179,7 @@ impl From<AskError> for Problem {
 impl From<FindError> for Problem {
     fn from(error: FindError) -> Self {
         match &error {
-            FindError::Unknown => Self::not_found(error),
+            FindError::Unknown(_) => Self::not_found(error),
             FindError::Ambiguous(questions) => {
                 let questions = json!(questions);
                 Self::conflict(error).with("questions", questions)

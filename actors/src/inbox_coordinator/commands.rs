@@ -1,5 +1,7 @@
 //! What people and agents ask of the coordinator, and what watchers tell it.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -7,7 +9,7 @@ use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome};
 use crate::{
     model::{
         Answer, AnsweredBy, Category, Event, Invalid, Question, QuestionKey, QuestionRecord, Registration, Status,
-        actions,
+        actions, check_id,
     },
     ports::WorkspaceError,
     publish::PublishError,
@@ -65,12 +67,28 @@ pub struct Target {
     pub workspace_id: Option<String>,
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.msg_id {
+            Some(msg_id) => write!(f, "question `{msg_id}`")?,
+            None => f.write_str("open question")?,
+        }
+        if let Some(agent_id) = &self.agent_id {
+            write!(f, " of agent `{agent_id}`")?;
+        }
+        if let Some(workspace_id) = &self.workspace_id {
+            write!(f, " in workspace `{workspace_id}`")?;
+        }
+        Ok(())
+    }
+}
+
 /// Why no question, or not one, was found.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FindError {
     /// There is none.
-    #[error("there is no such question, or it was closed long ago")]
-    Unknown,
+    #[error("there is no {0}, or it was closed long ago")]
+    Unknown(Target),
     /// There are several.
     #[error("{} questions fit; name one by `msg_id` and `workspace_id`", .0.len())]
     Ambiguous(Vec<QuestionRecord>),
@@ -184,6 +202,8 @@ impl InboxCoordinatorState {
             InboxCoordinatorMessage::MessageTaken { agent_id, message_id } => {
                 self.note_on_message(&agent_id, actions::MESSAGE_DELIVERED, &message_id).await;
             }
+            InboxCoordinatorMessage::Trouble { workspace_id, detail, .. }
+                if self.inbox.trouble_of(&workspace_id) == detail.as_deref() => {}
             InboxCoordinatorMessage::Trouble { agent_id, workspace_id, detail, at } => {
                 let action = if detail.is_some() { actions::WORKSPACE_TROUBLE } else { actions::WORKSPACE_RECOVERED };
                 let payload = json!({"workspace_id": workspace_id, "detail": detail});
@@ -198,6 +218,7 @@ impl InboxCoordinatorState {
 
     async fn ask(&mut self, ask: Ask) -> Result<Asked, AskError> {
         let Ask { agent_id, msg_id, workspace_id, fields } = ask;
+        check_id(&agent_id, "agent_id", self.system.limits())?;
         let workspace_id = match workspace_id {
             Some(id) => id,
             None => self.workspace_of(&agent_id).await?,
@@ -244,7 +265,7 @@ impl InboxCoordinatorState {
             (None, None) => Vec::new(),
         };
         match found.as_slice() {
-            [] => Err(FindError::Unknown),
+            [] => Err(FindError::Unknown(target.clone())),
             [one] => Ok(one),
             many => Err(FindError::Ambiguous(many.iter().map(|record| (*record).clone()).collect())),
         }

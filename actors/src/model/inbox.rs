@@ -1,4 +1,4 @@
-//! All questions and messages between people and agents, folded from the journal.
+//! All questions and messages between people and agents, and what keeps them from arriving, folded from the journal.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -44,6 +44,8 @@ pub struct Inbox {
     /// Closed questions, the longest closed first.
     closed: VecDeque<QuestionKey>,
     messages: VecDeque<UserMessage>,
+    /// Workspaces that cannot be used, and why.
+    troubles: BTreeMap<String, String>,
     last_seq: Seq,
     keep_closed: usize,
 }
@@ -54,6 +56,7 @@ struct Stored {
     questions: Vec<QuestionRecord>,
     closed: VecDeque<QuestionKey>,
     messages: VecDeque<UserMessage>,
+    troubles: BTreeMap<String, String>,
     last_seq: Seq,
     keep_closed: usize,
 }
@@ -66,15 +69,15 @@ impl From<Stored> for Inbox {
             .filter(|(_, record)| record.status == Status::Open)
             .map(|(key, record)| (record.question.agent_id.clone(), key.clone()))
             .collect();
-        let Stored { closed, messages, last_seq, keep_closed, .. } = stored;
-        Self { questions, open, closed, messages, last_seq, keep_closed }
+        let Stored { closed, messages, troubles, last_seq, keep_closed, .. } = stored;
+        Self { questions, open, closed, messages, troubles, last_seq, keep_closed }
     }
 }
 
 impl From<Inbox> for Stored {
     fn from(inbox: Inbox) -> Self {
-        let Inbox { questions, closed, messages, last_seq, keep_closed, .. } = inbox;
-        Self { questions: questions.into_values().collect(), closed, messages, last_seq, keep_closed }
+        let Inbox { questions, closed, messages, troubles, last_seq, keep_closed, .. } = inbox;
+        Self { questions: questions.into_values().collect(), closed, messages, troubles, last_seq, keep_closed }
     }
 }
 
@@ -86,6 +89,7 @@ impl Inbox {
             open: BTreeSet::new(),
             closed: VecDeque::new(),
             messages: VecDeque::new(),
+            troubles: BTreeMap::new(),
             last_seq: 0,
             keep_closed: limits.closed_questions,
         }
@@ -113,8 +117,21 @@ impl Inbox {
             (Category::Agent, actions::MESSAGE_DELIVERED) => {
                 self.mark_message(event, |message, at| message.delivered_at = message.delivered_at.or(Some(at)))
             }
+            (Category::Agent, actions::WORKSPACE_TROUBLE | actions::WORKSPACE_RECOVERED) => self.note_trouble(event),
             _ => Vec::new(),
         }
+    }
+
+    fn note_trouble(&mut self, event: &Event) -> Vec<QuestionKey> {
+        let Some(workspace_id) = event.text("workspace_id") else { return Vec::new() };
+        match event.text("detail") {
+            Some(detail) => self.troubles.insert(workspace_id.to_owned(), detail.to_owned()),
+            None => self.troubles.remove(workspace_id),
+        };
+        while self.troubles.len() > self.keep_closed {
+            self.troubles.pop_first();
+        }
+        Vec::new()
     }
 
     fn ask(&mut self, event: &Event) -> Vec<QuestionKey> {
@@ -324,6 +341,11 @@ impl Inbox {
     /// The messages kept, oldest first.
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &UserMessage> {
         self.messages.iter()
+    }
+
+    /// What keeps a workspace from being used, if anything does.
+    pub fn trouble_of(&self, workspace_id: &str) -> Option<&str> {
+        self.troubles.get(workspace_id).map(String::as_str)
     }
 
     /// The last event folded.

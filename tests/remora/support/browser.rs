@@ -79,6 +79,12 @@ impl Browser {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url} does not load: {error}"));
     }
 
+    /// Goes to the tab that was opened first.
+    pub(crate) async fn to_first_tab(&self) {
+        let first = self.client.windows().await.expect("the tabs").into_iter().next().expect("a tab");
+        self.client.switch_to_window(first).await.expect("the first tab");
+    }
+
     /// Loads an address in a new tab and goes there.
     pub(crate) async fn goto_in_new_tab(&self, url: &str) {
         let window = self.client.new_window(true).await.expect("a new tab");
@@ -162,8 +168,35 @@ impl Browser {
         self.find(css).await.send_keys(text).await.unwrap_or_else(|error| panic!("cannot type into {css}: {error}"));
     }
 
+    /// Selects a question's card.
+    pub(crate) fn card(msg_id: &str) -> String {
+        format!(".blocked-agent[data-msg-id=\"{msg_id}\"]")
+    }
+
+    /// Fills a card's answer in as a person does: types, or chooses what is offered.
+    pub(crate) async fn fill(&self, msg_id: &str, answer: &str) {
+        let field = format!("{} [name=answer]", Self::card(msg_id));
+        self.find(&field).await;
+        let kind = self.eval("return document.querySelector(arguments[0]).type", &[field.as_str().into()]).await;
+        match kind.as_str() {
+            Some("radio" | "checkbox") => self.click(&format!("{field}[value=\"{answer}\"]")).await,
+            Some("select-one") => self.click(&format!("{field} option[value=\"{answer}\"]")).await,
+            _ => self.type_into(&field, answer).await,
+        }
+    }
+
+    /// Sends a card's form.
+    pub(crate) async fn submit(&self, msg_id: &str) {
+        self.click(&format!("{} form [type=submit]", Self::card(msg_id))).await;
+    }
+
+    /// Fails where a script or the page's policy complained.
+    pub(crate) async fn has_no_complaint(&self) {
+        assert_eq!(self.complaints().await, Vec::<String>::new());
+    }
+
     /// What scripts and the page's policy complained of since the last call.
-    pub(crate) async fn complaints(&self) -> Vec<String> {
+    async fn complaints(&self) -> Vec<String> {
         let request = self.http.post(format!("{}/se/log", self.session_url)).json(&json!({"type": "browser"}));
         let reply: Value = request.send().await.expect("the driver replies").json().await.expect("json");
         let entries = reply["value"].as_array().cloned().unwrap_or_default();

@@ -62,7 +62,7 @@ fn facts(agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
                 }
                 dt : "Started"; dd { : clock.time(agent.started_at); }
                 dt : "Last event";
-                dd { : clock.time(agent.last_event_at); : " · "; : clock.relative(agent.last_event_at); }
+                dd { : clock.time(agent.last_event_at); : " · "; : clock.ago(agent.last_event_at); }
                 dt : "Events"; dd : agent.events.to_string();
             } else {
                 dt : "State"; dd : "no longer followed: only its events are kept";

@@ -31,7 +31,7 @@ pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock
                 : asker(dashboard, question);
                 span(class = "reason") : words::reason(question.reason);
                 @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
-                span(class = "asked") { : "asked "; : clock.relative(question.created_at); }
+                span(class = "asked") { : "asked "; : clock.ago(question.created_at); }
             }
             p(id = &question_id(question), class = "question", data-ignore) : question.question.as_str();
             : context(question, place);

@@ -3,8 +3,9 @@
 use horrorshow::{Render, owned_html};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
-/// Keeps a relative time current in the browser; the function comes with the page's signals.
+/// Keep a relative time current in the browser; the functions come with the page's signals.
 const TICK: &str = "$_relative(el.dateTime, $_now)";
+const TICK_AGO: &str = "$_relative(el.dateTime, $_now, true)";
 
 /// The moment of rendering and the zone times are shown in.
 pub(super) struct Clock {
@@ -37,10 +38,16 @@ impl Clock {
         owned_html! { time(datetime = &iso) : &short; }
     }
 
-    /// `in 4 min`, `3 h ago`. The page's script goes on counting from there.
+    /// `in 4 min`, `3 h ago`. The browser goes on counting from there.
     pub(super) fn relative(&self, at: Timestamp) -> impl Render {
         let (iso, words) = (at.to_string(), relative(at.as_second() - self.now.as_second()));
-        owned_html! { time(class = "relative", datetime = &iso, data-text = TICK) : &words; }
+        owned_html! { time(datetime = &iso, data-text = TICK) : &words; }
+    }
+
+    /// The same for what has happened: never in the future, even where an agent's clock is ahead.
+    pub(super) fn ago(&self, at: Timestamp) -> impl Render {
+        let (iso, words) = (at.to_string(), relative((at.as_second() - self.now.as_second()).min(0)));
+        owned_html! { time(datetime = &iso, data-text = TICK_AGO) : &words; }
     }
 }
 
@@ -49,7 +56,8 @@ fn relative(seconds: i64) -> String {
     let distance = seconds.unsigned_abs();
     let rounded = |unit: u64| (distance + unit / 2) / unit;
     let words = match distance {
-        0..90 => format!("{distance} s"),
+        0..3 => return "now".to_owned(),
+        3..90 => format!("{distance} s"),
         90..5_400 => format!("{} min", rounded(60)),
         5_400..129_600 => format!("{} h", rounded(3_600)),
         _ => format!("{} d", rounded(86_400)),
@@ -63,7 +71,15 @@ mod tests {
 
     #[test]
     fn distances_are_rounded_to_what_matters() {
-        let words = [(0, "in 0 s"), (-89, "89 s ago"), (90, "in 2 min"), (-7_000, "2 h ago"), (200_000, "in 2 d")];
+        let words = [
+            (0, "now"),
+            (-2, "now"),
+            (3, "in 3 s"),
+            (-89, "89 s ago"),
+            (90, "in 2 min"),
+            (-7_000, "2 h ago"),
+            (200_000, "in 2 d"),
+        ];
         for (seconds, expected) in words {
             assert_eq!(relative(seconds), expected);
         }

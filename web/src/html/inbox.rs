@@ -71,7 +71,7 @@ fn sent_row(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock) -> im
     owned_html! {
         li(id = &id, class = "sent") {
             : card::asker(dashboard, &record.question);
-            @ if let Some(at) = at { : clock.relative(at); }
+            @ if let Some(at) = at { : clock.ago(at); }
             p(class = "line", data-ignore) : words::brief(&record.question.question, 160).as_ref();
             p(class = "state", data-ignore) : &note;
             @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
@@ -86,7 +86,7 @@ fn closed_row(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock) -> 
     owned_html! {
         li(id = &id, class = "closed") {
             : card::asker(dashboard, &record.question);
-            @ if let Some(at) = at { : clock.relative(at); }
+            @ if let Some(at) = at { : clock.ago(at); }
             p(class = "line", data-ignore) : words::brief(&record.question.question, 160).as_ref();
             p(class = "state", data-ignore) : &how;
         }

@@ -4,7 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use crate::frame::PARKED;
+use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
 pub(super) const SUBMIT: &str =
@@ -29,7 +29,7 @@ const OPEN: &str = "@get('/events', {retryInterval: 500, retryScaler: 1.5, retry
 
 /// The browser reports every request of the page here: only the stream's own say something about the connection.
 const WATCH: &str = "evt.detail.el === el && (evt.detail.type.startsWith('datastar-patch') \
-    ? ($_link = 'connected') \
+    ? ($_link = 'connected', $_seen = Date.now()) \
     : evt.detail.type === 'started' || ($_link = 'lost'))";
 
 /// A parked page that is looked at again resumes.
@@ -44,20 +44,24 @@ pub(super) fn signals(dashboard: &Dashboard) -> Value {
 pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     let waiting = signals(dashboard);
     format!(
-        "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), \
+        "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
         _relative: {RELATIVE}}})"
     )
 }
 
 /// The same words as the server's clock writes.
-const RELATIVE: &str = "(at, now) => ((s, words) => s < 0 ? words(-s) + ' ago' : 'in ' + words(s))\
-    (Math.round((Date.parse(at) - now) / 1000), (s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
+const RELATIVE: &str = "(at, now, past) => \
+    ((s, words) => Math.abs(s) < 3 ? 'now' : s < 0 ? words(-s) + ' ago' : 'in ' + words(s))\
+    (Math.min(past ? 0 : Infinity, Math.round((Date.parse(at) - now) / 1000)), (s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
     s < 129600 ? Math.round(s / 3600) + ' h' : Math.round(s / 86400) + ' d')";
 
-/// The element that owns the stream. Each second it opens another where none is open: a stream that ended cleanly is
-/// not retried by itself.
+/// The element that owns the stream. Each second it opens another where none is open or the open one is silent: a
+/// stream that ended cleanly, or whose network vanished, is not retried by itself.
 pub(super) fn stream() -> impl Render {
-    let heal = format!("$_now = Date.now(); $_parked || $_open || {OPEN}");
+    let heal = format!(
+        "$_now = Date.now(); $_parked || $_open && $_now - $_seen < {SILENCE_S}000 || \
+        ($_link = $_link === 'connected' ? 'lost' : $_link, $_seen = $_now, {OPEN})"
+    );
     owned_html! {
         div(id = "stream", hidden, data-indicator = "_open", data-on:datastar-fetch = WATCH, data-init = OPEN,
             data-on-interval = &heal);

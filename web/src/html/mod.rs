@@ -76,7 +76,8 @@ fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> By
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }
-    if panels.contains(Panel::Inbox) {
+    // A frame without any patch would not show the page that it is connected.
+    if panels.contains(Panel::Inbox) || panels.is_empty() {
         frame.signals(&live::signals(dashboard));
     }
     frame.finish(dashboard.last_seq())

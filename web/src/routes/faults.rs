@@ -19,7 +19,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             if context.handle.panic(&actor) {
                 respond(Ok(StatusCode::NO_CONTENT))
             } else {
-                respond(Err::<StatusCode, _>(Problem::not_found("no actor of this name runs")))
+                respond(Err::<StatusCode, _>(Problem::not_found(format_args!("no actor `{actor}` runs"))))
             }
         })
         .and_then(std::future::ready)

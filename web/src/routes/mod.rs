@@ -85,10 +85,11 @@ pub(crate) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response
 async fn explain(rejection: Rejection) -> Result<Response, Infallible> {
     let problem = if let Some(problem) = rejection.find::<Problem>() {
         problem.clone()
-    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+    // Also where another method of the path was tried afterwards.
     } else if rejection.find::<warp::reject::InvalidQuery>().is_some() {
         Problem::bad_request("a query parameter has a value of the wrong kind")
+    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
     } else if rejection.is_not_found() {
         Problem::not_found("there is nothing at this path")
     } else {

@@ -7,7 +7,7 @@ use remora_actors::{
     model::{Limits, Question, Status, check_id},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use warp::{
@@ -153,7 +153,9 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     ),
 )]
 pub(super) async fn ask(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
-    let fields: Map<String, Value> = json(body)?;
+    let Value::Object(fields) = json(body)? else {
+        return Err(Problem::unprocessable("a question is a json object"));
+    };
     let text = |name: &str, needed: bool| match fields.get(name) {
         None | Some(Value::Null) if !needed => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    frame,
     guard::{Caller, Scope, guard},
     problem::Problem,
 };
@@ -50,7 +51,7 @@ pub(super) fn frames(context: Context, session: Session) -> Response {
             biased;
             () = context.closed() => interrupted(),
             next = tokio::time::timeout(context.settings.heartbeat, session.next()) => match next {
-                Err(_) => Some(Ok(Bytes::from_static(HEARTBEAT))),
+                Err(_) => Some(Ok(frame::heartbeat())),
                 Ok(Ok(frame)) => Some(Ok(frame)),
                 Ok(Err(End::Retry)) => interrupted(),
                 Ok(Err(End::Final)) => None,

@@ -151,6 +151,8 @@ impl Dashboard {
         let dirty = match before {
             _ if looks_the_same => Panels::NONE,
             Some(b) if b.workspace_trouble != after.workspace_trouble => Panels::of(Panel::Inbox) | Panels::AGENTS,
+            // What an agent does changes its row, but no count.
+            Some(b) if (b.state, &b.graph_id) == (after.state, &after.graph_id) => Panels::of(Panel::Agents),
             _ => Panels::AGENTS,
         };
         self.agents.insert(after.agent_id.clone(), after);
