@@ -7,6 +7,7 @@
 
 mod cli;
 mod closing;
+mod cloudevents;
 mod connection;
 mod crash;
 mod demo;
@@ -14,7 +15,10 @@ mod embedded;
 mod examples;
 mod guard;
 mod hostile;
+mod idempotency;
 mod ingest;
+mod openapi;
+mod otlp;
 mod page;
 mod questions;
 mod replay;

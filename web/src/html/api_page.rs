@@ -54,19 +54,20 @@ fn row(path: &str, method: &str, operation: &Value) -> impl Render {
         .iter()
         .map(|parameter| [&parameter["name"], &parameter["in"], &parameter["description"]].map(|v| text(v).to_owned()))
         .collect();
-    let bodies: Vec<_> =
-        entries(&operation["requestBody"]["content"]).map(|(kind, body)| format!("{kind}{}", of(&body["schema"]))).collect();
+    let bodies: Vec<_> = entries(&operation["requestBody"]["content"])
+        .map(|(kind, body)| format!("{kind}{}", of(&body["schema"])))
+        .collect();
     let replies: Vec<_> = entries(&operation["responses"]).map(|(status, reply)| reply_of(status, reply)).collect();
     owned_html! {
         details(class = "operation") {
-            summary { b : &method; : " "; code : &path; : " "; span(class = "detail") : &told[0]; }
-            @ if !told[1].is_empty() { p : &told[1]; }
+            summary { b : &method; : " "; code : &path; : " "; span(class = "detail") { : prose(&told[0]); } }
+            @ if !told[1].is_empty() { p { : prose(&told[1]); } }
             dl(class = "facts") {
                 @ for [name, place, description] in &parameters {
-                    dt { code : name; : " "; : place; } dd : description;
+                    dt { code : name; : " "; : place; } dd { : prose(description); }
                 }
                 @ for body in &bodies { dt : "body"; dd { code : body; } }
-                @ for (status, reply) in &replies { dt { code : status; } dd : reply; }
+                @ for (status, reply) in &replies { dt { code : status; } dd { : prose(reply); } }
             }
         }
     }
@@ -88,6 +89,16 @@ fn schemas(openapi: &Value) -> impl Render {
             @ for (name, schema) in &schemas {
                 details { summary { code : name; } pre : schema; }
             }
+        }
+    }
+}
+
+/// A text in which code stands between backticks.
+fn prose(text: &str) -> impl Render {
+    let parts: Vec<_> = text.split('`').map(str::to_owned).collect();
+    owned_html! {
+        @ for (index, part) in parts.iter().enumerate() {
+            @ if index % 2 == 1 { code : part; } else { : part; }
         }
     }
 }

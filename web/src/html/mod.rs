@@ -31,8 +31,8 @@ use remora_actors::{
 };
 
 use crate::frame::{self, Frame};
-use clock::Clock;
 pub use api_page::api_page;
+use clock::Clock;
 pub use login::login;
 pub use note::{message_note, note};
 pub use words::agent_url;

@@ -31,9 +31,11 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// Take CloudEvents 1.0 in: binary, structured or batched. `source` and `id` together name an event, so that one that is
-/// sent again is ignored; `type` (`agent.started`, `com.example.tool.called`) tells its kind, `subject` its agent, and
-/// `data` is its payload. A `type` of any other form becomes `agent:message`.
+/// Take CloudEvents 1.0 in: binary, structured or batched.
+///
+/// `source` and `id` together name an event, so that one that is sent again is ignored; `type` (`agent.started`,
+/// `com.example.tool.called`) tells its kind, `subject` its agent, and `data` is its payload. A `type` of any other form
+/// becomes `agent:message`.
 #[utoipa::path(
     post, path = "/api/v1/cloudevents", tag = "events", operation_id = "emit_cloudevents",
     params(
@@ -56,7 +58,12 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn take_in(context: &Context, caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+pub(super) async fn take_in(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Problem> {
     let parsed = cloud_events::read(headers, body, context.handle.limits())?;
     events::publish(context, caller, parsed).await
 }

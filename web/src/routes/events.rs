@@ -88,8 +88,9 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     post.or(get).unify().and_then(std::future::ready).boxed()
 }
 
-/// Take events in: one object, an array, or one object per line. They are durable when this replies. Of a batch the good
-/// events are kept, and each refused one is listed.
+/// Take events in: one object, an array, or one object per line.
+///
+/// They are durable when this replies. Of a batch the good events are kept, and each refused one is listed.
 #[utoipa::path(
     post, path = "/api/v1/events", tag = "events", operation_id = "emit_events",
     request_body(content(
@@ -103,7 +104,12 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn take_in(context: &Context, caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+pub(super) async fn take_in(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Problem> {
     let ndjson = is_of_type(headers, "application/x-ndjson") || is_of_type(headers, "application/jsonl");
     let parsed = parse_events(body, ndjson, context.handle.limits())?;
     publish(context, caller, parsed).await

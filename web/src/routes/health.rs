@@ -41,9 +41,7 @@ pub(super) struct Ready {
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
-    let alive = warp::path!("healthz")
-        .and(warp::get())
-        .map(|| respond(Ok(alive())));
+    let alive = warp::path!("healthz").and(warp::get()).map(|| respond(Ok(alive())));
     let ready = warp::path!("readyz")
         .and(warp::get())
         .and(with.clone())

@@ -46,6 +46,8 @@ pub(crate) fn all(context: &Context) -> BoxedFilter<(Response,)> {
         .or(traces::routes(context))
         .unify()
         .or(api)
+        .unify()
+        .or(openapi::other_methods())
         .unify();
     routes.recover(explain).unify().map(with_headers).boxed()
 }

@@ -187,7 +187,9 @@ fn idempotency_key<'a>(headers: &'a HeaderMap, limits: &Limits) -> Result<Option
     Ok(Some(key))
 }
 
-/// List questions. Open ones alone come in the order of their urgency.
+/// List questions.
+///
+/// Open ones, asked for alone, come in the order of their urgency.
 #[utoipa::path(
     get, path = "/api/v1/questions", tag = "questions", operation_id = "list_questions", params(Listing),
     responses((status = 200, description = "The questions.", body = QuestionList), Guarded),
@@ -239,7 +241,9 @@ pub(super) async fn read(
     Ok(super::json(StatusCode::OK, &record))
 }
 
-/// Answer a question. The first answer wins; it is durable when this replies.
+/// Answer a question.
+///
+/// The first answer wins; it is durable when this replies.
 #[utoipa::path(
     post, path = "/api/v1/questions/{msg_id}/answer", tag = "questions", operation_id = "answer_question",
     params(("msg_id" = String, Path)), request_body = Answering,

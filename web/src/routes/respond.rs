@@ -127,7 +127,9 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     answer.or(message).unify().and_then(std::future::ready).boxed()
 }
 
-/// Answer an agent's question; without `msg_id` its only open one. A browser's form gets a page or a part of it back.
+/// Answer an agent's question; without `msg_id` its only open one.
+///
+/// A browser's form gets a page or a part of it back.
 #[utoipa::path(
     post, path = "/agent/{agent_id}/respond", tag = "questions", operation_id = "respond",
     params(("agent_id" = String, Path)),
@@ -158,9 +160,7 @@ pub(super) async fn answer(
         (Teller::Datastar, Ok(_), Some(key)) => Ok(fragment(html::note(&key, true, "Sent."))),
         (Teller::Datastar, Err(problem), Some(key)) => Ok(fragment(html::note(&key, false, problem.detail()))),
         (Teller::Browser, Ok(_), _) => Ok(back_to("/")),
-        (_, Ok(msg_id), _) => {
-            Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id }))
-        }
+        (_, Ok(msg_id), _) => Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id })),
         (_, Err(problem), _) => Err(problem),
     }
 }

@@ -79,8 +79,10 @@ pub(super) fn raw(context: &Context) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// Follow the journal as server-sent events, each with its position as `id` and an `Event` as `data`. The stream begins
-/// after `Last-Event-ID`, else after `after`, else now.
+/// Follow the journal as server-sent events.
+///
+/// Each has its position as `id` and an `Event` as `data`. The stream begins after `Last-Event-ID`, else after `after`,
+/// else now.
 #[utoipa::path(
     get, path = "/api/v1/events/stream", tag = "events", operation_id = "follow_events",
     params(Wanted, ("Last-Event-ID" = Option<u64>, Header, description = "The last position seen.")),

@@ -36,8 +36,11 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// Take OpenTelemetry traces in, as OTLP/HTTP exporters send them: protobuf or JSON, gzipped or not. Spans of generative
-/// AI (`gen_ai.*`) become events of agents, tools and models; others are ignored. A span that is sent again is ignored.
+/// Take OpenTelemetry traces in, as OTLP/HTTP exporters send them: protobuf or JSON, gzipped or not.
+///
+/// Spans of generative AI (`gen_ai.*`) become events of agents, tools and models; others are ignored. A span belongs to
+/// the nearest `invoke_agent` above it, else to the agent that it names, else to its service. One that is sent again
+/// changes nothing.
 #[utoipa::path(
     post, path = "/v1/traces", tag = "events", operation_id = "export_traces",
     params(("Content-Encoding" = Option<String>, Header, description = "`gzip`, or none.")),

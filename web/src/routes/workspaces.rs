@@ -82,9 +82,7 @@ fn registrations(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::delete())
         .and(guard(context, Scope::Agent))
         .and(with.clone())
-        .then(async |workspace: Segment, _: Caller, context: Context| {
-            unregister(&context, &workspace.0).await
-        })
+        .then(async |workspace: Segment, _: Caller, context: Context| unregister(&context, &workspace.0).await)
         .map(respond);
     let list = warp::path!("workspaces")
         .and(warp::get())

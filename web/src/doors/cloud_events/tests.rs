@@ -157,7 +157,10 @@ fn anything_else_is_no_cloudevent() {
     let limits = Limits::default();
     let json = headers(&[("content-type", "application/json")]);
     assert_eq!(read(&json, b"{}", &limits).expect_err("no mode").status().as_u16(), 415);
-    assert_eq!(read(&headers(&[("content-type", BATCH)]), b"{}", &limits).expect_err("no array").status().as_u16(), 400);
+    assert_eq!(
+        read(&headers(&[("content-type", BATCH)]), b"{}", &limits).expect_err("no array").status().as_u16(),
+        400
+    );
     let deep = "[".repeat(100_000);
     assert_eq!(read(&headers(&[("content-type", BATCH)]), deep.as_bytes(), &limits).expect_err("deep").status(), 400);
 }

@@ -63,9 +63,7 @@ impl<'a> GenAi<'a> {
 
     /// What a person would call the tool.
     pub(super) fn tool(&self) -> &'a str {
-        self.text("gen_ai.tool.name")
-            .or_else(|| self.text("gen_ai.data_source.id"))
-            .unwrap_or(self.span.name.as_str())
+        self.text("gen_ai.tool.name").or_else(|| self.text("gen_ai.data_source.id")).unwrap_or(self.span.name.as_str())
     }
 
     /// What went wrong, if something did.

@@ -15,7 +15,8 @@ use utoipa::{
 };
 use warp::{
     Filter, Reply,
-    filters::BoxedFilter,
+    filters::{BoxedFilter, path::FullPath},
+    http::{HeaderValue, Method, StatusCode, header},
     reply::Response,
 };
 
@@ -24,6 +25,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     html,
+    problem::Problem,
 };
 
 /// What the document is made from. A handler that is missing here is found by the tests.
@@ -62,6 +64,7 @@ use crate::{
     ),
     components(schemas(replies::ProblemDocument, super::questions::ListedStatus)),
     modifiers(&Bearer),
+    security((), ("token" = [])),
     tags(
         (name = "events", description = "What agents, tools and models do: taken in, read back, followed."),
         (name = "questions", description = "What agents ask and people answer."),
@@ -95,7 +98,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::get())
         .and(guard(context, Scope::Agent))
         .map(|_: Caller| respond(Ok(openapi_json())));
-    let page = warp::path!("api").and(warp::get()).and(guard(context, Scope::Agent)).map(|_: Caller| respond(Ok(page())));
+    let page =
+        warp::path!("api").and(warp::get()).and(guard(context, Scope::Agent)).map(|_: Caller| respond(Ok(page())));
     document.or(page).unify().and_then(std::future::ready).boxed()
 }
 
@@ -118,4 +122,34 @@ fn openapi_json() -> Response {
 )]
 fn page() -> Response {
     warp::reply::html(PAGE.to_vec()).into_response()
+}
+
+/// The last route: says by `Allow` which methods a path takes, where the one that was asked for is none of them.
+pub(super) fn other_methods() -> BoxedFilter<(Response,)> {
+    warp::path::full()
+        .and(warp::method())
+        .and_then(async |path: FullPath, method: Method| {
+            let allowed = methods_of(path.as_str());
+            if allowed.is_empty() || allowed.contains(&method.as_str().to_owned()) {
+                return Err(warp::reject());
+            }
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method");
+            let mut response = problem.into_response();
+            if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
+                response.headers_mut().insert(header::ALLOW, allowed);
+            }
+            Ok(response)
+        })
+        .boxed()
+}
+
+/// The documented methods of a path.
+fn methods_of(path: &str) -> Vec<String> {
+    let fits = |template: &str| {
+        let (mut asked, mut parts) = (path.split('/'), template.split('/'));
+        let same = parts.by_ref().all(|part| asked.next().is_some_and(|given| part == given || part.starts_with('{')));
+        same && asked.next().is_none()
+    };
+    let items = DOCUMENT["paths"].as_object().into_iter().flatten().filter(|(template, _)| fits(template));
+    items.filter_map(|(_, item)| item.as_object()).flat_map(|item| item.keys().map(|m| m.to_uppercase())).collect()
 }

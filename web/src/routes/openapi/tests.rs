@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use jiff::Timestamp;
+use remora_actors::model::{Dashboard, Draft, Limits, Record, Registration};
+use serde_json::json;
+
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
@@ -41,7 +45,9 @@ fn routes_of(file: &Path) -> Vec<String> {
         let path = path.join("/").replace('"', "");
         Some(format!("{method} {}/{path}", if is_under_api { "/api/v1" } else { "" }))
     };
-    routes.map(|rest| route(rest).unwrap_or_else(|| panic!("a route of another form in {}: {rest}", file.display()))).collect()
+    routes
+        .map(|rest| route(rest).unwrap_or_else(|| panic!("a route of another form in {}: {rest}", file.display())))
+        .collect()
 }
 
 #[test]
@@ -80,4 +86,52 @@ fn the_page_shows_every_operation() {
         assert!(page.contains(&format!("<code>{path}</code>")), "{path}");
     }
     assert!(!page.contains("<script>") && !page.contains(" style="), "the page's policy allows neither");
+}
+
+/// The picture after one agent's whole story.
+fn story() -> Dashboard {
+    let limits = Limits::default();
+    let mut dashboard = Dashboard::new(&limits);
+    let ada = |action: &str, payload: Value| json!({"category": "agent", "action": action, "agent_id": "a", "graph_id": "g", "payload": payload});
+    let events = [
+        ada("started", json!({"name": "Ada", "workspace_id": "w"})),
+        ada("blocked", json!({"msg_id": "m", "question": "Sure?", "options": ["yes"], "timeout": 300})),
+        ada("resumed", json!({"msg_id": "m", "answer": "yes"})),
+        ada("blocked", json!({"msg_id": "n", "question": "Sure?", "context": {"k": 1}})),
+        ada("question_cancelled", json!({"msg_id": "n"})),
+        ada("blocked", json!({"msg_id": "o", "question": "Sure?", "response_schema": {"type": "object"}})),
+        ada("workspace_trouble", json!({"workspace_id": "w", "detail": "locked"})),
+        json!({"category": "tool", "action": "called", "agent_id": "b", "session_id": "s", "node_id": "n"}),
+        json!({"category": "agent", "action": "completed", "agent_id": "b", "payload": {"result": "done"}}),
+    ];
+    for (seq, event) in (1..).zip(events) {
+        let draft = Draft::parse(event.to_string().as_bytes(), &limits).expect("valid");
+        let event = draft.complete(Timestamp::UNIX_EPOCH);
+        let json = event.to_json();
+        dashboard.apply(&Record::new(seq, event, json));
+    }
+    dashboard
+}
+
+#[test]
+fn the_described_types_are_the_real_ones() {
+    let dashboard = story();
+    serde_json::from_value::<schemas::State>(dashboard.signals()).expect("the picture");
+    let statuses: BTreeSet<_> = dashboard.inbox().iter().map(|record| record.status.as_str()).collect();
+    assert_eq!(statuses.len(), 3, "{statuses:?}");
+    for record in dashboard.inbox().iter() {
+        serde_json::from_value::<schemas::Question>(json!(record)).expect("a question");
+    }
+    for path in [None, Some("w.db".into())] {
+        let registration = Registration { agent_id: "a".to_owned(), workspace_id: "w".to_owned(), path };
+        serde_json::from_value::<schemas::Registration>(json!(registration)).expect("a registration");
+    }
+}
+
+#[test]
+fn a_path_knows_its_methods() {
+    assert_eq!(methods_of("/api/v1/questions/x"), ["GET", "DELETE"]);
+    assert_eq!(methods_of("/api/v1/workspaces/w/kv"), ["GET"]);
+    assert_eq!(methods_of("/api/v1/questions/x/y"), [""; 0]);
+    assert_eq!(methods_of("/"), [""; 0]);
 }
