@@ -9,9 +9,9 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
-    cursor,
     model::{Record, Seq},
     ports::{Appended, Entry, JournalError},
+    replica,
     system::{Role, System},
 };
 
@@ -182,7 +182,7 @@ impl EventBusState {
             // Followers read the history by themselves when they start.
             None => subscribers.start_at(last),
             Some(delivered) => {
-                cursor::replay(self.system.journal(), delivered, last, |record| {
+                replica::replay(self.system.journal(), delivered, last, |record| {
                     subscribers.deliver(vec![Arc::clone(record)], Vec::new());
                 })
                 .await?;

@@ -9,12 +9,11 @@
 //!
 //! Calls flow one way: `WorkspaceRegistry` calls nobody, `InboxCoordinator` calls the registry and the bus,
 //! `SseSession` calls the aggregator. Everything that goes the other way is a cast. Every follower of events has a
-//! cursor ([`cursor`]): deliveries come at least once, and a gap is read from the journal. So any actor may die at any
-//! moment, and what it missed is made good when it is back.
+//! cursor (see `replica`): deliveries come at least once, and a gap is read from the journal. So any actor may die at
+//! any moment, and what it missed is made good when it is back.
 //!
 //! This crate knows no HTTP, no HTML and no database.
 
-mod cursor;
 pub mod event_bus;
 pub mod handle;
 pub mod inbox_coordinator;
@@ -23,6 +22,7 @@ pub mod model;
 pub mod outbox;
 pub mod ports;
 pub mod publish;
+mod replica;
 pub mod root_supervisor;
 pub mod session_supervisor;
 pub mod sse_session;

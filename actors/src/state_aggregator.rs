@@ -1,10 +1,6 @@
 //! The `StateAggregator`: folds every event once into the one picture, and renders what changed once per frame.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,18 +8,21 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 
 use crate::{
-    cursor,
-    model::{Dashboard, Panel, Panels, Seq},
+    model::{Dashboard, Panels, Seq},
+    replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
-    subscribers::{Delivery, Sent},
+    subscribers::Delivery,
     system::{Role, System},
     view::View,
 };
 
-/// The snapshot's name; the number grows with its format.
-const SNAPSHOT: &str = "dashboard-1";
-/// How often ages and countdowns are rendered anew while nothing else happens.
-const TICK: Duration = Duration::from_secs(10);
+impl Fold for Dashboard {
+    const SNAPSHOT: &'static str = "dashboard-1";
+
+    fn last_seq(&self) -> Seq {
+        self.last_seq()
+    }
+}
 
 /// What changed between two events, as bytes for a stream.
 #[derive(Debug)]
@@ -52,8 +51,6 @@ pub enum StateAggregatorMessage {
     Deliver(Delivery),
     /// The time between two frames has passed.
     Frame,
-    /// Ages have changed.
-    Tick,
     /// Render something now.
     Render(View, RpcReplyPort<Option<Bytes>>),
     /// Bring a browser up to date that has seen everything up to an event, or nothing.
@@ -72,11 +69,9 @@ pub enum StateAggregatorMessage {
 pub struct StateAggregator;
 
 /// Its state.
-#[derive(Debug)]
 pub struct StateAggregatorState {
     system: Arc<System>,
-    subscription: u64,
-    dashboard: Dashboard,
+    dashboard: Replica<Dashboard>,
     /// What changed since the last frame.
     dirty: Panels,
     /// The last event that the last frame showed.
@@ -86,9 +81,8 @@ pub struct StateAggregatorState {
     /// Recent frames without a gap, for browsers that come back.
     ring: VecDeque<Arc<Frame>>,
     ring_bytes: usize,
-    /// The last full frame and page, while nothing has changed since.
+    /// The last full frame, while nothing has changed since.
     full: Option<Bytes>,
-    page: Option<Bytes>,
     unsaved_events: u64,
 }
 
@@ -99,22 +93,24 @@ impl Actor for StateAggregator {
 
     async fn pre_start(
         &self,
-        myself: ActorRef<Self::Msg>,
+        _: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<StateAggregatorState, ActorProcessingErr> {
-        // Subscribed before the history is read: nothing can fall between the two.
-        let subscription = subscribe(&system);
-        let journal = system.journal();
-        let mut dashboard = cursor::load(journal, SNAPSHOT).await?.unwrap_or_else(|| Dashboard::new(system.limits()));
-        let from = dashboard.last_seq();
-        cursor::replay(journal, from, journal.last_seq().await?, |record| {
-            dashboard.apply(record);
-        })
+        let mut read = 0;
+        let new = Dashboard::new(system.limits());
+        let dashboard = Replica::start(
+            &system,
+            Role::StateAggregator,
+            StateAggregatorMessage::Deliver,
+            new,
+            |dashboard, record| {
+                read += 1;
+                dashboard.apply(record);
+            },
+        )
         .await?;
-        myself.send_interval(TICK, || StateAggregatorMessage::Tick);
         let framed = dashboard.last_seq();
         Ok(StateAggregatorState {
-            subscription,
             dirty: Panels::NONE,
             framed,
             last_frame: Instant::now(),
@@ -122,8 +118,7 @@ impl Actor for StateAggregator {
             ring: VecDeque::new(),
             ring_bytes: 0,
             full: None,
-            page: None,
-            unsaved_events: framed - from,
+            unsaved_events: read,
             dashboard,
             system,
         })
@@ -146,9 +141,8 @@ impl Actor for StateAggregator {
                 state.frame_due = false;
                 state.send_frame();
             }
-            StateAggregatorMessage::Tick => state.tick(),
             StateAggregatorMessage::Render(view, reply) => {
-                let _ = reply.send(state.render(&view));
+                let _ = reply.send(state.draw(&view));
             }
             StateAggregatorMessage::Join(seen, reply) => {
                 let _ = reply.send(state.join(seen));
@@ -171,43 +165,22 @@ impl Actor for StateAggregator {
         _: ActorRef<Self::Msg>,
         state: &mut StateAggregatorState,
     ) -> Result<(), ActorProcessingErr> {
-        let dashboard = &state.dashboard;
-        cursor::save(state.system.journal(), SNAPSHOT, dashboard.last_seq(), dashboard).await;
+        state.dashboard.save().await;
         Ok(())
-    }
-}
-
-fn subscribe(system: &Arc<System>) -> u64 {
-    let weak = Weak::clone(&Arc::downgrade(system));
-    system.subscribers.add_actor(Box::new(move |delivery| {
-        let Some(system) = weak.upgrade() else { return Sent::Gone };
-        system.cast(Role::StateAggregator, StateAggregatorMessage::Deliver(delivery));
-        Sent::Ok
-    }))
-}
-
-impl Drop for StateAggregatorState {
-    fn drop(&mut self) {
-        self.system.subscribers.remove(self.subscription);
     }
 }
 
 impl StateAggregatorState {
     async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
         let before = self.dashboard.last_seq();
-        let (dashboard, dirty) = (&mut self.dashboard, &mut self.dirty);
-        cursor::admit(self.system.journal(), before, delivery, |record| *dirty |= dashboard.apply(record)).await?;
+        let dirty = &mut self.dirty;
+        self.dashboard.admit(delivery, |dashboard, record| *dirty |= dashboard.apply(record)).await?;
         self.unsaved_events += self.dashboard.last_seq() - before;
-        self.changed();
+        self.full = None;
         let metrics = &self.system.metrics;
         metrics.agents.set(self.dashboard.agents().len() as i64);
         metrics.questions_open.set(self.dashboard.inbox().open_count() as i64);
         Ok(())
-    }
-
-    fn changed(&mut self) {
-        self.full = None;
-        self.page = None;
     }
 
     /// A lone change goes out at once; under load frames keep their distance.
@@ -222,14 +195,6 @@ impl StateAggregatorState {
                 self.frame_due = true;
                 myself.send_after(wait, || StateAggregatorMessage::Frame);
             }
-        }
-    }
-
-    fn tick(&mut self) {
-        self.changed();
-        if self.dashboard.inbox().open_count() > 0 && self.has_viewers() {
-            self.dirty |= Panels::of(Panel::Inbox);
-            self.send_frame();
         }
     }
 
@@ -271,7 +236,7 @@ impl StateAggregatorState {
     fn join(&mut self, seen: Option<Seq>) -> Joined {
         self.send_frame();
         let seq = self.framed;
-        let bytes = seen.and_then(|seen| self.missed(seen)).or_else(|| self.render(&View::Full)).unwrap_or_default();
+        let bytes = seen.and_then(|seen| self.missed(seen)).or_else(|| self.full()).unwrap_or_default();
         Joined { seq, bytes }
     }
 
@@ -288,37 +253,23 @@ impl StateAggregatorState {
         (size < full).then(|| frames.flat_map(|frame| frame.bytes.iter().copied()).collect())
     }
 
-    fn render(&mut self, view: &View) -> Option<Bytes> {
-        let cached = match view {
-            View::Full => self.full.clone(),
-            View::Page => self.page.clone(),
-            _ => None,
-        };
-        if cached.is_some() {
-            return cached;
+    /// Many browsers that come at once share one full frame.
+    fn full(&mut self) -> Option<Bytes> {
+        if self.full.is_none() {
+            self.full = self.draw(&View::Full);
         }
-        let bytes = self.draw(view);
-        match view {
-            View::Full => self.full.clone_from(&bytes),
-            View::Page => self.page.clone_from(&bytes),
-            _ => {}
-        }
-        bytes
+        self.full.clone()
     }
 
     fn draw(&self, view: &View) -> Option<Bytes> {
         (self.system.world.renderer)(&self.dashboard, view, Timestamp::now())
     }
 
-    /// The picture is copied here and written elsewhere: folding goes on meanwhile.
     fn save_sometimes(&mut self) {
         if self.unsaved_events < self.system.world.settings.snapshot_events {
             return;
         }
         self.unsaved_events = 0;
-        let (system, dashboard) = (Arc::clone(&self.system), self.dashboard.clone());
-        tokio::spawn(async move {
-            cursor::save(system.journal(), SNAPSHOT, dashboard.last_seq(), &dashboard).await;
-        });
+        self.dashboard.save_aside();
     }
 }

@@ -1,25 +1,27 @@
 //! The `WorkspaceRegistry`: which agent works in which workspace, and the workspaces themselves.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::{Arc, Weak},
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use crate::{
-    cursor,
     inbox_coordinator::InboxCoordinatorMessage,
-    model::{Registration, RegistrationChange, Registrations},
+    model::{Registration, RegistrationChange, Registrations, Seq},
     ports::{Workspace, WorkspaceError},
-    subscribers::{Delivery, Sent},
+    replica::{Fold, Replica},
+    subscribers::Delivery,
     system::{Role, System},
 };
 
-/// The snapshot's name; the number grows with its format.
-const SNAPSHOT: &str = "registrations-1";
+impl Fold for Registrations {
+    const SNAPSHOT: &'static str = "registrations-1";
+
+    fn last_seq(&self) -> Seq {
+        self.last_seq()
+    }
+}
+
 /// Workspaces kept open that no agent has registered: those the key-value API was asked for.
 const UNREGISTERED_KEPT: usize = 1_000;
 
@@ -67,8 +69,7 @@ pub struct WorkspaceRegistry;
 /// Its state.
 pub struct WorkspaceRegistryState {
     system: Arc<System>,
-    subscription: u64,
-    registrations: Registrations,
+    registrations: Replica<Registrations>,
     opened: HashMap<(String, Option<PathBuf>), Arc<dyn Workspace>>,
 }
 
@@ -82,14 +83,13 @@ impl Actor for WorkspaceRegistry {
         _: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<WorkspaceRegistryState, ActorProcessingErr> {
-        let subscription = subscribe(&system);
-        let journal = system.journal();
-        let mut registrations: Registrations = cursor::load(journal, SNAPSHOT).await?.unwrap_or_default();
-        cursor::replay(journal, registrations.last_seq(), journal.last_seq().await?, |record| {
-            registrations.apply(record);
-        })
-        .await?;
-        let mut state = WorkspaceRegistryState { system, subscription, registrations, opened: HashMap::new() };
+        let new = Registrations::default();
+        let registrations =
+            Replica::start(&system, Role::WorkspaceRegistry, WorkspaceRegistryMessage::Deliver, new, |fold, record| {
+                fold.apply(record);
+            })
+            .await?;
+        let mut state = WorkspaceRegistryState { system, registrations, opened: HashMap::new() };
         state.announce();
         Ok(state)
     }
@@ -130,35 +130,15 @@ impl Actor for WorkspaceRegistry {
         _: ActorRef<Self::Msg>,
         state: &mut WorkspaceRegistryState,
     ) -> Result<(), ActorProcessingErr> {
-        let registrations = &state.registrations;
-        cursor::save(state.system.journal(), SNAPSHOT, registrations.last_seq(), registrations).await;
+        state.registrations.save().await;
         Ok(())
-    }
-}
-
-fn subscribe(system: &Arc<System>) -> u64 {
-    let weak: Weak<System> = Arc::downgrade(system);
-    system.subscribers.add_actor(Box::new(move |delivery| {
-        let Some(system) = weak.upgrade() else { return Sent::Gone };
-        system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Deliver(delivery));
-        Sent::Ok
-    }))
-}
-
-impl Drop for WorkspaceRegistryState {
-    fn drop(&mut self) {
-        self.system.subscribers.remove(self.subscription);
     }
 }
 
 impl WorkspaceRegistryState {
     async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
-        let registrations = &mut self.registrations;
         let mut changes = Vec::new();
-        cursor::admit(self.system.journal(), registrations.last_seq(), delivery, |record| {
-            changes.extend(registrations.apply(record));
-        })
-        .await?;
+        self.registrations.admit(delivery, |fold, record| changes.extend(fold.apply(record))).await?;
         for change in changes {
             match change {
                 RegistrationChange::Registered(registration) => self.watch(&registration),

@@ -170,6 +170,8 @@ impl Client {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> Error {
+        // A connection that broke was a connection: the daemon was there when the request went out.
+        self.met.fetch_or(!source.is_connect() && !source.is_builder(), Ordering::Relaxed);
         Error::NotReachable { url: self.url().to_owned(), source: source.without_url() }
     }
 

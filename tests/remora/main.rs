@@ -15,6 +15,7 @@ mod embedded;
 mod examples;
 mod guard;
 mod hostile;
+mod house;
 mod idempotency;
 mod ingest;
 mod openapi;

@@ -60,7 +60,7 @@ async fn only_what_changed_is_sent() {
     let daemon = Daemon::start().await;
     let mut stream = Stream::open(&daemon.api, "/events").await;
     call(&daemon, "first-tool").await;
-    sent_after(&mut stream, "", "first-tool").await;
+    sent_after(&mut stream, "", "prepend").await;
     call(&daemon, "second-tool").await;
     sent_after(&mut stream, "1", "prepend").await;
     call(&daemon, "third-tool").await;

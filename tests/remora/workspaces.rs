@@ -101,13 +101,13 @@ async fn an_answer_waits_for_a_locked_file() {
     let mut holder = agent(&file, &["hold"]);
     holder.line_with("locked").await;
     let browser = Browser::of(&daemon).await;
-    browser.text_has(&Browser::card("m1"), "locked").await;
     browser.fill("m1", "yes").await;
     browser.submit("m1").await;
     let record = daemon.api.question_is("m1", "answered").await;
     assert_eq!(record["written_at"], Value::Null);
     assert!(trouble(&daemon, "a").await.contains("locked"));
     browser.text_has("#blocked-agents", "not written into the workspace yet").await;
+    browser.text_has("#blocked-agents", "locked").await;
     // The answer was acknowledged: a crash must not lose it either.
     daemon.crash().await;
     assert_eq!(daemon.api.question("m1").await["written_at"], Value::Null);
@@ -124,7 +124,8 @@ async fn an_answer_waits_for_a_locked_file() {
     assert!(found.stdout.contains("\"yes\""), "{found:?}");
     assert_eq!(daemon.api.journal("agent:resumed").await.len(), 1);
     browser.connected().await;
-    let locked = "return !document.querySelector('main').textContent.includes('locked by')";
+    let locked = "return !['#blocked-agents', '#agent-status'].some(panel =>
+        document.querySelector(panel).textContent.includes('locked by'))";
     browser.until("the page no longer speaks of a lock", locked, &[]).await;
 }
 

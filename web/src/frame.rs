@@ -58,9 +58,10 @@ pub(crate) const SILENCE_S: u32 = 2 * MAX_HEARTBEAT_S;
 /// Longest time between two heartbeats, in seconds, that pages put up with.
 pub const MAX_HEARTBEAT_S: u32 = 20;
 
-/// Shows a page that its stream lives. Comments would keep proxies content, but no page hears of them.
+/// Shows that a stream lives: by a comment to whatever lies between, by an empty patch to the page, which hears of no
+/// comment.
 pub(crate) fn heartbeat() -> Bytes {
-    let mut frame = Frame::default();
+    let mut frame = Frame(": alive\n".to_owned());
     frame.signals(&json!({}));
     frame.0.into()
 }

@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use super::Handle;
 use crate::{
@@ -37,7 +38,8 @@ impl Handle {
     /// [`PublishError`]: none was taken in; sending them again is harmless where they have ids.
     pub async fn publish(&self, drafts: Vec<Draft>) -> Result<Receipt, PublishError> {
         let now = Timestamp::now();
-        let entries: Arc<[Entry]> = drafts.into_iter().map(|draft| Entry::from(draft.complete(now))).collect();
+        let new_id = || Uuid::now_v7().to_string();
+        let entries: Arc<[Entry]> = drafts.into_iter().map(|draft| draft.complete(now, new_id).into()).collect();
         if entries.is_empty() {
             return Ok(Receipt { accepted: 0, duplicates: 0, last_seq: 0 });
         }

@@ -9,7 +9,7 @@ mod watchers;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,17 +22,25 @@ pub use claim::{Claim, Outcome};
 pub use commands::{Ask, AskError, Asked, FindError, Respond, RespondError, SendMessage, Target};
 
 use crate::{
-    cursor,
-    model::{AgentState, Category, Event, Inbox, OnDeadline, QuestionKey, QuestionRecord, Record, Status, actions},
+    model::{
+        AgentState, Category, Event, Inbox, OnDeadline, QuestionKey, QuestionRecord, Record, Seq, Status, actions,
+    },
     publish::PublishError,
-    subscribers::{Delivery, Sent},
+    replica::{Fold, Replica},
+    subscribers::Delivery,
     system::{Role, System},
     workspace_registry::{Watched, WorkspaceRegistryMessage},
 };
 use watchers::Watcher;
 
-/// The snapshot's name; the number grows with its format.
-const SNAPSHOT: &str = "inbox-1";
+impl Fold for Inbox {
+    const SNAPSHOT: &'static str = "inbox-1";
+
+    fn last_seq(&self) -> Seq {
+        self.last_seq()
+    }
+}
+
 /// Pause before the journal is tried again: a full disk is not freed faster.
 const RETRY: Duration = Duration::from_millis(500);
 /// Longest sleep toward a deadline, so that a clock that was set is noticed.
@@ -145,8 +153,7 @@ pub struct InboxCoordinator;
 pub struct InboxCoordinatorState {
     myself: ActorRef<InboxCoordinatorMessage>,
     system: Arc<System>,
-    subscription: u64,
-    inbox: Inbox,
+    inbox: Replica<Inbox>,
     watchers: HashMap<String, Watcher>,
     /// Long polls: bounded by the connections.
     waiters: HashMap<QuestionKey, Vec<RpcReplyPort<QuestionRecord>>>,
@@ -167,19 +174,17 @@ impl Actor for InboxCoordinator {
         myself: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<InboxCoordinatorState, ActorProcessingErr> {
-        let subscription = subscribe(&system);
-        let journal = system.journal();
-        let mut inbox = cursor::load(journal, SNAPSHOT).await?.unwrap_or_else(|| Inbox::new(system.limits()));
-        cursor::replay(journal, inbox.last_seq(), journal.last_seq().await?, |record| {
-            inbox.apply(record);
-        })
-        .await?;
+        let new = Inbox::new(system.limits());
+        let inbox =
+            Replica::start(&system, Role::InboxCoordinator, InboxCoordinatorMessage::Deliver, new, |inbox, record| {
+                inbox.apply(record);
+            })
+            .await?;
         let deadlines = inbox.iter().filter_map(deadline_of).collect();
         let _ = myself.cast(InboxCoordinatorMessage::Recover);
         Ok(InboxCoordinatorState {
             myself,
             system,
-            subscription,
             inbox,
             watchers: HashMap::new(),
             waiters: HashMap::new(),
@@ -237,23 +242,13 @@ impl Actor for InboxCoordinator {
         _: ActorRef<Self::Msg>,
         state: &mut InboxCoordinatorState,
     ) -> Result<(), ActorProcessingErr> {
-        cursor::save(state.system.journal(), SNAPSHOT, state.inbox.last_seq(), &state.inbox).await;
+        state.inbox.save().await;
         Ok(())
     }
 }
 
-fn subscribe(system: &Arc<System>) -> u64 {
-    let weak: Weak<System> = Arc::downgrade(system);
-    system.subscribers.add_actor(Box::new(move |delivery| {
-        let Some(system) = weak.upgrade() else { return Sent::Gone };
-        system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Deliver(delivery));
-        Sent::Ok
-    }))
-}
-
 impl Drop for InboxCoordinatorState {
     fn drop(&mut self) {
-        self.system.subscribers.remove(self.subscription);
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
@@ -289,9 +284,7 @@ impl Changes {
 impl InboxCoordinatorState {
     async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
         let mut changes = Changes::default();
-        let inbox = &mut self.inbox;
-        let seen = inbox.last_seq();
-        cursor::admit(self.system.journal(), seen, delivery, |record| changes.apply(inbox, record)).await?;
+        self.inbox.admit(delivery, |inbox, record| changes.apply(inbox, record)).await?;
         self.follow_up(changes).await;
         Ok(())
     }
@@ -300,9 +293,7 @@ impl InboxCoordinatorState {
     async fn publish(&mut self, events: Vec<Event>) -> Result<(), PublishError> {
         let seq = self.system.publish_urgent(events).await?;
         let mut changes = Changes::default();
-        let inbox = &mut self.inbox;
-        let seen = inbox.last_seq();
-        cursor::replay(self.system.journal(), seen, seq, |record| changes.apply(inbox, record)).await?;
+        self.inbox.catch_up(seq, |inbox, record| changes.apply(inbox, record)).await?;
         Box::pin(self.follow_up(changes)).await;
         Ok(())
     }

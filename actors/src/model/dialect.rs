@@ -93,7 +93,7 @@ mod tests {
 
     fn native(value: &Value) -> Value {
         let draft = Draft::parse(value.to_string().as_bytes(), &Limits::default()).expect("known type");
-        let mut event = serde_json::to_value(draft.complete(Timestamp::UNIX_EPOCH)).expect("an object");
+        let mut event = serde_json::to_value(draft.complete(Timestamp::UNIX_EPOCH, String::new)).expect("an object");
         event.as_object_mut().expect("an object").remove("id");
         event
     }

@@ -231,8 +231,8 @@ impl Draft {
     }
 
     /// Fills what the emitter left out.
-    pub fn complete(self, now: Timestamp) -> Event {
-        let id = self.id.unwrap_or_else(|| Uuid::now_v7().to_string());
+    pub fn complete(self, now: Timestamp, new_id: impl FnOnce() -> String) -> Event {
+        let id = self.id.unwrap_or_else(new_id);
         let mut event = Event { id, timestamp: self.timestamp.unwrap_or(now), ..self.event };
         if event.is(Category::Agent, actions::BLOCKED) && !event.payload.contains_key("msg_id") {
             event.payload.insert("msg_id".to_owned(), event.id.clone().into());

@@ -15,6 +15,16 @@ impl Pattern {
     /// Every event.
     pub const ALL: Self = Self { category: None, action: None };
 
+    /// The only category it matches; `None`: any.
+    pub fn category(&self) -> Option<Category> {
+        self.category
+    }
+
+    /// The only action it matches; `None`: any.
+    pub fn action(&self) -> Option<&str> {
+        self.action.as_deref()
+    }
+
     /// True where the event is of a kind that the pattern names.
     pub fn matches(&self, event: &Event) -> bool {
         self.category.is_none_or(|category| category == event.category)

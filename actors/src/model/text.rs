@@ -230,7 +230,7 @@ mod tests {
 
     fn parse(value: &Value) -> Result<Event, Invalid> {
         Draft::parse(value.to_string().as_bytes(), &Limits::default())
-            .map(|draft| draft.complete(Timestamp::UNIX_EPOCH))
+            .map(|draft| draft.complete(Timestamp::UNIX_EPOCH, String::new))
     }
 
     #[test]

@@ -162,10 +162,11 @@ struct Query {
 
 impl Query {
     fn new(filter: &Filter) -> Self {
-        let pattern = filter.pattern.to_string();
-        let (category, action) = pattern.split_once(':').unwrap_or(("*", "*"));
-        let word = |word: &str| (word != "*").then(|| word.to_owned());
-        Self { agent_id: filter.agent_id.clone(), category: word(category), action: word(action) }
+        Self {
+            agent_id: filter.agent_id.clone(),
+            category: filter.pattern.category().map(|category| category.as_str().to_owned()),
+            action: filter.pattern.action().map(str::to_owned),
+        }
     }
 
     fn conditions(&self) -> impl Iterator<Item = (&'static str, &'static str, &String)> {

@@ -135,8 +135,10 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
     let what = match question.on_deadline {
         OnDeadline::Expire => "Expires unanswered".to_owned(),
         OnDeadline::Wait => "An answer is wanted by then, and taken later too:".to_owned(),
-        OnDeadline::Default => format!("Answers “{}” by itself", words::brief(&words::value(&question.default), 80)),
-        OnDeadline::Deny => "Is denied by itself".to_owned(),
+        OnDeadline::Default => {
+            format!("Answers “{}” automatically", words::brief(&words::value(&question.default), 80))
+        }
+        OnDeadline::Deny => "Is denied automatically".to_owned(),
     };
     owned_html! {
         p(class = "deadline") {

@@ -12,7 +12,12 @@ fn structured_event(fields: &Value) -> Result<Event, Invalid> {
     let mut event = json!({"specversion": "1.0", "id": "1", "source": "/agents/a"});
     let (Some(event_fields), Value::Object(fields)) = (event.as_object_mut(), fields) else { panic!("objects") };
     event_fields.extend(fields.clone());
-    structured(event.to_string().as_bytes(), &Limits::default()).map(|draft| draft.complete(Timestamp::UNIX_EPOCH))
+    structured(event.to_string().as_bytes(), &Limits::default()).map(completed)
+}
+
+/// Every event has an id of its own.
+fn completed(draft: Draft) -> Event {
+    draft.complete(Timestamp::UNIX_EPOCH, || panic!("no id"))
 }
 
 fn kind(event: &Event) -> String {
@@ -122,7 +127,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 fn binary(more: &[(&'static str, &str)], body: &[u8]) -> Result<Event, Invalid> {
     let base = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "agent.started")];
     let mut read = read(&headers(&[&base[..], more].concat()), body, &Limits::default()).expect("a cloudevent");
-    read.remove(0).1.map(|draft| draft.complete(Timestamp::UNIX_EPOCH))
+    read.remove(0).1.map(completed)
 }
 
 #[test]

@@ -43,8 +43,13 @@ fn convert(spans: Vec<Span>, lineage: &mut Lineage) -> Converted {
     converted(&owned(&request(spans), lineage, &limits).expect("few spans"), &limits)
 }
 
+/// Every event has an id of its own.
+fn completed(draft: Draft) -> Event {
+    draft.complete(Timestamp::UNIX_EPOCH, || panic!("no id"))
+}
+
 fn events(converted: Converted) -> Vec<Event> {
-    converted.drafts.into_iter().map(|draft| draft.complete(Timestamp::UNIX_EPOCH)).collect()
+    converted.drafts.into_iter().map(completed).collect()
 }
 
 fn kinds(events: &[Event]) -> Vec<String> {

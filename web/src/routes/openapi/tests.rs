@@ -106,7 +106,7 @@ fn story() -> Dashboard {
     ];
     for (seq, event) in (1..).zip(events) {
         let draft = Draft::parse(event.to_string().as_bytes(), &limits).expect("valid");
-        let event = draft.complete(Timestamp::UNIX_EPOCH);
+        let event = draft.complete(Timestamp::UNIX_EPOCH, || seq.to_string());
         let json = event.to_json();
         dashboard.apply(&Record::new(seq, event, json));
     }

@@ -1,13 +1,20 @@
-//! A question, its life, and which answers it takes.
+//! A question as it is asked: its fields, wherever they come from. `answer`: which answers it takes. `record`: its life.
+
+mod answer;
+mod record;
+#[cfg(test)]
+mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     Event, Invalid, Limits, actions,
     text::{check_id, parse_timestamp},
 };
+pub use answer::{Answer, AnsweredBy, Door};
+pub use record::{QuestionRecord, Status};
 
 /// Longest time a question may wait, in seconds: ten years, far below where time stamps end.
 const LONGEST_TIMEOUT_S: f64 = 315_360_000.0;
@@ -62,58 +69,6 @@ pub enum OnDeadline {
     Default,
     /// "deny" becomes the answer, marked as given by policy.
     Deny,
-}
-
-/// By which way an answer came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Door {
-    /// The dashboard.
-    Browser,
-    /// The command line.
-    Cli,
-    /// The JSON API.
-    Http,
-    /// A model context protocol client.
-    Mcp,
-    /// The question's own deadline policy.
-    Policy,
-    /// Somebody who wrote into the workspace without Remora.
-    External,
-}
-
-impl Door {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Cli => "cli",
-            Self::Http => "http",
-            Self::Mcp => "mcp",
-            Self::Policy => "policy",
-            Self::External => "external",
-        }
-    }
-}
-
-/// Who gave an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AnsweredBy {
-    /// The person, as far as known.
-    pub who: String,
-    /// The way it came.
-    pub door: Door,
-}
-
-/// An answer with its origin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// A text; an array of texts for `multiple`; anything the `response_schema` allows.
-    pub answer: Value,
-    /// Who gave it.
-    pub answered_by: AnsweredBy,
-    /// When it was decided.
-    pub responded_at: Timestamp,
 }
 
 /// A question as it was asked.
@@ -241,40 +196,6 @@ impl Question {
         let key = [self.workspace_id.as_str(), self.msg_id.as_str()];
         Event::of_agent(&self.agent_id, actions::BLOCKED, now, &key, payload)
     }
-
-    /// Checks an answer against what was asked for.
-    ///
-    /// # Errors
-    /// [`Invalid`] says what an answer must be.
-    pub fn check(&self, answer: &Value, limits: &Limits) -> Result<(), Invalid> {
-        Invalid::over(answer.to_string().len(), limits.answer_bytes, "the answer", "answer_bytes")?;
-        if !self.response_schema.is_null() {
-            return jsonschema::validate(&self.response_schema, answer)
-                .map_err(|e| Invalid::field("answer", format!("does not fit the response_schema: {e}")));
-        }
-        match answer {
-            Value::String(text) if !self.multiple => self.check_text(text),
-            Value::Array(chosen) if self.multiple && !chosen.is_empty() => {
-                chosen.iter().try_for_each(|one| match one {
-                    Value::String(text) => self.check_text(text),
-                    _ => Err(Invalid::field("answer", "must be an array of texts")),
-                })
-            }
-            _ if self.multiple => Err(Invalid::field("answer", "must be an array of at least one option")),
-            _ => Err(Invalid::field("answer", "must be a text")),
-        }
-    }
-
-    fn check_text(&self, text: &str) -> Result<(), Invalid> {
-        if text.trim().is_empty() {
-            return Err(Invalid::field("answer", "must not be empty"));
-        }
-        if !self.options.is_empty() && !self.options.iter().any(|option| option == text) {
-            let offered = serde_json::to_string(&self.options).unwrap_or_default();
-            return Err(Invalid::field("answer", format!("must be one of {offered}")));
-        }
-        Ok(())
-    }
 }
 
 fn text_of(fields: &Map<String, Value>, limits: &Limits) -> Result<String, Invalid> {
@@ -333,155 +254,5 @@ fn word<T: DeserializeOwned + Default>(
     match fields.get(name) {
         None | Some(Value::Null) => Ok(T::default()),
         Some(value) => T::deserialize(value).map_err(|_| Invalid::field(name, problem)),
-    }
-}
-
-/// Where a question stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Nobody has answered yet.
-    Open,
-    /// The answer is durable; the agent has not picked it up yet.
-    Answered,
-    /// The agent has the answer.
-    Delivered,
-    /// Nobody answered in time.
-    Expired,
-    /// The asker no longer wants an answer.
-    Cancelled,
-}
-
-impl Status {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Answered => "answered",
-            Self::Delivered => "delivered",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// A question with its life so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct QuestionRecord {
-    /// What was asked.
-    #[serde(flatten)]
-    pub question: Question,
-    /// Where it stands.
-    pub status: Status,
-    /// The answer, once there is one.
-    #[serde(flatten)]
-    pub answer: Option<Answer>,
-    /// When the answer reached the workspace's inbox.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub written_at: Option<Timestamp>,
-    /// When the agent picked the answer up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delivered_at: Option<Timestamp>,
-    /// Why it is not open any more, where that is not an answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed_reason: Option<String>,
-}
-
-impl QuestionRecord {
-    /// A question that was just asked.
-    pub fn new(question: Question) -> Self {
-        Self { question, status: Status::Open, answer: None, written_at: None, delivered_at: None, closed_reason: None }
-    }
-
-    /// True where the answer still has to be written into the workspace, even if the agent has it by another way.
-    pub fn is_unwritten(&self) -> bool {
-        matches!(self.status, Status::Answered | Status::Delivered) && self.written_at.is_none()
-    }
-
-    /// The value that the agent reads under `inbox:response:{msg_id}`.
-    pub fn response(&self) -> Option<Value> {
-        let answer = self.answer.as_ref()?;
-        Some(json!({
-            "answer": answer.answer,
-            "responded_at": answer.responded_at,
-            "answered_by": answer.answered_by,
-        }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn question(fields: Value) -> Result<Question, Invalid> {
-        let Value::Object(fields) = fields else { panic!("an object") };
-        let key = QuestionKey { msg_id: "m".to_owned(), workspace_id: "w".to_owned() };
-        Question::from_fields(key, "a", Timestamp::UNIX_EPOCH, &fields, &Limits::default())
-    }
-
-    #[test]
-    fn the_python_outbox_entry_is_read() {
-        let q = question(json!({"question": "Which?", "options": null, "status": "pending",
-            "created_at": "2026-02-24T09:37:15.123456", "timeout": 300}))
-        .expect("valid");
-        assert_eq!(q.created_at, Timestamp::UNIX_EPOCH, "a time without a zone does not count");
-        assert_eq!(q.expires_at.map(Timestamp::as_second), Some(300));
-    }
-
-    #[test]
-    fn wrong_fields_are_named() {
-        for (fields, name) in [
-            (json!({}), "question"),
-            (json!({"question": " "}), "question"),
-            (json!({"question": "x".repeat(17 << 10)}), "question_bytes"),
-            (json!({"question": "q", "options": "yes"}), "options"),
-            (json!({"question": "q", "options": vec!["x"; 101]}), "options"),
-            (json!({"question": "q", "multiple": true}), "multiple"),
-            (json!({"question": "q", "urgency": "now"}), "urgency"),
-            (json!({"question": "q", "timeout": -1}), "timeout"),
-            (json!({"question": "q", "timeout": 1e300}), "timeout"),
-            (json!({"question": "q", "on_deadline": "default"}), "default"),
-            (json!({"question": "q", "response_schema": {"type": 5}}), "response_schema"),
-        ] {
-            let error = question(fields).expect_err(name).to_string();
-            assert!(error.contains(name), "{error} should name {name}");
-        }
-    }
-
-    #[test]
-    fn only_what_was_asked_for_is_an_answer() {
-        let limits = Limits::default();
-        let text = question(json!({"question": "q"})).expect("valid");
-        let one = question(json!({"question": "q", "options": ["yes", "no"]})).expect("valid");
-        let many = question(json!({"question": "q", "options": ["a", "b"], "multiple": true})).expect("valid");
-        let form = question(json!({"question": "q", "response_schema":
-            {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}))
-        .expect("valid");
-        for (question, answer, good) in [
-            (&text, json!("anything"), true),
-            (&text, json!(" "), false),
-            (&text, json!(5), false),
-            (&text, json!("x".repeat(65 << 10)), false),
-            (&one, json!("yes"), true),
-            (&one, json!("maybe"), false),
-            (&one, json!(["yes"]), false),
-            (&many, json!(["a", "b"]), true),
-            (&many, json!([]), false),
-            (&many, json!(["c"]), false),
-            (&many, json!("a"), false),
-            (&form, json!({"n": 3}), true),
-            (&form, json!({"n": "three"}), false),
-        ] {
-            assert_eq!(question.check(&answer, &limits).is_ok(), good, "{answer}");
-        }
-    }
-
-    #[test]
-    fn an_event_carries_the_whole_question() {
-        let asked = question(json!({"question": "q", "options": ["x"], "context": {"k": 1}, "timeout": 5,
-            "reason": "tool_call", "urgency": "high", "on_deadline": "deny"}))
-        .expect("valid");
-        let event = asked.to_event(Timestamp::UNIX_EPOCH);
-        assert_eq!(Question::from_event(&event, &Limits::default()), Ok(asked));
     }
 }

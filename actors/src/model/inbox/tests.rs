@@ -1,0 +1,128 @@
+use serde_json::json;
+
+use super::*;
+
+/// Folds `(action, agent, payload)` events of the category agent.
+fn fold(events: &[(&str, &str, Value)]) -> Inbox {
+    let mut inbox = Inbox::new(&Limits::default());
+    for (index, (action, agent, payload)) in events.iter().enumerate() {
+        let event = Event::of_agent(agent, action, Timestamp::UNIX_EPOCH, &[&index.to_string()], payload.clone());
+        let json = event.to_json();
+        inbox.apply(&Record::new(index as Seq + 1, event, json));
+    }
+    inbox
+}
+
+fn status(inbox: &Inbox, msg_id: &str) -> Option<Status> {
+    inbox.by_msg_id(msg_id).next().map(|record| record.status)
+}
+
+#[test]
+fn equal_questions_do_not_collide() {
+    let inbox = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "Sure?"})),
+        ("blocked", "a", json!({"msg_id": "2", "question": "Sure?"})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "yes"})),
+    ]);
+    assert_eq!((status(&inbox, "1"), status(&inbox, "2")), (Some(Status::Delivered), Some(Status::Open)));
+}
+
+#[test]
+fn a_question_is_asked_once() {
+    let inbox = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "Sure?"})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "yes"})),
+        ("blocked", "a", json!({"msg_id": "1", "question": "Sure?"})),
+    ]);
+    assert_eq!(status(&inbox, "1"), Some(Status::Delivered));
+}
+
+#[test]
+fn the_first_answer_stays() {
+    let by = |who: &str| json!({"who": who, "door": "browser"});
+    let inbox = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "Sure?"})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "yes", "answered_by": by("ann")})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "no", "answered_by": by("bob")})),
+        ("answer_written", "a", json!({"msg_id": "1"})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "no"})),
+    ]);
+    let record = inbox.by_msg_id("1").next().expect("kept");
+    assert_eq!(record.answer.as_ref().map(|a| (&a.answer, a.answered_by.who.as_str())), Some((&json!("yes"), "ann")));
+}
+
+#[test]
+fn every_end_of_an_agent_closes_its_questions_and_says_why() {
+    for (action, status_after) in [
+        ("completed", Status::Cancelled),
+        ("failed", Status::Cancelled),
+        ("cancelled", Status::Cancelled),
+        ("timed_out", Status::Expired),
+    ] {
+        let inbox = fold(&[
+            ("blocked", "a", json!({"msg_id": "1", "question": "Sure?"})),
+            ("blocked", "b", json!({"msg_id": "2", "question": "Sure?"})),
+            (action, "a", json!({})),
+        ]);
+        assert_eq!((status(&inbox, "1"), status(&inbox, "2")), (Some(status_after), Some(Status::Open)));
+        assert!(inbox.by_msg_id("1").next().expect("kept").closed_reason.is_some());
+    }
+}
+
+#[test]
+fn an_answer_without_msg_id_needs_a_single_open_question() {
+    let one = fold(&[("blocked", "a", json!({"msg_id": "1", "question": "?"})), ("resumed", "a", json!({}))]);
+    assert_eq!(status(&one, "1"), Some(Status::Delivered));
+    let two = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "?"})),
+        ("blocked", "a", json!({"msg_id": "2", "question": "?"})),
+        ("resumed", "a", json!({})),
+    ]);
+    assert_eq!(two.open_count(), 2);
+}
+
+#[test]
+fn an_acknowledged_answer_survives_the_agents_end() {
+    let inbox = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "?"})),
+        ("completed", "a", json!({})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "yes", "answered_by": {"who": "ann", "door": "cli"}})),
+    ]);
+    assert!(inbox.by_msg_id("1").next().expect("kept").is_unwritten());
+}
+
+#[test]
+fn what_the_workspace_holds_outweighs_an_unwritten_answer() {
+    let inbox = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "?"})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "yes", "answered_by": {"who": "ann", "door": "cli"}})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "no", "picked_up": false})),
+    ]);
+    let record = inbox.by_msg_id("1").next().expect("kept");
+    assert_eq!((record.status, record.is_unwritten()), (Status::Answered, false));
+    assert_eq!(record.answer.as_ref().map(|a| &a.answer), Some(&json!("no")));
+}
+
+#[test]
+fn an_answer_that_was_picked_up_by_another_way_is_still_written() {
+    let mut events = vec![
+        ("blocked", "a", json!({"msg_id": "1", "question": "?"})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "yes", "answered_by": {"who": "ann", "door": "cli"}})),
+        ("answer_delivered", "a", json!({"msg_id": "1"})),
+    ];
+    assert!(fold(&events).by_msg_id("1").next().expect("kept").is_unwritten());
+    events.push(("answer_written", "a", json!({"msg_id": "1"})));
+    let record = fold(&events).by_msg_id("1").next().expect("kept").clone();
+    assert_eq!((record.status, record.is_unwritten()), (Status::Delivered, false));
+}
+
+#[test]
+fn it_survives_storing() {
+    let inbox = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "?"})),
+        ("blocked", "a", json!({"msg_id": "2", "question": "?"})),
+        ("resumed", "a", json!({"msg_id": "1", "answer": "yes"})),
+    ]);
+    let text = serde_json::to_string(&inbox).expect("storable");
+    assert_eq!(serde_json::from_str::<Inbox>(&text).expect("readable"), inbox);
+}

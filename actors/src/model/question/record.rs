@@ -1,0 +1,80 @@
+//! A question's life.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Answer, Question};
+
+/// Where a question stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody has answered yet.
+    Open,
+    /// The answer is durable; the agent has not picked it up yet.
+    Answered,
+    /// The agent has the answer.
+    Delivered,
+    /// Nobody answered in time.
+    Expired,
+    /// The asker no longer wants an answer.
+    Cancelled,
+}
+
+impl Status {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Answered => "answered",
+            Self::Delivered => "delivered",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A question with its life so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QuestionRecord {
+    /// What was asked.
+    #[serde(flatten)]
+    pub question: Question,
+    /// Where it stands.
+    pub status: Status,
+    /// The answer, once there is one.
+    #[serde(flatten)]
+    pub answer: Option<Answer>,
+    /// When the answer reached the workspace's inbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
+    /// When the agent picked the answer up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+    /// Why it is not open any more, where that is not an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_reason: Option<String>,
+}
+
+impl QuestionRecord {
+    /// A question that was just asked.
+    pub fn new(question: Question) -> Self {
+        Self { question, status: Status::Open, answer: None, written_at: None, delivered_at: None, closed_reason: None }
+    }
+
+    /// True where the answer still has to be written into the workspace, even if the agent has it by another way.
+    pub fn is_unwritten(&self) -> bool {
+        matches!(self.status, Status::Answered | Status::Delivered) && self.written_at.is_none()
+    }
+
+    /// The value that the agent reads under `inbox:response:{msg_id}`.
+    pub fn response(&self) -> Option<Value> {
+        let answer = self.answer.as_ref()?;
+        Some(json!({
+            "answer": answer.answer,
+            "responded_at": answer.responded_at,
+            "answered_by": answer.answered_by,
+        }))
+    }
+}

@@ -1,0 +1,154 @@
+//! A replica: a picture folded from the journal that keeps up with it.
+//!
+//! Every replica has a cursor, the last event it has folded. Deliveries come at least once; what was missed is read
+//! from the journal. So an actor that dies over its replica loses nothing: the next one starts from the last snapshot.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, Weak},
+};
+
+use ractor::Message;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    model::{Record, Seq},
+    ports::{Filter, Journal, JournalError, Snapshot},
+    subscribers::{Delivery, Sent},
+    system::{Role, System},
+};
+
+/// Events read at once while catching up: a few megabytes at the most.
+const PAGE_EVENTS: usize = 1_000;
+
+/// A picture that events fold into.
+pub(crate) trait Fold: Serialize + DeserializeOwned + Send + Sync {
+    /// The name of its snapshots; the number in it grows with their format.
+    const SNAPSHOT: &'static str;
+
+    /// The last event folded.
+    fn last_seq(&self) -> Seq;
+}
+
+/// A picture that keeps up with the journal for as long as it is held.
+pub(crate) struct Replica<F> {
+    fold: F,
+    system: Arc<System>,
+    subscription: u64,
+}
+
+impl<F> Deref for Replica<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.fold
+    }
+}
+
+impl<F> Drop for Replica<F> {
+    fn drop(&mut self) {
+        self.system.subscribers.remove(self.subscription);
+    }
+}
+
+impl<F: Fold> Replica<F> {
+    /// Subscribes the actor that plays `role`, then folds the last snapshot (or `new`) and all events since: nothing
+    /// can fall between the two.
+    pub(crate) async fn start<M: Message>(
+        system: &Arc<System>,
+        role: Role,
+        message: fn(Delivery) -> M,
+        new: F,
+        apply: impl FnMut(&mut F, &Arc<Record>),
+    ) -> Result<Self, JournalError> {
+        // The actor is found by its name at each delivery, so that its restarts do not matter.
+        let weak: Weak<System> = Arc::downgrade(system);
+        let subscription = system.subscribers.add_actor(Box::new(move |delivery| {
+            let Some(system) = weak.upgrade() else { return Sent::Gone };
+            system.cast(role, message(delivery));
+            Sent::Ok
+        }));
+        let mut replica = Self { fold: new, system: Arc::clone(system), subscription };
+        if let Some(fold) = load(system.journal()).await? {
+            replica.fold = fold;
+        }
+        replica.catch_up(system.journal().last_seq().await?, apply).await?;
+        Ok(replica)
+    }
+
+    /// Folds a delivery, and before it what was missed.
+    pub(crate) async fn admit(
+        &mut self,
+        delivery: &Delivery,
+        mut apply: impl FnMut(&mut F, &Arc<Record>),
+    ) -> Result<(), JournalError> {
+        self.catch_up(delivery.from - 1, &mut apply).await?;
+        delivery.records.iter().for_each(|record| apply(&mut self.fold, record));
+        Ok(())
+    }
+
+    /// Folds everything up to a position.
+    pub(crate) async fn catch_up(
+        &mut self,
+        until: Seq,
+        mut apply: impl FnMut(&mut F, &Arc<Record>),
+    ) -> Result<(), JournalError> {
+        let (fold, journal) = (&mut self.fold, self.system.journal());
+        replay(journal, fold.last_seq(), until, |record| apply(fold, record)).await
+    }
+
+    /// Saves a snapshot.
+    pub(crate) async fn save(&self) {
+        save(self.system.journal(), &self.fold).await;
+    }
+
+    /// Copies the picture here and saves the copy elsewhere: folding goes on meanwhile.
+    pub(crate) fn save_aside(&self)
+    where
+        F: Clone + 'static,
+    {
+        let (system, fold) = (Arc::clone(&self.system), self.fold.clone());
+        tokio::spawn(async move { save(system.journal(), &fold).await });
+    }
+}
+
+/// Hands out the events after `after` up to and including `until`, page by page.
+pub(crate) async fn replay(
+    journal: &dyn Journal,
+    mut after: Seq,
+    until: Seq,
+    mut apply: impl FnMut(&Arc<Record>),
+) -> Result<(), JournalError> {
+    while after < until {
+        let wanted = usize::try_from(until - after).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
+        let page = journal.read(after, wanted, &Filter::ALL).await?;
+        let Some(last) = page.last().map(|record| record.seq) else { break };
+        page.iter().for_each(&mut apply);
+        after = last;
+    }
+    Ok(())
+}
+
+async fn load<F: Fold>(journal: &dyn Journal) -> Result<Option<F>, JournalError> {
+    let Some(snapshot) = journal.load_snapshot(F::SNAPSHOT).await? else { return Ok(None) };
+    match serde_json::from_slice(&snapshot.body) {
+        Ok(fold) => Ok(Some(fold)),
+        Err(error) => {
+            tracing::warn!(name = F::SNAPSHOT, %error, "snapshot cannot be read, folding the whole journal instead");
+            Ok(None)
+        }
+    }
+}
+
+async fn save<F: Fold>(journal: &dyn Journal, fold: &F) {
+    let body = match serde_json::to_vec(fold) {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::error!(name = F::SNAPSHOT, %error, "snapshot cannot be written");
+            return;
+        }
+    };
+    if let Err(error) = journal.save_snapshot(F::SNAPSHOT, Snapshot { seq: fold.last_seq(), body }).await {
+        tracing::warn!(name = F::SNAPSHOT, %error, "snapshot not saved, the next start reads more of the journal");
+    }
+}
