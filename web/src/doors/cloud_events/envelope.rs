@@ -108,7 +108,7 @@ fn optional(fields: &mut Map<String, Value>, name: &'static str) -> Result<Optio
 fn data(media_type: Option<&str>, body: &[u8]) -> Result<Option<Value>, Invalid> {
     let is_json = media_type.is_none_or(|kind| kind.ends_with("/json") || kind.ends_with("+json"));
     match std::str::from_utf8(body) {
-        Ok(text) if text.is_empty() => Ok(None),
+        Ok("") => Ok(None),
         Ok(text) if is_json => serde_json::from_str(text).map_err(|error| Invalid::Json(error.to_string())),
         Ok(text) => Ok(Some(text.into())),
         Err(_) => Err(Invalid::field("data", "is binary; send it in the structured mode, as `data_base64`")),
