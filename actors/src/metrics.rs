@@ -20,6 +20,10 @@ pub struct Metrics {
     pub events_accepted: Counter,
     /// Events that stood in the journal already.
     pub events_duplicate: Counter,
+    /// Spans received that tell of no generative AI.
+    pub spans_ignored: Counter,
+    /// Spans received that were broken.
+    pub spans_rejected: Counter,
     /// Requests refused because too many events were on their way.
     pub publish_refused: Counter,
     /// Commits of the journal.
@@ -58,6 +62,8 @@ impl Metrics {
         let m = self.clone();
         registry.register("events_accepted", "Events journaled", m.events_accepted);
         registry.register("events_duplicate", "Events already in the journal", m.events_duplicate);
+        registry.register("spans_ignored", "Spans that tell of no generative AI", m.spans_ignored);
+        registry.register("spans_rejected", "Spans that were broken", m.spans_rejected);
         registry.register("publish_refused", "Requests refused for lack of room", m.publish_refused);
         registry.register("journal_commits", "Commits of the journal", m.journal_commits);
         registry.register("journal_failures", "Failed commits of the journal", m.journal_failures);

@@ -7,6 +7,7 @@
 
 mod cli;
 mod closing;
+mod cloudevents;
 mod connection;
 mod crash;
 mod demo;
@@ -17,9 +18,12 @@ mod guard;
 mod hooks;
 mod hostile;
 mod house;
+mod idempotency;
 mod ingest;
 mod mcp;
 mod messages;
+mod openapi;
+mod otlp;
 mod page;
 mod questions;
 mod replay;

@@ -1,12 +1,16 @@
 //! What every route is given.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex as Memory},
+    time::Duration,
+};
 
 use remora_actors::{Handle, system::Unreachable};
 use tokio::sync::{Mutex, watch};
 use warp::Filter as _;
 
-use crate::problem::Problem;
+use crate::{doors::otlp::lineage::Lineage, problem::Problem};
 
 /// Settings of the web front.
 #[derive(Debug, Clone)]
@@ -43,6 +47,8 @@ pub(crate) struct Context {
     pub(crate) closing: watch::Receiver<bool>,
     /// Held while a wrong token is being answered, so that guesses come one after the other.
     pub(crate) guessing: Arc<Mutex<()>>,
+    /// The spans seen last: a hint about whose the next ones are, which nothing is lost without.
+    pub(crate) lineage: Arc<Memory<Lineage>>,
 }
 
 impl Context {

@@ -2,6 +2,7 @@
 //!
 //! - [`Api`]: the JSON API for a [`Door`] in the same process, which is mounted at `/mcp`.
 //! - [`html`]: everything that people see, and `frame`: how it travels.
+//! - `doors`: events in other people's formats.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
 //!
@@ -11,6 +12,7 @@
 mod api;
 mod assets;
 mod context;
+mod doors;
 mod frame;
 mod guard;
 pub mod html;

@@ -80,10 +80,14 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })
 }
 
+/// The body's media type, where it is given and can be read.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<mime::Mime> {
+    headers.get("content-type")?.to_str().ok()?.parse().ok()
+}
+
 /// True where the body is of a media type.
 pub(crate) fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
-    let given = headers.get("content-type").and_then(|value| value.to_str().ok());
-    given.and_then(|value| value.parse::<mime::Mime>().ok()).is_some_and(|mime| mime.essence_str() == wanted)
+    media_type(headers).is_some_and(|mime| mime.essence_str() == wanted)
 }
 
 /// Who answers: a token tells the name, else the caller may. The door is what the request came by.

@@ -45,7 +45,8 @@ pub async fn serve(
     let (close, closing) = watch::channel(false);
     // Kept here until the server has ended: a dropped sender would say so too early.
     let close = Arc::new(close);
-    let context = Context { handle, settings: Arc::new(settings), closing, guessing: Arc::new(Mutex::new(())) };
+    let settings = Arc::new(settings);
+    let context = Context { handle, settings, closing, guessing: Arc::new(Mutex::new(())), lineage: Arc::default() };
     let mut closed = context.closing.clone();
     let closer = Arc::clone(&close);
     let stopping = async move {

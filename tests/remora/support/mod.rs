@@ -12,12 +12,14 @@ pub(crate) mod daemon;
 pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod process;
+pub(crate) mod python;
 pub(crate) mod sse;
 
 pub(crate) use browser::Browser;
 pub(crate) use daemon::Daemon;
 pub(crate) use http::{Api, Reply};
 pub(crate) use process::Process;
+pub(crate) use python::Packages;
 pub(crate) use sse::Stream;
 
 /// How long a condition may take to come true. A test machine may be slow and busy; a broken program stays broken.

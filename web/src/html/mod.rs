@@ -1,12 +1,13 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `page`, `agent_page`, `login`: the documents. `live`: what keeps the page and its stream together.
+//! - `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps the page and its stream together.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
+mod api_page;
 mod card;
 mod clock;
 mod events;
@@ -30,6 +31,7 @@ use remora_actors::{
 };
 
 use crate::frame::{self, Frame};
+pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
 pub use note::{message_note, note};

@@ -29,6 +29,7 @@ pub(super) fn document(dashboard: &Dashboard, clock: &Clock) -> impl Render {
                 : events::panel(dashboard, clock);
             }
         }
+        footer(class = "foot") { a(href = "/api") : "API"; }
     });
     owned_html! { : frame(&title, Some(live::TITLE), Some(&signals), &body); }
 }

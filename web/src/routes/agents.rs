@@ -1,8 +1,8 @@
 //! Messages from people to agents, over JSON.
 
-use remora_actors::model::{Door, Invalid, UserMessage, check_id};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use remora_actors::model::{Door, Invalid, MessageState, UserMessage, check_id};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use warp::{
     Filter,
     filters::BoxedFilter,
@@ -10,7 +10,13 @@ use warp::{
     reply::Response,
 };
 
-use super::respond;
+use super::{
+    openapi::{
+        replies::{Guarded, Reading},
+        schemas::MessageList,
+    },
+    respond,
+};
 use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
@@ -18,10 +24,37 @@ use crate::{
     request::{Segment, answered_by, api_door, body, json},
 };
 
-#[derive(Debug, Deserialize)]
-struct Message {
+/// A message to an agent.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Message {
+    /// The text, which must not be empty.
+    #[schema(required, value_type = String, min_length = 1)]
     content: Option<String>,
+    /// Who writes, where no token tells it.
     who: Option<String>,
+}
+
+/// A message that is durable.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sent {
+    /// Always `ok`.
+    status: String,
+    agent_id: String,
+    message_id: String,
+}
+
+#[derive(Serialize)]
+struct Messages {
+    messages: Vec<Shown>,
+}
+
+/// A message with how far it has come.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    message: UserMessage,
+    state: MessageState,
 }
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
@@ -30,11 +63,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::get())
         .and(guard(context, Scope::Operator))
         .and(with.clone())
-        .then(async |agent: Segment, _: Caller, context: Context| {
-            let messages = context.handle.messages(&agent.0).await?;
-            let messages: Vec<_> = messages.iter().map(shown).collect();
-            Ok::<_, Problem>(super::json(StatusCode::OK, &json!({"messages": messages})))
-        })
+        .then(async |agent: Segment, _: Caller, context: Context| list(&context, &agent.0).await)
         .map(respond);
     let send = warp::path!("agents" / Segment / "messages")
         .and(warp::post())
@@ -43,19 +72,40 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(body(context))
         .and(with)
         .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
-            let Message { content, who } = json(&body)?;
-            let sent = send(&context, &agent.0, &caller, api_door(&headers), content, who).await?;
-            Ok::<_, Problem>(super::json(StatusCode::CREATED, &sent))
+            message(&context, &agent.0, &caller, &headers, &body).await
         })
         .map(respond);
     list.or(send).unify().and_then(std::future::ready).boxed()
 }
 
-/// A message with how far it has come.
-fn shown(message: &UserMessage) -> Value {
-    let mut shown = json!(message);
-    shown["state"] = json!(message.state());
-    shown
+/// List the messages to an agent, the oldest first, with how far they have come.
+#[utoipa::path(
+    get, path = "/api/v1/agents/{agent_id}/messages", tag = "agents", operation_id = "list_messages",
+    params(("agent_id" = String, Path, min_length = 1, max_length = 256)),
+    responses((status = 200, description = "Its messages.", body = MessageList), Guarded),
+)]
+pub(super) async fn list(context: &Context, agent_id: &str) -> Result<Response, Problem> {
+    let messages = context.handle.messages(agent_id).await?;
+    let messages = messages.into_iter().map(|message| Shown { state: message.state(), message }).collect();
+    Ok(super::json(StatusCode::OK, &Messages { messages }))
+}
+
+/// Write to an agent, which finds the message in its workspace's inbox.
+#[utoipa::path(
+    post, path = "/api/v1/agents/{agent_id}/messages", tag = "agents", operation_id = "send_message",
+    params(("agent_id" = String, Path, min_length = 1, max_length = 256)), request_body = Message,
+    responses((status = 201, description = "It is durable.", body = Sent), Guarded, Reading),
+)]
+pub(super) async fn message(
+    context: &Context,
+    agent_id: &str,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Problem> {
+    let Message { content, who } = json(body)?;
+    let sent = send(context, agent_id, caller, api_door(headers), content, who).await?;
+    Ok(super::json(StatusCode::CREATED, &sent))
 }
 
 /// Sends a message, from whichever door.
@@ -66,7 +116,7 @@ pub(super) async fn send(
     door: Door,
     content: Option<String>,
     who: Option<String>,
-) -> Result<Value, Problem> {
+) -> Result<Sent, Problem> {
     let limits = context.handle.limits();
     let content = content
         .filter(|content| !content.trim().is_empty())
@@ -75,5 +125,5 @@ pub(super) async fn send(
     check_id(agent_id, "agent_id", limits)?;
     let by = answered_by(caller, who, door, limits)?;
     let message_id = context.handle.send_message(agent_id, &content, by).await?;
-    Ok(json!({"status": "ok", "agent_id": agent_id, "message_id": message_id}))
+    Ok(Sent { status: "ok".to_owned(), agent_id: agent_id.to_owned(), message_id })
 }

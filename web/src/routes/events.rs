@@ -2,11 +2,12 @@
 
 use remora_actors::{
     handle::Receipt,
-    model::{Draft, Invalid, Pattern, Seq, parse_events},
+    model::{Draft, Invalid, Numbered, Pattern, Seq, parse_events},
     ports::Filter as EventFilter,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 use warp::{
     Filter,
     filters::BoxedFilter,
@@ -14,7 +15,13 @@ use warp::{
     reply::Response,
 };
 
-use super::respond;
+use super::{
+    openapi::{
+        replies::{BatchProblem, Guarded, ProblemDocument, Reading},
+        schemas::{EventPage, NewEvents},
+    },
+    respond,
+};
 use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
@@ -27,14 +34,31 @@ const MAX_LIMIT: usize = 10_000;
 const DEFAULT_LIMIT: usize = 1_000;
 
 /// Which events a reader wants.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Wanted {
+    /// Only events behind this position.
     pub(super) after: Option<Seq>,
+    /// `agent:blocked`, `tool:*` or `*`.
     pattern: Option<String>,
+    /// Only this agent's events.
     agent_id: Option<String>,
+    /// At most so many events; 1,000 where it is not given, 10,000 at most. Without effect on a stream.
     limit: Option<usize>,
     /// So many from the end, instead of from `after` on.
     newest: Option<usize>,
+}
+
+/// What became of the events of a request.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accepted {
+    /// How many are new.
+    accepted: usize,
+    /// How many stood in the journal already.
+    duplicates: usize,
+    /// The highest position among them; 0 where there was none.
+    last_seq: Seq,
 }
 
 impl Wanted {
@@ -66,9 +90,35 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     post.or(get).unify().and_then(std::future::ready).boxed()
 }
 
-async fn take_in(context: &Context, caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+/// Take events in: one object, an array, or one object per line.
+///
+/// They are durable when this replies. Of a batch the good events are kept, and each refused one is listed.
+#[utoipa::path(
+    post, path = "/api/v1/events", tag = "events", operation_id = "emit_events",
+    request_body(content(
+        (NewEvents = "application/json"),
+        (String = "application/x-ndjson"),
+    )),
+    responses(
+        (status = 200, description = "All were taken in.", body = Accepted),
+        Guarded, Reading,
+        (status = 422, description = "Some or all were refused.", body = BatchProblem,
+            content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn take_in(
+    context: &Context,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Problem> {
     let ndjson = is_of_type(headers, "application/x-ndjson") || is_of_type(headers, "application/jsonl");
     let parsed = parse_events(body, ndjson, context.handle.limits())?;
+    publish(context, caller, parsed).await
+}
+
+/// Journals what was read well, and lists what was not.
+pub(super) async fn publish(context: &Context, caller: &Caller, parsed: Vec<Numbered>) -> Result<Response, Problem> {
     let single = parsed.len() == 1;
     let mut drafts = Vec::with_capacity(parsed.len());
     let mut errors = Vec::new();
@@ -98,8 +148,8 @@ fn may_emit(caller: &Caller, draft: Draft) -> Result<Draft, Invalid> {
     Ok(draft)
 }
 
-fn counts(receipt: Receipt) -> Value {
-    json!({"accepted": receipt.accepted, "duplicates": receipt.duplicates, "last_seq": receipt.last_seq})
+fn counts(receipt: Receipt) -> Accepted {
+    Accepted { accepted: receipt.accepted, duplicates: receipt.duplicates, last_seq: receipt.last_seq }
 }
 
 fn with_counts(problem: Problem, receipt: Receipt, errors: &[(usize, Invalid)]) -> Problem {
@@ -112,7 +162,17 @@ fn with_counts(problem: Problem, receipt: Receipt, errors: &[(usize, Invalid)]) 
         .with("errors", listed.into())
 }
 
-async fn list(context: &Context, caller: &Caller, wanted: &Wanted) -> Result<Response, Problem> {
+/// Read the journal.
+#[utoipa::path(
+    get, path = "/api/v1/events", tag = "events", operation_id = "read_events", params(Wanted),
+    responses(
+        (status = 200, description = "Events, oldest first.", body = EventPage),
+        Guarded,
+        (status = 422, description = "The pattern is none.", body = ProblemDocument,
+            content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn list(context: &Context, caller: &Caller, wanted: &Wanted) -> Result<Response, Problem> {
     caller.may_see(wanted.agent_id.as_deref())?;
     let after = wanted.after.unwrap_or(0);
     let records = match wanted.newest {

@@ -1,8 +1,11 @@
 //! For whoever watches the daemon.
 
+use std::collections::BTreeMap;
+
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use remora_actors::system::Role;
-use serde_json::{Map, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 use warp::{
     Filter, Reply,
     filters::BoxedFilter,
@@ -10,7 +13,7 @@ use warp::{
     reply::Response,
 };
 
-use super::respond;
+use super::{openapi::replies::Guarded, respond};
 use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
@@ -20,12 +23,25 @@ use crate::{
 /// The text format that scrapers are told of.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// The daemon is alive.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Alive {
+    status: &'static str,
+    version: &'static str,
+}
+
+/// Which parts answer.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Ready {
+    /// `ready` or `not ready`.
+    status: &'static str,
+    /// By name: `ok` or `no answer`.
+    actors: BTreeMap<&'static str, &'static str>,
+}
+
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
-    let alive = warp::path!("healthz")
-        .and(warp::get())
-        .map(|| super::json(StatusCode::OK, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})))
-        .map(|reply| respond(Ok(reply)));
+    let alive = warp::path!("healthz").and(warp::get()).map(|| respond(Ok(alive())));
     let ready = warp::path!("readyz")
         .and(warp::get())
         .and(with.clone())
@@ -39,19 +55,43 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     alive.or(ready).unify().or(metrics).unify().and_then(std::future::ready).boxed()
 }
 
-async fn ready(context: &Context) -> Response {
-    let mut actors = Map::new();
+/// Is the daemon alive?
+#[utoipa::path(
+    get, path = "/healthz", tag = "operation", operation_id = "is_alive",
+    responses((status = 200, description = "Yes.", body = Alive)),
+)]
+pub(super) fn alive() -> Response {
+    super::json(StatusCode::OK, &Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Does each part of the daemon answer?
+#[utoipa::path(
+    get, path = "/readyz", tag = "operation", operation_id = "is_ready",
+    responses(
+        (status = 200, description = "Yes.", body = Ready),
+        (status = 503, description = "Not all of them.", body = Ready),
+    ),
+)]
+pub(super) async fn ready(context: &Context) -> Response {
+    let mut actors = BTreeMap::new();
     let mut all = true;
     for role in Role::ALL {
         let answers = context.handle.ping(role).await.is_ok();
         all &= answers;
-        actors.insert(role.as_str().to_owned(), if answers { "ok" } else { "no answer" }.into());
+        actors.insert(role.as_str(), if answers { "ok" } else { "no answer" });
     }
     let (status, word) = if all { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
-    super::json(status, &json!({"status": word, "actors": actors}))
+    super::json(status, &Ready { status: word, actors })
 }
 
-fn metrics(context: &Context) -> Result<Response, Problem> {
+/// What is counted, in the text format of OpenMetrics.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operation", operation_id = "read_metrics",
+    responses(
+        (status = 200, description = "The counts.", body = String, content_type = METRICS_TYPE), Guarded,
+    ),
+)]
+pub(super) fn metrics(context: &Context) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("remora");
     context.handle.metrics().register(&mut registry);
     let mut text = String::new();

@@ -1,6 +1,7 @@
 //! The routes. None of them holds state: each asks an actor, or sends it a command.
 
 mod agents;
+mod cloud_events;
 mod dashboard;
 mod events;
 #[cfg(feature = "fault-injection")]
@@ -8,10 +9,12 @@ mod faults;
 mod health;
 mod login;
 mod mcp;
+mod openapi;
 mod questions;
 mod respond;
 mod state;
 mod streams;
+mod traces;
 mod workspaces;
 
 use std::convert::Infallible;
@@ -40,7 +43,13 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .unify()
         .or(mcp::routes(context, mcp))
         .unify()
+        .or(openapi::routes(context))
+        .unify()
+        .or(traces::routes(context))
+        .unify()
         .or(api(context))
+        .unify()
+        .or(openapi::other_methods())
         .unify();
     routes.recover(explain).unify().map(with_headers).boxed()
 }
@@ -53,6 +62,8 @@ pub(crate) fn json_api(context: &Context) -> BoxedFilter<(Response,)> {
 fn api(context: &Context) -> BoxedFilter<(Response,)> {
     let routes = events::routes(context)
         .or(streams::raw(context))
+        .unify()
+        .or(cloud_events::routes(context))
         .unify()
         .or(questions::routes(context))
         .unify()

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use remora_actors::{
-    inbox_coordinator::{Ask, Target},
-    model::{Question, Status},
+    inbox_coordinator::{Ask, AskError, Target},
+    model::{Limits, Question, Status, check_id},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use warp::{
     Filter,
@@ -16,7 +17,13 @@ use warp::{
     reply::Response,
 };
 
-use super::respond;
+use super::{
+    openapi::{
+        replies::{ConflictProblem, Guarded, NotFound, ProblemDocument, Reading as ReadingBody},
+        schemas::{self, NewQuestion, QuestionList},
+    },
+    respond,
+};
 use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
@@ -24,24 +31,57 @@ use crate::{
     request::{Segment, answered_by, api_door, body, json},
 };
 
-#[derive(Debug, Deserialize)]
-struct Listing {
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Listing {
+    /// `open`, `answered`, `delivered`, `expired`, `cancelled` or `all`, which is the default.
+    #[param(value_type = Option<ListedStatus>)]
     status: Option<String>,
+    /// Only this agent's questions.
     agent_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Reading {
+/// What is listed.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "a description of `status`")]
+pub(super) enum ListedStatus {
+    Open,
+    Answered,
+    Delivered,
+    Expired,
+    Cancelled,
+    All,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// The question's workspace, where its id alone is ambiguous.
+    workspace_id: Option<String>,
+    /// The question's agent, for the same purpose.
+    agent_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Patience {
+    /// Seconds to wait for an answer, capped by the setting `wait_s`, 55 by default: below the minute after which common
+    /// proxies give up. Ask again until the status is not `open`. An answer that is read with `wait` is `delivered`.
+    #[param(minimum = 0.0)]
     wait: Option<f64>,
-    workspace_id: Option<String>,
-    agent_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Answering {
+/// An answer.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct Answering {
+    /// A text; an array of texts for `multiple`; whatever the `response_schema` allows.
     answer: Value,
+    /// Who answers, where no token tells it.
     who: Option<String>,
+    /// The question's workspace, where its id alone is ambiguous.
     workspace_id: Option<String>,
+    /// The question's agent, for the same purpose.
     agent_id: Option<String>,
 }
 
@@ -50,9 +90,12 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let ask = warp::path!("questions")
         .and(warp::post())
         .and(guard(context, Scope::Agent))
+        .and(warp::header::headers_cloned())
         .and(body(context))
         .and(with.clone())
-        .then(async |_: Caller, body: Vec<u8>, context: Context| ask(&context, &body).await)
+        .then(async |_: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
+            ask(&context, &headers, &body).await
+        })
         .map(respond);
     let list = warp::path!("questions")
         .and(warp::get())
@@ -64,9 +107,12 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let one = warp::path!("questions" / Segment)
         .and(warp::get())
         .and(guard(context, Scope::Agent))
-        .and(warp::query::<Reading>())
+        .and(warp::query::<Which>())
+        .and(warp::query::<Patience>())
         .and(with.clone())
-        .then(async |id: Segment, _: Caller, reading: Reading, context: Context| read(&context, id.0, reading).await)
+        .then(async |id: Segment, _: Caller, which: Which, patience: Patience, context: Context| {
+            read(&context, id.0, which, patience).await
+        })
         .map(respond);
     let answer = warp::path!("questions" / Segment / "answer")
         .and(warp::post())
@@ -81,17 +127,32 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let withdraw = warp::path!("questions" / Segment)
         .and(warp::delete())
         .and(guard(context, Scope::Agent))
-        .and(warp::query::<Reading>())
+        .and(warp::query::<Which>())
         .and(with)
-        .then(async |id: Segment, _: Caller, reading: Reading, context: Context| {
-            withdraw(&context, id.0, reading).await
-        })
+        .then(async |id: Segment, _: Caller, which: Which, context: Context| withdraw(&context, id.0, which).await)
         .map(respond);
     let routes = ask.or(list).unify().or(one).unify().or(answer).unify().or(withdraw).unify();
     routes.and_then(std::future::ready).boxed()
 }
 
-async fn ask(context: &Context, body: &[u8]) -> Result<Response, Problem> {
+/// Ask a question.
+#[utoipa::path(
+    post, path = "/api/v1/questions", tag = "questions", operation_id = "ask_question",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 256,
+        description = "A text of the agent's choice. The same key with the same body is the same question again, also \
+        after a restart; with another body it is refused with 422. Without effect beside a `msg_id`.")),
+    request_body = NewQuestion,
+    responses(
+        (status = 200, description = "It had been asked before.", body = schemas::Question),
+        (status = 201, description = "It is asked.", body = schemas::Question),
+        (status = 409, description = "Another question has this `msg_id`.", body = ProblemDocument,
+            content_type = "application/problem+json"),
+        (status = 429, description = "The agent has too many questions open.", body = ProblemDocument,
+            content_type = "application/problem+json"),
+        Guarded, ReadingBody,
+    ),
+)]
+pub(super) async fn ask(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
     let Value::Object(fields) = json(body)? else {
         return Err(Problem::unprocessable("a question is a json object"));
     };
@@ -100,18 +161,40 @@ async fn ask(context: &Context, body: &[u8]) -> Result<Response, Problem> {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         _ => Err(Problem::unprocessable(format_args!("field `{name}` must be a text"))),
     };
-    let ask = Ask {
-        agent_id: text("agent_id", true)?.unwrap_or_default(),
-        msg_id: text("msg_id", false)?.unwrap_or_else(|| Uuid::now_v7().to_string()),
-        workspace_id: text("workspace_id", false)?,
-        fields,
+    let agent_id = text("agent_id", true)?.unwrap_or_default();
+    let msg_id = text("msg_id", false)?;
+    let key = idempotency_key(headers, context.handle.limits())?.filter(|_| msg_id.is_none());
+    // Derived, so that the key needs no memory of its own.
+    let named = |key| Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{agent_id}\n{key}").as_bytes());
+    let msg_id = msg_id.unwrap_or_else(|| key.map_or_else(Uuid::now_v7, named).to_string());
+    let ask = Ask { agent_id, msg_id, workspace_id: text("workspace_id", false)?, fields };
+    let asked = match context.handle.ask(ask).await? {
+        Err(AskError::Conflict(_)) if key.is_some() => {
+            return Err(Problem::unprocessable("this `Idempotency-Key` was used for another question; choose another"));
+        }
+        asked => asked?,
     };
-    let asked = context.handle.ask(ask).await??;
     let status = if asked.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(super::json(status, &asked.record))
 }
 
-async fn list(context: &Context, caller: &Caller, listing: &Listing) -> Result<Response, Problem> {
+/// The header's text, quoted or not.
+fn idempotency_key<'a>(headers: &'a HeaderMap, limits: &Limits) -> Result<Option<&'a str>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().map_err(|_| Problem::bad_request("header `Idempotency-Key` must be ascii"))?;
+    let key = key.trim().trim_matches('"');
+    check_id(key, "Idempotency-Key", limits)?;
+    Ok(Some(key))
+}
+
+/// List questions.
+///
+/// Open ones, asked for alone, come in the order of their urgency.
+#[utoipa::path(
+    get, path = "/api/v1/questions", tag = "questions", operation_id = "list_questions", params(Listing),
+    responses((status = 200, description = "The questions.", body = QuestionList), Guarded),
+)]
+pub(super) async fn list(context: &Context, caller: &Caller, listing: &Listing) -> Result<Response, Problem> {
     caller.may_see(listing.agent_id.as_deref())?;
     let status = match listing.status.as_deref() {
         None | Some("" | "all") => None,
@@ -124,17 +207,33 @@ async fn list(context: &Context, caller: &Caller, listing: &Listing) -> Result<R
     Ok(super::json(StatusCode::OK, &json!({"questions": questions})))
 }
 
-fn target(msg_id: String, reading: Reading) -> Target {
-    Target { msg_id: Some(msg_id), agent_id: reading.agent_id, workspace_id: reading.workspace_id }
+fn target(msg_id: String, which: Which) -> Target {
+    Target { msg_id: Some(msg_id), agent_id: which.agent_id, workspace_id: which.workspace_id }
 }
 
-async fn read(context: &Context, msg_id: String, reading: Reading) -> Result<Response, Problem> {
-    let record = match reading.wait {
-        None => context.handle.question(target(msg_id, reading)).await??,
+/// Read a question, or wait for its answer.
+#[utoipa::path(
+    get, path = "/api/v1/questions/{msg_id}", tag = "questions", operation_id = "read_question",
+    params(("msg_id" = String, Path), Which, Patience),
+    responses(
+        (status = 200, description = "The question as it stands.", body = schemas::Question),
+        (status = 409, description = "Several questions have this id.", body = ConflictProblem,
+            content_type = "application/problem+json"),
+        Guarded, NotFound,
+    ),
+)]
+pub(super) async fn read(
+    context: &Context,
+    msg_id: String,
+    which: Which,
+    patience: Patience,
+) -> Result<Response, Problem> {
+    let record = match patience.wait {
+        None => context.handle.question(target(msg_id, which)).await??,
         Some(wait) if wait.is_finite() && wait >= 0.0 => {
             let limit = Duration::from_secs_f64(wait.min(context.handle.limits().wait_s as f64));
             tokio::select! {
-                record = context.handle.wait(target(msg_id, reading), limit) => record??,
+                record = context.handle.wait(target(msg_id, which), limit) => record??,
                 () = context.closed() => return Err(Problem::unavailable("the daemon stops; ask again")),
             }
         }
@@ -143,7 +242,20 @@ async fn read(context: &Context, msg_id: String, reading: Reading) -> Result<Res
     Ok(super::json(StatusCode::OK, &record))
 }
 
-async fn answer(
+/// Answer a question.
+///
+/// The first answer wins; it is durable when this replies.
+#[utoipa::path(
+    post, path = "/api/v1/questions/{msg_id}/answer", tag = "questions", operation_id = "answer_question",
+    params(("msg_id" = String, Path)), request_body = Answering,
+    responses(
+        (status = 200, description = "The question with its answer.", body = schemas::Question),
+        (status = 409, description = "It is closed already, or several questions have this id.",
+            body = ConflictProblem, content_type = "application/problem+json"),
+        Guarded, NotFound, ReadingBody,
+    ),
+)]
+pub(super) async fn answer(
     context: &Context,
     msg_id: String,
     caller: &Caller,
@@ -157,8 +269,19 @@ async fn answer(
     Ok(super::json(StatusCode::OK, &record))
 }
 
-async fn withdraw(context: &Context, msg_id: String, reading: Reading) -> Result<Response, Problem> {
-    let record = context.handle.cancel(target(msg_id, reading)).await??;
+/// Withdraw a question: the agent no longer wants an answer.
+#[utoipa::path(
+    delete, path = "/api/v1/questions/{msg_id}", tag = "questions", operation_id = "withdraw_question",
+    params(("msg_id" = String, Path), Which),
+    responses(
+        (status = 200, description = "The question, cancelled.", body = schemas::Question),
+        (status = 409, description = "It is closed already, or several questions have this id.",
+            body = ConflictProblem, content_type = "application/problem+json"),
+        Guarded, NotFound,
+    ),
+)]
+pub(super) async fn withdraw(context: &Context, msg_id: String, which: Which) -> Result<Response, Problem> {
+    let record = context.handle.cancel(target(msg_id, which)).await??;
     Ok(super::json(StatusCode::OK, &record))
 }
 

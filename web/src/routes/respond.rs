@@ -4,8 +4,9 @@ use remora_actors::{
     inbox_coordinator::Target,
     model::{Door, Invalid, QuestionKey},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 use warp::{
     Filter, Reply,
     filters::BoxedFilter,
@@ -13,7 +14,11 @@ use warp::{
     reply::Response,
 };
 
-use super::{questions::from_form, respond};
+use super::{
+    openapi::replies::{ConflictProblem, Guarded, NotFound, Reading},
+    questions::from_form,
+    respond,
+};
 use crate::{
     context::Context,
     guard::{Caller, Scope, accepts_html, guard},
@@ -50,11 +55,13 @@ impl Teller {
 }
 
 /// What was sent, however it was written.
-#[derive(Debug, Default, Deserialize)]
-struct Sent {
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = Response)]
+pub(super) struct Sent {
     msg_id: Option<String>,
     workspace_id: Option<String>,
     answer: Option<Value>,
+    #[schema(ignore)]
     content: Option<String>,
     who: Option<String>,
     #[serde(skip)]
@@ -85,6 +92,16 @@ impl Sent {
     }
 }
 
+/// An answer that was taken.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answered {
+    /// Always `ok`.
+    status: String,
+    agent_id: String,
+    msg_id: String,
+}
+
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
     let answer = warp::path!("agent" / Segment / "respond")
@@ -110,7 +127,22 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     answer.or(message).unify().and_then(std::future::ready).boxed()
 }
 
-async fn answer(
+/// Answer an agent's question; without `msg_id` its only open one.
+///
+/// A browser's form gets a page or a part of it back.
+#[utoipa::path(
+    post, path = "/agent/{agent_id}/respond", tag = "questions", operation_id = "respond",
+    params(("agent_id" = String, Path)),
+    request_body(content((Sent = "application/json"), (Sent = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, description = "The answer is durable.", body = Answered),
+        (status = 303, description = "The same, to a browser that sent a form."),
+        (status = 409, description = "The question is closed already, or several fit.",
+            body = ConflictProblem, content_type = "application/problem+json"),
+        Guarded, NotFound, Reading,
+    ),
+)]
+pub(super) async fn answer(
     context: &Context,
     agent_id: String,
     caller: &Caller,
@@ -128,9 +160,7 @@ async fn answer(
         (Teller::Datastar, Ok(_), Some(key)) => Ok(fragment(html::note(&key, true, "Sent."))),
         (Teller::Datastar, Err(problem), Some(key)) => Ok(fragment(html::note(&key, false, problem.detail()))),
         (Teller::Browser, Ok(_), _) => Ok(back_to("/")),
-        (_, Ok(msg_id), _) => {
-            Ok(super::json(StatusCode::OK, &json!({"status": "ok", "agent_id": agent_id, "msg_id": msg_id})))
-        }
+        (_, Ok(msg_id), _) => Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id })),
         (_, Err(problem), _) => Err(problem),
     }
 }

@@ -2,7 +2,11 @@
 
 use warp::{Filter, filters::BoxedFilter, reply::Response};
 
-use super::{events::state_json, respond};
+use super::{
+    events::state_json,
+    openapi::{replies::Guarded, schemas::State},
+    respond,
+};
 use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
@@ -15,8 +19,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::get())
         .and(guard(context, Scope::Operator))
         .and(with)
-        .then(async |_: Caller, context: Context| Ok::<_, Problem>(state_json(context.handle.signals().await?)))
+        .then(async |_: Caller, context: Context| state(&context).await)
         .map(respond)
         .and_then(std::future::ready)
         .boxed()
+}
+
+/// The live picture: the latest events, the open questions, the agents, the progress and the latest results.
+#[utoipa::path(
+    get, path = "/api/v1/state", tag = "events", operation_id = "read_state",
+    responses((status = 200, description = "The picture.", body = State), Guarded),
+)]
+pub(super) async fn state(context: &Context) -> Result<Response, Problem> {
+    Ok(state_json(context.handle.signals().await?))
 }

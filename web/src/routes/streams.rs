@@ -18,7 +18,11 @@ use warp::{
     reply::Response,
 };
 
-use super::{events::Wanted, respond};
+use super::{
+    events::Wanted,
+    openapi::replies::{Guarded, ProblemDocument},
+    respond,
+};
 use crate::{
     context::Context,
     frame,
@@ -75,7 +79,21 @@ pub(super) fn raw(context: &Context) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-async fn open_raw(context: Context, wanted: &Wanted, headers: &HeaderMap) -> Result<Response, Problem> {
+/// Follow the journal as server-sent events.
+///
+/// Each has its position as `id` and an `Event` as `data`. The stream begins after `Last-Event-ID`, else after `after`,
+/// else now.
+#[utoipa::path(
+    get, path = "/api/v1/events/stream", tag = "events", operation_id = "follow_events",
+    params(Wanted, ("Last-Event-ID" = Option<u64>, Header, description = "The last position seen.")),
+    responses(
+        (status = 200, description = "A stream without end.", body = String, content_type = "text/event-stream"),
+        Guarded,
+        (status = 422, description = "The pattern is none.", body = ProblemDocument,
+            content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn open_raw(context: Context, wanted: &Wanted, headers: &HeaderMap) -> Result<Response, Problem> {
     let handle = &context.handle;
     let open = handle.metrics().streams.get() + handle.metrics().sessions.get();
     if usize::try_from(open).is_ok_and(|open| open >= handle.limits().sessions) {

@@ -1,0 +1,156 @@
+//! The API described: an OpenAPI 3.1 document, made from the handlers and the types, and a page of the same for people.
+
+pub(super) mod replies;
+pub(super) mod schemas;
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use serde_json::Value;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use warp::{
+    Filter, Reply,
+    filters::{BoxedFilter, path::FullPath},
+    http::{HeaderValue, Method, StatusCode, header},
+    reply::Response,
+};
+
+use super::respond;
+use crate::{
+    context::Context,
+    guard::{Caller, Scope, guard},
+    html,
+    problem::Problem,
+};
+
+/// What the document is made from. A handler that is missing here is found by the tests.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Remora",
+        description = "Events of AI agents in, one live picture of them, and a person's answers back to the agents.",
+    ),
+    paths(
+        super::events::take_in,
+        super::events::list,
+        super::streams::open_raw,
+        super::state::state,
+        super::cloud_events::take_in,
+        super::traces::export,
+        super::questions::ask,
+        super::questions::list,
+        super::questions::read,
+        super::questions::answer,
+        super::questions::withdraw,
+        super::respond::answer,
+        super::agents::list,
+        super::agents::message,
+        super::workspaces::list,
+        super::workspaces::register,
+        super::workspaces::unregister,
+        super::workspaces::list_keys,
+        super::workspaces::get,
+        super::workspaces::set,
+        super::workspaces::delete,
+        super::health::alive,
+        super::health::ready,
+        super::health::metrics,
+        openapi_json,
+        page,
+    ),
+    components(schemas(replies::ProblemDocument, super::questions::ListedStatus)),
+    modifiers(&Bearer),
+    security((), ("token" = [])),
+    tags(
+        (name = "events", description = "What agents, tools and models do: taken in, read back, followed."),
+        (name = "questions", description = "What agents ask and people answer."),
+        (name = "agents", description = "What people tell agents without being asked."),
+        (name = "workspaces", description = "Keys and values through which agents and people write to each other."),
+        (name = "operation", description = "For whoever watches the daemon, and this description."),
+    ),
+)]
+struct Document;
+
+/// Tokens, where the daemon has some.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let bearer = bearer.description(Some("A token of the daemon's token file, where it has one."));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
+    }
+}
+
+/// The document; it never changes while the daemon runs.
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::to_value(Document::openapi()).expect("a document has only string keys"));
+static JSON: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
+static PAGE: LazyLock<Bytes> = LazyLock::new(|| html::api_page(&DOCUMENT).into());
+
+pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
+    let document = warp::path!("api" / "v1" / "openapi.json")
+        .and(warp::get())
+        .and(guard(context, Scope::Agent))
+        .map(|_: Caller| respond(Ok(openapi_json())));
+    let page =
+        warp::path!("api").and(warp::get()).and(guard(context, Scope::Agent)).map(|_: Caller| respond(Ok(page())));
+    document.or(page).unify().and_then(std::future::ready).boxed()
+}
+
+/// This description.
+#[utoipa::path(
+    get, path = "/api/v1/openapi.json", tag = "operation", operation_id = "read_openapi",
+    responses(
+        (status = 200, description = "An OpenAPI 3.1 document.", body = Value),
+        replies::Guarded,
+    ),
+)]
+fn openapi_json() -> Response {
+    super::events::state_json(JSON.clone())
+}
+
+/// This description, to read.
+#[utoipa::path(
+    get, path = "/api", tag = "operation", operation_id = "read_api_page",
+    responses((status = 200, description = "A page.", body = String, content_type = "text/html"), replies::Guarded),
+)]
+fn page() -> Response {
+    warp::reply::html(PAGE.to_vec()).into_response()
+}
+
+/// The last route: says by `Allow` which methods a path takes, where the one that was asked for is none of them.
+pub(super) fn other_methods() -> BoxedFilter<(Response,)> {
+    warp::path::full()
+        .and(warp::method())
+        .and_then(async |path: FullPath, method: Method| {
+            let allowed = methods_of(path.as_str());
+            if allowed.is_empty() || allowed.contains(&method.as_str().to_owned()) {
+                return Err(warp::reject());
+            }
+            let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method");
+            let mut response = problem.into_response();
+            if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
+                response.headers_mut().insert(header::ALLOW, allowed);
+            }
+            Ok(response)
+        })
+        .boxed()
+}
+
+/// The documented methods of a path.
+fn methods_of(path: &str) -> Vec<String> {
+    let fits = |template: &str| {
+        let (mut asked, mut parts) = (path.split('/'), template.split('/'));
+        let same = parts.by_ref().all(|part| asked.next().is_some_and(|given| part == given || part.starts_with('{')));
+        same && asked.next().is_none()
+    };
+    let items = DOCUMENT["paths"].as_object().into_iter().flatten().filter(|(template, _)| fits(template));
+    items.filter_map(|(_, item)| item.as_object()).flat_map(|item| item.keys().map(|m| m.to_uppercase())).collect()
+}
