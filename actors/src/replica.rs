@@ -83,7 +83,12 @@ impl<F: Fold> Replica<F> {
         mut apply: impl FnMut(&mut F, &Arc<Record>),
     ) -> Result<(), JournalError> {
         self.catch_up(delivery.from - 1, &mut apply).await?;
-        delivery.records.iter().for_each(|record| apply(&mut self.fold, record));
+        for record in delivery.records.iter() {
+            // What was read from the journal meanwhile must not have its effects twice.
+            if record.seq > self.fold.last_seq() {
+                apply(&mut self.fold, record);
+            }
+        }
         Ok(())
     }
 
