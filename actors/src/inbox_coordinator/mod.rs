@@ -307,15 +307,14 @@ impl InboxCoordinatorState {
         if self.unpublished.is_empty() {
             return;
         }
-        let events = self.unpublished.clone();
-        match self.publish(events).await {
-            Ok(()) => self.unpublished.clear(),
-            Err(error) if !self.flush_due => {
-                tracing::warn!(%error, waiting = self.unpublished.len(), "events not journaled yet, trying again");
-                self.flush_due = true;
-                self.myself.send_after(RETRY, || InboxCoordinatorMessage::Flush);
-            }
-            Err(_) => {}
+        // Taken out first: what follows from these events may have to be recorded, too.
+        let events = std::mem::take(&mut self.unpublished);
+        let Err(error) = self.publish(events.clone()).await else { return };
+        self.unpublished.splice(..0, events);
+        if !self.flush_due {
+            tracing::warn!(%error, waiting = self.unpublished.len(), "events not journaled yet, trying again");
+            self.flush_due = true;
+            self.myself.send_after(RETRY, || InboxCoordinatorMessage::Flush);
         }
     }
 

@@ -289,7 +289,8 @@ pub(super) async fn withdraw(context: &Context, msg_id: String, which: Which) ->
 ///
 /// # Errors
 /// The text of a structured answer is not JSON.
-pub(super) fn from_form(question: &Question, mut answers: Vec<String>) -> Result<Value, Problem> {
+pub(super) fn from_form(question: &Question, answers: Vec<String>) -> Result<Value, Problem> {
+    let mut answers: Vec<_> = answers.into_iter().map(|answer| as_meant(question, &answer)).collect();
     if question.multiple {
         return Ok(json!(answers));
     }
@@ -301,4 +302,34 @@ pub(super) fn from_form(question: &Question, mut answers: Vec<String>) -> Result
     }
     serde_json::from_str(&answer)
         .map_err(|error| Problem::unprocessable(format_args!("field `answer` must be json: {error}")))
+}
+
+/// Browsers send every line break as CR LF, whatever stood in the option or was typed.
+fn as_meant(question: &Question, answer: &str) -> String {
+    let plain = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n");
+    let answer = plain(answer);
+    question.options.iter().find(|option| plain(option) == answer).cloned().unwrap_or(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use remora_actors::model::{Limits, QuestionKey};
+
+    use super::*;
+
+    #[test]
+    fn line_breaks_arrive_as_they_were_meant() {
+        let ask = |fields: Value| {
+            let key = QuestionKey { msg_id: "m".to_owned(), workspace_id: "w".to_owned() };
+            let fields = fields.as_object().cloned().expect("an object");
+            Question::from_fields(key, "a", Timestamp::UNIX_EPOCH, &fields, &Limits::default()).expect("a question")
+        };
+        let text = ask(json!({"question": "?"}));
+        assert_eq!(from_form(&text, vec!["one\r\ntwo".to_owned()]).expect("an answer"), "one\ntwo");
+        for option in ["a\nb", "a\r\nb", "a\rb"] {
+            let choice = ask(json!({"question": "?", "options": [option, "c"]}));
+            assert_eq!(from_form(&choice, vec!["a\r\nb".to_owned()]).expect("an answer"), option);
+        }
+    }
 }
