@@ -304,9 +304,9 @@ pub(super) fn from_form(question: &Question, answers: Vec<String>) -> Result<Val
         .map_err(|error| Problem::unprocessable(format_args!("field `answer` must be json: {error}")))
 }
 
-/// Browsers send every line break as CR LF, whatever stood in the option or was typed.
+/// Browsers send every line break as CR LF, whatever stood in the option or was typed, and know no NUL.
 fn as_meant(question: &Question, answer: &str) -> String {
-    let plain = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n");
+    let plain = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}");
     let answer = plain(answer);
     question.options.iter().find(|option| plain(option) == answer).cloned().unwrap_or(answer)
 }

@@ -222,10 +222,6 @@ fn options_of(fields: &Map<String, Value>, limits: &Limits) -> Result<Vec<String
             Value::String(text) if text.trim().is_empty() => {
                 Err(Invalid::field("options", "must not hold an empty text"))
             }
-            // No browser can send it back.
-            Value::String(text) if text.contains('\0') => {
-                Err(Invalid::field("options", "must not hold a NUL character"))
-            }
             Value::String(text) => {
                 Invalid::over(text.len(), limits.question_bytes, "an option", "question_bytes").map(|()| text.clone())
             }
