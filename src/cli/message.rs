@@ -2,7 +2,7 @@
 
 use clap::Args;
 use jiff::Timestamp;
-use remora_actors::{model::UserMessage, ports::keys};
+use remora_actors::model::UserMessage;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use super::{
     client::{Call, Client, PATIENCE, Scope},
     default_agent,
     error::Error,
+    mailbox,
     terminal::{self, Output, escape, shorten},
     user_name,
 };
@@ -38,7 +39,7 @@ pub(crate) struct MessagesArgs {
     #[arg(long, value_name = "ID", env = "REMORA_AGENT_ID")]
     agent: Option<String>,
 
-    /// Its workspace, where that has an id of its own [default: the agent's id]
+    /// Its workspace, where that has an id of its own [default: the one it has registered, else the agent's id]
     #[arg(long, value_name = "ID")]
     workspace: Option<String>,
 }
@@ -46,17 +47,6 @@ pub(crate) struct MessagesArgs {
 #[derive(Deserialize)]
 struct Sent {
     messages: Vec<UserMessage>,
-}
-
-#[derive(Deserialize)]
-struct Entries {
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    key: String,
-    value: Value,
 }
 
 /// Sends a message, or lists those that were sent.
@@ -104,10 +94,16 @@ fn row(message: &UserMessage, now: Timestamp) -> [String; 4] {
 pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Agent)?;
     let agent = args.agent.filter(|id| !id.is_empty()).unwrap_or_else(|| default_agent("cli"));
-    let workspace = args.workspace.unwrap_or(agent);
+    let workspace = match args.workspace {
+        Some(workspace) => workspace,
+        None => mailbox::workspace_of(&client, &agent, PATIENCE).await?,
+    };
     let out = Output::new();
-    for key in waiting(&client, &workspace).await? {
-        let Some(message) = take(&client, &workspace, key).await? else { continue };
+    for waiting in mailbox::waiting(&client, &workspace, PATIENCE).await? {
+        if !mailbox::take(&client, &workspace, &waiting, PATIENCE).await? {
+            continue;
+        }
+        let message = waiting.message;
         if shared.json {
             out.json(&message.to_string())?;
         } else {
@@ -116,31 +112,4 @@ pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Err
         }
     }
     Ok(())
-}
-
-/// A message in an inbox.
-pub(super) struct Waiting {
-    key: String,
-    pub(super) message: Value,
-}
-
-/// The messages that wait in a workspace's inbox, the oldest first.
-pub(super) async fn waiting(client: &Client, workspace: &str) -> Result<Vec<Waiting>, Error> {
-    let list = client.call(Method::GET, &["workspaces", workspace, "kv"])?.query("prefix", keys::USER_MESSAGE);
-    let Entries { mut entries } = client.json_patiently(&list, Some(PATIENCE)).await?;
-    entries.sort_by_cached_key(|entry| (sent_at(&entry.value), entry.key.clone()));
-    Ok(entries.into_iter().map(|Entry { key, value }| Waiting { key, message: value }).collect())
-}
-
-/// Takes a message out. `None`: somebody else has, so that two readers do not both heed it.
-pub(super) async fn take(client: &Client, workspace: &str, waiting: Waiting) -> Result<Option<Value>, Error> {
-    match client.open(&client.call(Method::DELETE, &["workspaces", workspace, "kv", &waiting.key])?).await {
-        Ok(_) => Ok(Some(waiting.message)),
-        Err(error) if error.refusal(404).is_some() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn sent_at(message: &Value) -> Option<Timestamp> {
-    message["sent_at"].as_str()?.parse().ok()
 }

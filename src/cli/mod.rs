@@ -11,6 +11,7 @@ pub(crate) mod error;
 mod generate;
 mod hook;
 mod inbox;
+pub(crate) mod mailbox;
 mod mcp;
 mod message;
 mod replay;

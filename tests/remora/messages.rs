@@ -80,3 +80,17 @@ async fn two_readers_do_not_print_the_same_message() {
     read.sort_unstable();
     assert_eq!(read, (0..20).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_script_finds_its_messages_in_the_workspace_that_its_agent_has_registered() {
+    let daemon = Daemon::start().await;
+    daemon.api.put("/api/v1/workspaces/w1", &json!({"agent_id": "a"})).await.expect(200);
+    daemon.remora(["message", "a", "mind the changelog"]).wait().await.expect(0);
+    let inbox = "/api/v1/workspaces/w1/kv?prefix=inbox:user_message:";
+    wait_until("the message is written", async || {
+        let reply = daemon.api.get(inbox).await.expect(200);
+        (reply.json()["entries"].as_array().map(Vec::len) == Some(1)).then_some(())
+    })
+    .await;
+    assert_eq!(daemon.remora(["messages", "--agent", "a"]).wait().await.expect(0).stdout, "mind the changelog\n");
+}

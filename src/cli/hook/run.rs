@@ -14,7 +14,7 @@ use crate::cli::{
     Shared, ask,
     client::{Call, Client, Scope},
     error::Error,
-    message,
+    mailbox,
     terminal::{self, Output},
 };
 
@@ -76,14 +76,14 @@ async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
 /// Gives the agent what people wrote to it, as context that it reads with the hook's occasion.
 async fn pass_messages_on(client: &Client, input: &Input, limit: Duration) -> Result<(), String> {
     let agent = input.agent();
-    let waiting = tokio::time::timeout(limit, message::waiting(client, &agent)).await;
+    let waiting = tokio::time::timeout(limit, mailbox::waiting(client, &agent, limit)).await;
     let waiting = waiting.map_err(|_| "the messages to this agent were not read in time".to_owned())?;
     let mut texts = Vec::new();
     for waiting in waiting.map_err(|error| error.to_string())? {
         let text = context_of(&waiting.message);
-        match tokio::time::timeout(TAKE, message::take(client, &agent, waiting)).await {
-            Ok(Ok(Some(_))) => texts.push(text),
-            Ok(Ok(None)) => {}
+        match tokio::time::timeout(TAKE, mailbox::take(client, &agent, &waiting, TAKE)).await {
+            Ok(Ok(true)) => texts.push(text),
+            Ok(Ok(false)) => {}
             // It may be taken out already: rather twice than never.
             Ok(Err(_)) | Err(_) => {
                 texts.push(text);

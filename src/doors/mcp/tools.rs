@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use remora_actors::{
-    model::{QuestionRecord, Registration},
-    ports::keys,
-};
+use remora_actors::model::QuestionRecord;
 use reqwest::Method;
 use rmcp::{
     ErrorData, Json, RoleServer,
@@ -23,7 +20,10 @@ use super::{
     args::{Check, Notice, Question, Report},
     results::{Asked, Message, Messages, Outcome, Recorded},
 };
-use crate::cli::error::Error;
+use crate::cli::{
+    error::Error,
+    mailbox::{self, Waiting},
+};
 
 /// How long a daemon that was there is waited for: a restart takes seconds, and clients have limits of their own.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -119,22 +119,6 @@ struct Receipt {
     last_seq: u64,
 }
 
-#[derive(Deserialize)]
-struct Workspaces {
-    workspaces: Vec<Registration>,
-}
-
-#[derive(Deserialize)]
-struct Entries {
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    key: String,
-    value: Value,
-}
-
 impl Caller {
     async fn emit(&self, category: &str, action: &str, payload: Map<String, Value>) -> Result<Recorded, Error> {
         // The id makes it safe to send again.
@@ -148,47 +132,26 @@ impl Caller {
 
     async fn take_messages(&self) -> Result<Vec<Message>, Error> {
         let client = &self.client;
-        let own = client.call(Method::GET, &["workspaces"])?.query("agent_id", &self.agent_id);
-        let Workspaces { workspaces } = client.json_patiently(&own, Some(PATIENCE)).await?;
-        let workspace = workspaces.first().map_or(&self.agent_id, |registration| &registration.workspace_id);
-        let list = client.call(Method::GET, &["workspaces", workspace, "kv"])?.query("prefix", keys::USER_MESSAGE);
-        let Entries { entries } = client.json_patiently(&list, Some(PATIENCE)).await?;
-        let mut messages = Vec::with_capacity(entries.len());
-        for Entry { key, value } in entries {
-            match self.take(workspace, &key).await {
-                Ok(true) => messages.push(message(&key, &value)),
+        let workspace = mailbox::workspace_of(client, &self.agent_id, PATIENCE).await?;
+        let mut messages = Vec::new();
+        for waiting in mailbox::waiting(client, &workspace, PATIENCE).await? {
+            match mailbox::take(client, &workspace, &waiting, PATIENCE).await {
+                Ok(true) => messages.push(message(&waiting)),
                 Ok(false) => {}
                 // What is taken already must not be lost; what is not is given out the next time.
                 Err(_) if !messages.is_empty() => break,
                 Err(error) => return Err(error),
             }
         }
-        messages.sort_by(|a, b| a.sent_at.cmp(&b.sent_at));
         Ok(messages)
-    }
-
-    /// Removes a message. `false`: somebody else did.
-    async fn take(&self, workspace: &str, key: &str) -> Result<bool, Error> {
-        let call = self.client.call(Method::DELETE, &["workspaces", workspace, "kv", key])?;
-        match self.client.json::<()>(&call).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.refusal(404).is_some() => Ok(false),
-            Err(error) if error.is_transient() => {
-                match self.client.json_patiently::<()>(&call, Some(PATIENCE)).await {
-                    // Removed by the attempt whose reply was lost.
-                    Err(error) if error.refusal(404).is_none() => Err(error),
-                    _ => Ok(true),
-                }
-            }
-            Err(error) => Err(error),
-        }
     }
 }
 
-fn message(key: &str, value: &Value) -> Message {
+fn message(waiting: &Waiting) -> Message {
+    let value = &waiting.message;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Message {
-        message_id: key.strip_prefix(keys::USER_MESSAGE).unwrap_or(key).to_owned(),
+        message_id: waiting.id().to_owned(),
         content: value.get("content").unwrap_or(value).clone(),
         sent_at: value.get("sent_at").and_then(text),
         sent_by: value.pointer("/sent_by/who").and_then(text),
