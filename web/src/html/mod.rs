@@ -2,11 +2,13 @@
 //! `data-ignore`; expressions are constants.
 //!
 //! - `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps the page and its stream together.
-//! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
+//! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
+//!   is answered.
 //! - `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
+mod answer_form;
 mod api_page;
 mod card;
 mod clock;

@@ -39,6 +39,11 @@ pub(super) fn question_hash(key: &QuestionKey) -> String {
     hash(&[&key.workspace_id, &key.msg_id])
 }
 
+/// The id of a question's text, which describes the fields of its answer.
+pub(super) fn question_id(key: &QuestionKey) -> String {
+    format!("question-{}", question_hash(key))
+}
+
 /// The id of a graph's row or of an agent's row.
 pub(super) fn row_id(kind: &str, id: &str) -> String {
     format!("{kind}-{}", hash(&[id]))
