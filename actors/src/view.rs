@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::model::{Dashboard, Panels, Record, Seq};
+use crate::model::{Dashboard, Panels, Record, Seq, Steps};
 
 /// Something to render.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub enum View {
         panels: Panels,
         /// The last event that the previous frame showed.
         after: Seq,
+        /// What changed in the inbox; `None`: it is shown as a whole, if it looks different.
+        steps: Option<Steps>,
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,
