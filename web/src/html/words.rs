@@ -2,22 +2,35 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use remora_actors::model::{AgentState, Answer, AnsweredBy, QuestionKey, Reason, Urgency};
+use percent_encoding::utf8_percent_encode;
+use remora_actors::{
+    model::{AgentState, Answer, AnsweredBy, Question, QuestionKey, Reason, Urgency},
+    view::Subject,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What stays as it is in a path segment: RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::address::{self, SEGMENT};
 
 /// The path of an agent's page.
 pub fn agent_url(agent_id: &str) -> String {
-    format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT))
+    address::url(&Subject::Agent(agent_id.to_owned()))
 }
 
 /// Where the answer to an agent's question goes.
 pub(super) fn respond_url(agent_id: &str) -> String {
     format!("/agent/{}/respond", utf8_percent_encode(agent_id, SEGMENT))
+}
+
+/// Where the answer to an agent's question is taken back.
+pub(super) fn undo_url(agent_id: &str) -> String {
+    format!("/agent/{}/undo", utf8_percent_encode(agent_id, SEGMENT))
+}
+
+/// The page on which questions that are alike are answered or dismissed together; `question` is the one to begin with.
+pub(super) fn alike_url(likeness: &str, question: &Question) -> String {
+    let encoded = |text| utf8_percent_encode(text, SEGMENT);
+    format!("/alike/{likeness}?msg_id={}&workspace_id={}", encoded(&question.msg_id), encoded(&question.workspace_id))
 }
 
 /// Where a message to an agent goes.
@@ -110,6 +123,6 @@ pub(super) fn brief(text: &str, max: usize) -> Cow<'_, str> {
 }
 
 /// `1 agent`, `2 agents`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

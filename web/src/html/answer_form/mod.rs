@@ -19,7 +19,7 @@ pub(super) fn form(question: &Question) -> impl Render {
 }
 
 /// What the answer is given with: the name is always `answer`.
-fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
+pub(super) fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
     let kind = if question.multiple { "checkbox" } else { "radio" };
     let id = format!("answer-{}", words::question_hash(&question.key()));
     let asked = words::question_id(&question.key());
