@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, Panels, Pattern, Record, Seq},
+    model::{Dashboard, Panel, Panels, Pattern, Record, Seq},
     ports::Filter,
 };
 
@@ -54,6 +54,8 @@ pub enum Part {
 pub enum Subject {
     /// One agent.
     Agent(String),
+    /// The figures for a wall.
+    Projector,
 }
 
 impl Subject {
@@ -63,6 +65,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
+            Self::Projector => None,
         }
     }
 
@@ -70,6 +73,7 @@ impl Subject {
     pub fn panels(&self) -> Panels {
         match self {
             Self::Agent(_) => Panels::ALL,
+            Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }
 }
