@@ -25,6 +25,7 @@ mod mcp;
 mod messages;
 mod openapi;
 mod otlp;
+mod overload;
 mod page;
 mod pages;
 mod questions;
