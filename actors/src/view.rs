@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, Panels, Pattern, Record, Seq, Steps},
+    model::{Dashboard, Panel, Panels, Pattern, Record, Seq, Steps},
     ports::Filter,
 };
 
@@ -56,6 +56,8 @@ pub enum Part {
 pub enum Subject {
     /// One agent.
     Agent(String),
+    /// The figures for a wall.
+    Projector,
 }
 
 impl Subject {
@@ -65,6 +67,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
+            Self::Projector => None,
         }
     }
 
@@ -72,6 +75,7 @@ impl Subject {
     pub fn panels(&self) -> Panels {
         match self {
             Self::Agent(_) => Panels::ALL,
+            Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_'
 pub(crate) fn url(subject: &Subject) -> String {
     match subject {
         Subject::Agent(agent_id) => format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT)),
+        Subject::Projector => "/projector".to_owned(),
     }
 }
 
@@ -19,6 +20,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
     let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
     match segments[..] {
         ["agents", agent_id] if !agent_id.is_empty() => Some(Subject::Agent(decoded(agent_id)?)),
+        ["projector"] => Some(Subject::Projector),
         _ => None,
     }
 }

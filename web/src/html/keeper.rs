@@ -73,7 +73,7 @@ const KEYS: &str = "\
     const typing = evt.target.closest?.('input, textarea, select, button, a, summary, [contenteditable]');
     const here = evt.target.closest?.('.card');
     const plain = !evt.ctrlKey && !evt.metaKey && !evt.altKey && !evt.isComposing && !evt.defaultPrevented;
-    if (!plain) return;
+    if (!plain || !$_keys) return;
     if (evt.key === 'Escape' && here && typing) return here.focus();
     if (evt.target.closest?.('input, textarea, select, [contenteditable]')) return;
     if (evt.key === 'j' || evt.key === 'k') {

@@ -4,7 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use super::inbox;
+use super::{help, inbox};
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
@@ -45,8 +45,9 @@ pub(super) fn signals(dashboard: &Dashboard) -> Value {
 pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     let inbox = inbox::signals(dashboard);
     format!(
-        "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
-        _relative: {RELATIVE}}})"
+        "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, \
+        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, _relative: {RELATIVE}}})",
+        help::SIGNAL
     )
 }
 

@@ -1,8 +1,9 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `alike_page`, `api_page`, `login`: the documents. `live`:
-//!   what keeps a page and its stream together. `keeper`: what keeps together a page and what a person does on it.
+//! - `shell`: what all documents share. `page`, `agent_page`, `alike_page`, `projector`, `api_page`, `login`: the
+//!   documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps together a
+//!   page and what a person does on it.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
 //! - `clock`, `words`: how times, states and names are written.
@@ -15,6 +16,7 @@ mod api_page;
 mod card;
 mod clock;
 mod events;
+mod help;
 mod inbox;
 mod keeper;
 mod live;
@@ -22,6 +24,7 @@ mod login;
 mod note;
 mod page;
 mod progress;
+mod projector;
 mod results;
 mod settled;
 mod shell;
@@ -60,6 +63,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Delta { panels, after, steps } => Some(delta(dashboard, *panels, *after, steps.as_ref(), clock)),
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+            Subject::Projector => Some(projector::render(dashboard, *part, clock)),
         },
     }
 }
