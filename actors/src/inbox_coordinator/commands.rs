@@ -279,9 +279,10 @@ impl InboxCoordinatorState {
         let Respond { target, answer, answered_by, claim_id } = respond;
         let record = self.find(&target)?.clone();
         let key = record.question.key();
-        if record.status == Status::Open {
-            record.question.check(&answer, self.system.limits())?;
-        }
+        let answer = match record.status {
+            Status::Open => record.question.accept(answer, self.system.limits())?,
+            _ => answer,
+        };
         let answer = Answer { answer, answered_by, responded_at: Timestamp::now() };
         let mine = Claim { claim_id, outcome: Outcome::Answered(answer) };
         let won = match record.status {

@@ -3,7 +3,7 @@
 use horrorshow::{Render, owned_html};
 use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionRecord, Status, Urgency};
 
-use super::{answer_form, clock::Clock, note, words};
+use super::{answer_form, clock::Clock, markdown, note, words};
 
 /// Characters of a question's context on the dashboard, where every patch of the panel carries it again.
 const CONTEXT_CHARS: usize = 4_000;
@@ -33,10 +33,10 @@ pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock
                 @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
                 span(class = "asked") { : "asked "; : clock.ago(question.created_at); }
             }
-            p(id = &words::question_id(&key), class = "question", data-ignore) : question.question.as_str();
+            : markdown::block(Some(&words::question_id(&key)), "question", &question.question);
             : context(question, place);
             @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
-            : answer_form::form(question);
+            : answer_form::form(question, place, &clock.zone);
             : note::empty(note::question_note_id(&key));
             : deadline(question, clock);
         }
@@ -53,10 +53,10 @@ pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> imp
 }
 
 fn context(question: &Question, place: Place) -> impl Render {
-    let text = match &question.context {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+    let (text, is_prose) = match &question.context {
+        serde_json::Value::Null => (String::new(), false),
+        serde_json::Value::String(text) => (text.clone(), true),
+        other => (serde_json::to_string_pretty(other).unwrap_or_default(), false),
     };
     let shown = match place {
         Place::Dashboard => words::brief(&text, CONTEXT_CHARS).into_owned(),
@@ -69,7 +69,7 @@ fn context(question: &Question, place: Place) -> impl Render {
         @ if !text.is_empty() {
             details(id = &id, class = "context", data-preserve-attr = "open") {
                 summary : "Context";
-                pre(data-ignore) : &shown;
+                @ if is_prose { : markdown::block(None, "prose", &shown); } else { pre(data-ignore) : &shown; }
                 @ if cut { p { a(href = &url) : "The whole context is on the agent's page"; } }
             }
         }
@@ -84,6 +84,7 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
         OnDeadline::Default => {
             format!("Answers “{}” automatically", words::brief(&words::value(&question.default), 80))
         }
+        OnDeadline::Deny if question.asks_for_decision() => "Is rejected automatically".to_owned(),
         OnDeadline::Deny => "Is denied automatically".to_owned(),
     };
     owned_html! {

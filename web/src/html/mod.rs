@@ -4,7 +4,7 @@
 //! - `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps the page and its stream together.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered.
-//! - `clock`, `words`: how times, states and names are written.
+//! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
@@ -16,6 +16,7 @@ mod events;
 mod inbox;
 mod live;
 mod login;
+mod markdown;
 mod note;
 mod page;
 mod progress;
@@ -28,11 +29,12 @@ use bytes::Bytes;
 use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
-    model::{Dashboard, Panel, Panels, Seq},
+    model::{Dashboard, Panel, Panels, Question, Seq},
     view::View,
 };
 
 use crate::frame::{self, Frame};
+pub(crate) use answer_form::{Again, refused};
 pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
@@ -44,6 +46,11 @@ pub use words::agent_url;
 /// `None`: an agent that has neither a state nor events.
 pub fn render(dashboard: &Dashboard, view: &View, now: Timestamp) -> Option<Bytes> {
     render_at(dashboard, view, &Clock { now, zone: TimeZone::system() })
+}
+
+/// A form that was sent without a script and refused, as a page of its own.
+pub(crate) fn refused_page(question: &Question, again: &Again<'_>, zone: &TimeZone) -> String {
+    text_of(answer_form::document(question, again, zone))
 }
 
 fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes> {

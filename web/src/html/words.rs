@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use remora_actors::model::{AgentState, Answer, AnsweredBy, QuestionKey, Reason, Urgency};
+use remora_actors::model::{AgentState, Answer, AnsweredBy, Decision, QuestionKey, Reason, Urgency, Verdict};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -80,8 +80,11 @@ pub(super) fn urgency(urgency: Urgency) -> Option<&'static str> {
     }
 }
 
-/// A value for people: texts as they are, lists of texts with commas, anything else as JSON.
+/// A value for people: texts as they are, lists of texts with commas, decisions in words, anything else as JSON.
 pub(super) fn value(value: &Value) -> Cow<'_, str> {
+    if let (Some(decision), true) = (Decision::read(value), value.is_object()) {
+        return decided(&decision).into();
+    }
     match value {
         Value::String(text) => text.into(),
         Value::Array(items) if items.iter().all(Value::is_string) => {
@@ -89,6 +92,16 @@ pub(super) fn value(value: &Value) -> Cow<'_, str> {
         }
         other => other.to_string().into(),
     }
+}
+
+/// `rejected: too early`, `approved with changes`.
+fn decided(decision: &Decision) -> String {
+    let word = match decision.decision {
+        Verdict::Approve => "approved",
+        Verdict::Edit => "approved with changes",
+        Verdict::Reject => "rejected",
+    };
+    decision.reason.as_ref().map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"))
 }
 
 /// `ann (browser)`.
