@@ -299,9 +299,10 @@ impl InboxCoordinatorState {
         let Respond { target, answer, answered_by, claim_id } = respond;
         let record = self.find(&target)?.clone();
         let key = record.question.key();
-        if record.status == Status::Open {
-            record.question.check(&answer, self.system.limits())?;
-        }
+        let answer = match record.status {
+            Status::Open => record.question.accept(answer, self.system.limits())?,
+            _ => answer,
+        };
         let now = Timestamp::now();
         let deliver_at = self.hold_until(&record.question, answered_by.door, now);
         let answer = Answer { answer, answered_by, responded_at: now };

@@ -35,6 +35,7 @@ const DRAFTS: &str = "\
     };
     $_restore = (el) => {
         const draft = $_draft(el), fields = $_fields(el);
+        $_notes[el.id.replace('q-', 'note-')] = {ok: true, text: ''};
         if (!draft?.names || draft.names.join() !== fields.map((field) => field.name).join()) return;
         fields.forEach((field, at) => {
             const value = draft.values[at];

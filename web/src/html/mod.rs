@@ -6,7 +6,7 @@
 //!   page and what a person does on it.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
-//! - `clock`, `words`: how times, states and names are written.
+//! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
@@ -21,6 +21,7 @@ mod inbox;
 mod keeper;
 mod live;
 mod login;
+mod markdown;
 mod note;
 mod page;
 mod progress;
@@ -36,12 +37,13 @@ use bytes::Bytes;
 use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
-    model::{Dashboard, Panel, Panels, Seq, Steps},
+    model::{Dashboard, Panel, Panels, Question, Seq, Steps},
     view::{Subject, View},
 };
 
 use crate::frame::{self, Frame};
 pub use alike_page::{alike_page, alike_report};
+pub(crate) use answer_form::{Again, refused};
 pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
@@ -53,6 +55,11 @@ pub use words::{agent_url, count};
 /// `None`: there is no such page.
 pub fn render(dashboard: &Dashboard, view: &View, now: Timestamp) -> Option<Bytes> {
     render_at(dashboard, view, &Clock { now, zone: TimeZone::system() })
+}
+
+/// A form that was sent without a script and refused, as a page of its own.
+pub(crate) fn refused_page(question: &Question, again: &Again<'_>, zone: &TimeZone) -> String {
+    text_of(answer_form::document(question, again, zone))
 }
 
 fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes> {

@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 use super::words;
 
 /// The note on a question's card.
-pub fn note(key: &QuestionKey, text: &str) -> Value {
-    json!({"_notes": {question_note_id(key): {"ok": true, "text": text}}})
+pub fn note(key: &QuestionKey, ok: bool, text: &str) -> Value {
+    json!({"_notes": {question_note_id(key): {"ok": ok, "text": text}}})
 }
 
 /// The note on a question's card that an answer was not taken: its draft is not sent.
 pub fn refusal(key: &QuestionKey, text: &str) -> Value {
-    let draft = format!("remora-draft-{}", words::question_hash(key));
-    json!({"_notes": {question_note_id(key): {"ok": false, "text": text}}, "_refused": {draft: true}})
+    let mut signals = note(key, false, text);
+    signals["_refused"] = json!({format!("remora-draft-{}", words::question_hash(key)): true});
+    signals
 }
 
 /// The note under the form that sends an agent a message.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::utf8_percent_encode;
 use remora_actors::{
-    model::{AgentState, Answer, AnsweredBy, Question, QuestionKey, Reason, Urgency},
+    model::{AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Urgency, Verdict},
     view::Subject,
 };
 use serde_json::Value;
@@ -93,8 +93,11 @@ pub(super) fn urgency(urgency: Urgency) -> Option<&'static str> {
     }
 }
 
-/// A value for people: texts as they are, lists of texts with commas, anything else as JSON.
+/// A value for people: texts as they are, lists of texts with commas, decisions in words, anything else as JSON.
 pub(super) fn value(value: &Value) -> Cow<'_, str> {
+    if let (Some(decision), true) = (Decision::read(value), value.is_object()) {
+        return decided(&decision).into();
+    }
     match value {
         Value::String(text) => text.into(),
         Value::Array(items) if items.iter().all(Value::is_string) => {
@@ -102,6 +105,16 @@ pub(super) fn value(value: &Value) -> Cow<'_, str> {
         }
         other => other.to_string().into(),
     }
+}
+
+/// `rejected: too early`, `approved with changes`.
+fn decided(decision: &Decision) -> String {
+    let word = match decision.decision {
+        Verdict::Approve => "approved",
+        Verdict::Edit => "approved with changes",
+        Verdict::Reject => "rejected",
+    };
+    decision.reason.as_ref().map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"))
 }
 
 /// `ann (browser)`.

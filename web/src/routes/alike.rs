@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use remora_actors::{
     inbox_coordinator::Target,
     model::{Door, QuestionRecord, Status},
@@ -16,11 +17,11 @@ use warp::{
 
 use super::{
     bulk::{Deed, QuestionName, to_each},
-    questions::from_form,
     respond,
 };
 use crate::{
     context::Context,
+    form_post::FormPost,
     guard::{Caller, Scope, guard},
     html,
     problem::Problem,
@@ -68,8 +69,7 @@ async fn page(context: &Context, likeness: &str, query: &HashMap<String, String>
 struct Sent {
     questions: Vec<QuestionName>,
     only: Option<QuestionName>,
-    answers: Vec<String>,
-    reason: Option<String>,
+    form: FormPost,
 }
 
 impl Sent {
@@ -85,9 +85,7 @@ impl Sent {
             match name.as_str() {
                 "of" => sent.questions.push(named(&value)?),
                 "only" => sent.only = Some(named(&value)?),
-                "answer" => sent.answers.push(value),
-                "reason" => sent.reason = Some(value),
-                _ => {}
+                name => sent.form.add(name, value),
             }
         }
         Ok(sent)
@@ -109,11 +107,9 @@ async fn act(
             let first = questions.first().cloned().ok_or_else(|| Problem::unprocessable("no question is named"))?;
             let target = Target { msg_id: Some(first.msg_id), workspace_id: first.workspace_id, agent_id: None };
             let record = context.handle.question(target).await??;
-            let answer = from_form(&record.question, sent.answers)?;
-            record.question.check(&answer, context.handle.limits())?;
-            Deed::Answer(answer)
+            Deed::Answer(sent.form.answer(&record.question, &TimeZone::system())?)
         }
-        "dismiss" => Deed::Dismiss(sent.reason),
+        "dismiss" => Deed::Dismiss(Some(sent.form.reason)),
         _ => return Err(Problem::not_found("there is nothing at this path")),
     };
     let report = to_each(context, &questions, &deed, &by).await?;
