@@ -16,7 +16,7 @@ pub use agent::{Agent, AgentState, Tally};
 pub use board::{Board, Step, Steps};
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
-pub use inbox::{Inbox, MessageState, UserMessage};
+pub use inbox::{Inbox, InboxPage, InboxQuery, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{

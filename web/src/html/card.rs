@@ -8,10 +8,6 @@ use super::{answer_form, clock::Clock, keeper, markdown, note, words};
 /// Characters of a question's text and of its context on the dashboard, which shows many of them.
 const SHOWN_CHARS: usize = 2_000;
 
-/// Counts the questions that are alike: the signals come with the inbox.
-const ALIKE: &str = "$_alike[el.dataset.like] > 1 ? $_alike[el.dataset.like] + ' equal questions: answer or dismiss all' \
-    : 'Dismiss'";
-
 /// Where a card stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -65,9 +61,8 @@ pub(super) fn id(key: &QuestionKey) -> String {
 
 /// The way to all questions that are alike, how many of them there are, and to closing this one without an answer.
 fn alike(question: &Question) -> impl Render {
-    let likeness = question.likeness();
-    let url = words::alike_url(&likeness, question);
-    owned_html! { a(class = "alike", href = &url, data-like = &likeness, data-text = ALIKE) : "Dismiss"; }
+    let url = words::alike_url(question);
+    owned_html! { a(class = "alike", href = &url, data-text = keeper::ALIKE) : "Dismiss"; }
 }
 
 /// Who asks, with a link to its page.

@@ -1,7 +1,7 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `alike_page`, `projector`, `api_page`, `login`: the
+//! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `api_page`, `login`: the
 //!   documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps together a
 //!   page and what a person does on it.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
@@ -18,6 +18,7 @@ mod clock;
 mod events;
 mod help;
 mod inbox;
+mod inbox_page;
 mod keeper;
 mod live;
 mod login;
@@ -48,7 +49,7 @@ pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
 pub use note::{message_note, note, refusal};
-pub use words::{agent_url, count};
+pub use words::{agent_url, question_hash};
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
@@ -70,6 +71,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Delta { panels, after, steps } => Some(delta(dashboard, *panels, *after, steps.as_ref(), clock)),
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+            Subject::Inbox(query) => Some(inbox_page::render(dashboard, query, *part, clock)),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
         },
     }

@@ -4,7 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::QuestionKey;
 use serde_json::{Value, json};
 
-use super::words;
+use super::{keeper, words};
 
 /// The note on a question's card.
 pub fn note(key: &QuestionKey, ok: bool, text: &str) -> Value {
@@ -33,7 +33,7 @@ pub(super) fn question_note_id(key: &QuestionKey) -> String {
 /// The place of a note.
 pub(super) fn empty(id: String) -> impl Render {
     owned_html! {
-        p(id = &id, class = "note", role = "status", data-ignore-morph, data-text = "$_notes[el.id].text ?? ''",
-            data-class:ok = "$_notes[el.id].ok === true", data-class:error = "$_notes[el.id].ok === false");
+        p(id = &id, class = "note", role = "status", data-ignore-morph, data-text = keeper::NOTE,
+            data-attr:class = keeper::NOTE_LOOK);
     }
 }

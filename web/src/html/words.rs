@@ -28,9 +28,8 @@ pub(super) fn undo_url(agent_id: &str) -> String {
 }
 
 /// The page on which questions that are alike are answered or dismissed together; `question` is the one to begin with.
-pub(super) fn alike_url(likeness: &str, question: &Question) -> String {
-    let encoded = |text| utf8_percent_encode(text, SEGMENT);
-    format!("/alike/{likeness}?msg_id={}&workspace_id={}", encoded(&question.msg_id), encoded(&question.workspace_id))
+pub(super) fn alike_url(question: &Question) -> String {
+    format!("/alike/{}?from={}", question.likeness(), question_hash(&question.key()))
 }
 
 /// Where a message to an agent goes.
@@ -48,7 +47,7 @@ fn hash(parts: &[&str]) -> String {
 }
 
 /// The hash in the ids of a question's elements.
-pub(super) fn question_hash(key: &QuestionKey) -> String {
+pub fn question_hash(key: &QuestionKey) -> String {
     hash(&[&key.workspace_id, &key.msg_id])
 }
 
@@ -136,6 +135,6 @@ pub(super) fn brief(text: &str, max: usize) -> Cow<'_, str> {
 }
 
 /// `1 agent`, `2 agents`.
-pub fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

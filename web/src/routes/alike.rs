@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jiff::tz::TimeZone;
 use remora_actors::{
     inbox_coordinator::Target,
-    model::{Door, QuestionRecord, Status},
+    model::{Door, Status},
 };
 use warp::{
     Filter, Reply,
@@ -55,12 +55,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 async fn page(context: &Context, likeness: &str, query: &HashMap<String, String>) -> Result<Response, Problem> {
     let mut alike = context.handle.questions(Some(Status::Open)).await?;
     alike.retain(|record| record.waits() && record.question.likeness() == likeness);
-    let named = |record: &QuestionRecord| {
-        query.get("msg_id") == Some(&record.question.msg_id)
-            && query.get("workspace_id") == Some(&record.question.workspace_id)
-    };
     // The one that the person came from, first.
-    alike.sort_by_key(|record| !named(record));
+    alike.sort_by_key(|record| query.get("from") != Some(&html::question_hash(&record.question.key())));
     Ok(warp::reply::html(html::alike_page(&alike)).into_response())
 }
 

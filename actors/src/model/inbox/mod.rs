@@ -1,6 +1,7 @@
 //! All questions and messages between people and agents, and what keeps them from arriving, folded from the journal.
 
 mod message;
+mod query;
 mod stored;
 mod window;
 
@@ -15,6 +16,7 @@ use super::{
     Seq, Status, actions,
 };
 pub use message::{MessageState, UserMessage};
+pub use query::{InboxPage, InboxQuery};
 use window::{Rank, Window};
 
 /// Every question that is open or recently closed, and every message on its way.
