@@ -94,7 +94,8 @@ async fn drafts_outlive_a_reload_and_a_restart() {
     browser.fill(&several, "z").await;
 
     let checked = async |msg_id: &str, expected: &[&str]| {
-        let script = "return [...document.querySelectorAll(arguments[0])].filter(f => f.checked).map(f => f.value).join()";
+        let script =
+            "return [...document.querySelectorAll(arguments[0])].filter(f => f.checked).map(f => f.value).join()";
         let script = format!("return (() => {{ {script} }}).apply(null, arguments) === arguments[1]");
         let args = [field(msg_id).into(), expected.join(",").into()];
         browser.until(&format!("{expected:?} is chosen"), &script, &args).await;
@@ -124,18 +125,27 @@ async fn load(api: Api, mut stop: tokio::sync::oneshot::Receiver<()>) -> usize {
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     loop {
         tokio::select! { _ = &mut stop => return sent, _ = tick.tick() => {} }
-        let events: Vec<_> = (sent..sent + 10).map(|n| {
-            let agent = format!("agent-{}", n % 70);
-            let msg_id = format!("load-{}", n / 20);
-            match n % 20 {
-                0 => event("agent", "started", &agent, &json!({"name": format!("Agent {n}")})),
-                4 => event("agent", "blocked", "asker", &json!({"question": format!("{n}?"), "msg_id": msg_id,
-                    "urgency": if n % 40 == 4 { "critical" } else { "low" }})),
-                9 => event("agent", "completed", &agent, &json!({"result": format!("result {n}")})),
-                14 if n % 40 > 20 => event("agent", "question_cancelled", "asker", &json!({"msg_id": msg_id, "reason": "enough"})),
-                _ => event("tool", "called", &agent, &json!({"name": format!("tool-{n}")})),
-            }
-        }).collect();
+        let events: Vec<_> = (sent..sent + 10)
+            .map(|n| {
+                let agent = format!("agent-{}", n % 70);
+                let msg_id = format!("load-{}", n / 20);
+                match n % 20 {
+                    0 => event("agent", "started", &agent, &json!({"name": format!("Agent {n}")})),
+                    4 => event(
+                        "agent",
+                        "blocked",
+                        "asker",
+                        &json!({"question": format!("{n}?"), "msg_id": msg_id,
+                    "urgency": if n % 40 == 4 { "critical" } else { "low" }}),
+                    ),
+                    9 => event("agent", "completed", &agent, &json!({"result": format!("result {n}")})),
+                    14 if n % 40 > 20 => {
+                        event("agent", "question_cancelled", "asker", &json!({"msg_id": msg_id, "reason": "enough"}))
+                    }
+                    _ => event("tool", "called", &agent, &json!({"name": format!("tool-{n}")})),
+                }
+            })
+            .collect();
         sent += events.len();
         api.emit(&json!(events)).await;
     }
@@ -146,24 +156,28 @@ async fn nothing_is_clobbered_by_two_hundred_events_a_second() {
     let daemon = Daemon::start().await;
     let browser = Browser::of(&daemon).await;
     let context = (0..200).map(|n| format!("line {n}\n\n")).collect::<String>();
-    let asked = json!({"agent_id": "a", "question": "Describe it, please?", "context": {"log": context}, "urgency": "high"});
+    let asked =
+        json!({"agent_id": "a", "question": "Describe it, please?", "context": {"log": context}, "urgency": "high"});
     let typed = text(&daemon.api.ask(&asked).await, "msg_id");
     let chosen = json!({"agent_id": "b", "question": "Choose?", "options": ["left", "right"]});
     let chosen = text(&daemon.api.ask(&chosen).await, "msg_id");
     browser.fill(&chosen, "right").await;
-    let events: Vec<_> = (0..150).map(|n| event("tool", "called", "busy", &json!({"name": format!("before-{n}")}))).collect();
+    let events: Vec<_> =
+        (0..150).map(|n| event("tool", "called", "busy", &json!({"name": format!("before-{n}")}))).collect();
     daemon.api.emit(&json!(events)).await;
     browser.text_has("#events-list", "before-149").await;
     let card = Browser::card(&typed);
     browser.click(&format!("{card} details.context summary")).await;
     browser.click(&field(&typed)).await;
-    browser.eval(
-        "const card = document.querySelector(arguments[0]);
+    browser
+        .eval(
+            "const card = document.querySelector(arguments[0]);
         card.querySelector('details.context pre').scrollTop = 120;
         document.querySelector('#events-list').scrollTop = 200;
         card.querySelector('[name=answer]').same = true;",
-        &[card.as_str().into()],
-    ).await;
+            &[card.as_str().into()],
+        )
+        .await;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let load = tokio::spawn(load(daemon.api.clone(), stopped));
     let sentence = "every single character arrives, in its order, while the page changes";
@@ -177,26 +191,30 @@ async fn nothing_is_clobbered_by_two_hundred_events_a_second() {
         (daemon.api.state().await["last_seq"].as_u64()? > first + 600).then_some(())
     })
     .await;
-    let state = browser.eval(
-        "const card = document.querySelector(arguments[0]), field = card.querySelector('[name=answer]');
+    let state = browser
+        .eval(
+            "const card = document.querySelector(arguments[0]), field = card.querySelector('[name=answer]');
         return {text: field.value, same: field.same === true, focus: document.activeElement === field,
             from: field.selectionStart, to: field.selectionEnd,
             open: card.querySelector('details.context').open,
             scrolled: card.querySelector('details.context pre').scrollTop,
             log: document.querySelector('#events-list').scrollTop > 0,
             right: document.querySelector(arguments[1]).checked}",
-        &[card.as_str().into(), format!("{}[value=right]", field(&chosen)).into()],
-    ).await;
+            &[card.as_str().into(), format!("{}[value=right]", field(&chosen)).into()],
+        )
+        .await;
     let expected = json!({"text": sentence, "same": true, "focus": true, "from": 6, "to": 12, "open": true,
         "scrolled": 120, "log": true, "right": true});
     assert_eq!(state, expected);
     element.send_keys("last").await.unwrap();
     // Text that is selected on the page stays selected, too.
-    browser.eval(
-        "const range = document.createRange(); range.selectNodeContents(document.querySelector(arguments[0]));
+    browser
+        .eval(
+            "const range = document.createRange(); range.selectNodeContents(document.querySelector(arguments[0]));
         getSelection().removeAllRanges(); getSelection().addRange(range)",
-        &[format!("{card} .question").into()],
-    ).await;
+            &[format!("{card} .question").into()],
+        )
+        .await;
     let first = daemon.api.state().await["last_seq"].as_u64().unwrap();
     wait_until("two hundred more events came", async || {
         (daemon.api.state().await["last_seq"].as_u64()? > first + 200).then_some(())
@@ -292,7 +310,10 @@ async fn equal_questions_are_answered_together_and_nothing_else_is() {
     let dismissed = daemon.remora(args).wait().await.expect(0);
     assert_eq!(dismissed.stdout.trim(), "2 dismissed");
     let record = daemon.api.question(&late).await;
-    assert_eq!((&record["status"], &record["closed_reason"]), (&json!("cancelled"), &json!("dismissed by bob: not needed")));
+    assert_eq!(
+        (&record["status"], &record["closed_reason"]),
+        (&json!("cancelled"), &json!("dismissed by bob: not needed"))
+    );
     let report = daemon.api.post("/api/v1/answers", &json!({"questions": [{"msg_id": late}], "answer": "yes"})).await;
     assert_eq!(report.expect(200).json()["summary"], "1 was cancelled meanwhile");
     browser.has_no_complaint().await;

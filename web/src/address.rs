@@ -23,7 +23,8 @@ pub(crate) fn url(subject: &Subject) -> String {
 /// A path and the query fields that say something.
 fn with_query(path: &str, fields: &[(&str, String)]) -> String {
     let fields = fields.iter().filter(|(_, value)| !value.is_empty());
-    let fields: Vec<_> = fields.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect();
+    let fields: Vec<_> =
+        fields.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect();
     if fields.is_empty() { path.to_owned() } else { format!("{path}?{}", fields.join("&")) }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome, claim::Over};
 use crate::{
     model::{
-        Answer, AnsweredBy, Category, Door, Event, Invalid, Question, QuestionKey, QuestionRecord, Registration, Status,
-        actions, check_id,
+        Answer, AnsweredBy, Category, Door, Event, Invalid, Question, QuestionKey, QuestionRecord, Registration,
+        Status, actions, check_id,
     },
     ports::WorkspaceError,
     publish::PublishError,
@@ -375,7 +375,10 @@ impl InboxCoordinatorState {
     }
 
     async fn found_question(&mut self, key: QuestionKey, agent_id: String, fields: &Map<String, Value>) {
-        if self.inbox.get(&key).is_some() {
+        if let Some(known) = self.inbox.get(&key) {
+            if known.status == Status::Cancelled {
+                self.tell_cancelled(known);
+            }
             return;
         }
         // Several agents may share a workspace: an entry may say whose it is.

@@ -2,7 +2,9 @@
 //! by step.
 
 use horrorshow::{Raw, Render, owned_html};
-use remora_actors::model::{Board, Category, Dashboard, InboxQuery, QuestionKey, QuestionRecord, Seq, Step, Steps, actions};
+use remora_actors::model::{
+    Board, Category, Dashboard, InboxQuery, QuestionKey, QuestionRecord, Seq, Step, Steps, actions,
+};
 use serde_json::{Value, json};
 
 use super::{

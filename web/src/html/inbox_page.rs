@@ -35,7 +35,12 @@ pub(super) fn render(dashboard: &Dashboard, query: &InboxQuery, part: Part, cloc
         return Frame::of(main, &live::signals(dashboard), dashboard.last_seq());
     }
     let subject = Subject::Inbox(query.clone());
-    text_of(shell::live(&Live { title: "Inbox · Remora", tab: Tab::Inbox, subject: Some(&subject) }, dashboard, &main)).into()
+    text_of(shell::live(
+        &Live { title: "Inbox · Remora", tab: Some(Tab::Inbox), subject: Some(&subject) },
+        dashboard,
+        &main,
+    ))
+    .into()
 }
 
 fn main(dashboard: &Dashboard, query: &InboxQuery, clock: &Clock) -> impl Render {

@@ -184,7 +184,12 @@ impl Inbox {
 
     fn close_named(&mut self, event: &Event, status: Status) -> Vec<QuestionKey> {
         let reason = event.text("reason").unwrap_or(status.as_str()).to_owned();
-        self.update(event, |record| close(record, status, &reason))
+        self.update(event, |record| {
+            let closes = close(record, status, &reason);
+            // Decided: an answer that did not count yet does not count any more. An agent's end decides nothing.
+            record.held = record.held.take().filter(|_| !closes);
+            closes
+        })
     }
 
     /// An agent that has ended waits for nothing any more.
@@ -360,9 +365,8 @@ impl Inbox {
 
     /// Answered questions without a card whose agents have not picked the answer up yet, the latest answer first.
     pub fn waiting_for_pickup(&self) -> Vec<&QuestionRecord> {
-        let waits = |record: &&QuestionRecord| {
-            record.on_its_way().is_some() && !self.window.is_sent(&record.question.key())
-        };
+        let waits =
+            |record: &&QuestionRecord| record.on_its_way().is_some() && !self.window.is_sent(&record.question.key());
         let mut sent: Vec<_> = self.questions.values().filter(waits).collect();
         sent.sort_by_key(|record| std::cmp::Reverse(record.on_its_way()));
         sent
@@ -405,7 +409,6 @@ fn close(record: &mut QuestionRecord, status: Status, reason: &str) -> bool {
         record.closed_reason = Some(reason.to_owned());
         if record.status == Status::Open {
             record.status = status;
-            record.held = None;
         }
     }
     changes
