@@ -11,7 +11,7 @@ use super::{
     client::{Client, PATIENCE, Scope},
     error::{Error, Problem},
     terminal::{self, Output},
-    user_name,
+    typed_answer, user_name,
 };
 
 /// Typos in an id that are still taken for typos.
@@ -27,11 +27,12 @@ pub(crate) struct AnswerArgs {
     /// Id of the question, as `remora inbox` shows it
     msg_id: String,
 
-    /// The answer; several where several options may be chosen
+    /// The answer: a text; several where several options may be chosen; `approve` or `reject` and a reason, with
+    /// NAME=VALUE for each argument to change; NAME=VALUE for each field of a form
     #[arg(required_unless_present = "json_answer")]
     answers: Vec<String>,
 
-    /// The answer as JSON, for a question with a response schema
+    /// The answer as JSON
     #[arg(long, value_name = "JSON", conflicts_with = "answers", value_parser = json_value)]
     json_answer: Option<Value>,
 
@@ -49,8 +50,7 @@ pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> 
     };
     let answer = match args.json_answer {
         Some(answer) => answer,
-        // Whether one answer is a text or a list of one, only the question knows.
-        None => fit(args.answers, record.question.multiple)?,
+        None => typed_answer::read(&args.answers, &record.question)?,
     };
     let who = args.who.or_else(user_name).unwrap_or_else(|| "operator".to_owned());
     let body = json!({"answer": answer, "who": who, "door": "cli"});
@@ -67,14 +67,6 @@ pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> 
         out.paint(terminal::GOOD, "answered"),
         terminal::escape(&record.question.question)
     ))
-}
-
-fn fit(mut answers: Vec<String>, multiple: bool) -> Result<Value, Error> {
-    match (multiple, answers.len()) {
-        (true, _) => Ok(answers.into()),
-        (false, 1) => Ok(answers.remove(0).into()),
-        (false, _) => Err(Error::Usage("this question takes one answer; put a text with spaces in quotes".to_owned())),
-    }
 }
 
 /// There is no such question: perhaps the person meant one that is open.
@@ -124,15 +116,6 @@ fn json_value(text: &str) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_has_the_shape_the_question_wants() {
-        let given = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(fit(given(&["yes"]), false).expect("valid"), json!("yes"));
-        assert_eq!(fit(given(&["yes"]), true).expect("valid"), json!(["yes"]));
-        assert_eq!(fit(given(&["a", "b"]), true).expect("valid"), json!(["a", "b"]));
-        assert!(fit(given(&["not", "quoted"]), false).is_err());
-    }
 
     #[test]
     fn a_mistyped_id_finds_the_question_that_was_meant() {

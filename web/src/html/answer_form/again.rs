@@ -7,7 +7,7 @@ use remora_actors::model::{FieldError, Kind, Question};
 use super::{Parts, element};
 use crate::{
     form_post::FormPost,
-    html::{card::Place, markdown, note, page, text_of, words},
+    html::{card::Place, markdown, note, shell, text_of, words},
 };
 
 /// What was sent, and what is wrong with it.
@@ -39,7 +39,6 @@ pub(crate) fn refused(question: &Question, again: &Again<'_>, zone: &TimeZone) -
 /// The same as a page of its own, for browsers that send a form without a script.
 pub(in crate::html) fn document(question: &Question, again: &Again<'_>, zone: &TimeZone) -> impl Render {
     let body = text_of(owned_html! {
-        : page::back();
         main(id = "agent") {
             section(class = "panel") {
                 h1 : "Not sent yet";
@@ -49,5 +48,5 @@ pub(in crate::html) fn document(question: &Question, again: &Again<'_>, zone: &T
             }
         }
     });
-    owned_html! { : page::frame("Not sent yet · Remora", None, None, &body); }
+    owned_html! { : shell::plain("Not sent yet", &body); }
 }

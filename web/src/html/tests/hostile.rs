@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use remora_actors::{
     model::{Panel, Panels},
-    view::View,
+    view::{Part, Subject, View},
 };
 
 use super::{
@@ -71,7 +71,7 @@ fn documents(words: &Words<'_>) -> Vec<Markup> {
     let (dashboard, records) = board::fold(board::everything(words));
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
-    [View::Page, View::Agent { agent_id, events }]
+    [View::Page, View::Of { subject: Subject::Agent(agent_id), events, part: Part::Document }]
         .iter()
         .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
         .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))
@@ -111,7 +111,7 @@ proptest! {
             .map(|panel| panel_html(&dashboard, *panel, &board::clock()))
             .map(|html| SseEvent::patch(&html.replace("\r\n", "\n").replace('\r', "&#13;")))
             .collect();
-        expected.push(SseEvent::signals(r#"{"waiting":4}"#));
+        expected.push(SseEvent::signals(r#"{"waiting":8}"#));
         expected.push(SseEvent::id(dashboard.last_seq()));
         for (event, expected) in frames::read(&frame).iter().zip(&expected) {
             prop_assert_eq!(event, expected);
