@@ -123,7 +123,7 @@ pub(super) fn everything(words: &Words<'_>) -> Vec<Event> {
         asks(
             "docs-1",
             "m9",
-            json!({"question": say("# Send it?\n\n> *Nobody* has **read** it, ~~yet~~.\n\n3. `one`\n- [two](https://example.org)\n\n\
+            json!({"question": say("# Send it?\n\n> *Nobody* has **read** it,\n> ~~yet~~.\n\n3. `one`\n- [two](https://example.org)\n\n\
                 ```\ncode\n```\n\n|a|\n|-|\n|b|\n\n---\n## Why\n### Because"), "reason": "confirmation",
                 "proposal": say("Dear all,\nit is done."), "context": say("Both work.")}),
         ),
