@@ -26,6 +26,7 @@ mod mcp;
 mod messages;
 mod openapi;
 mod otlp;
+mod overload;
 mod page;
 mod pages;
 mod questions;
@@ -34,6 +35,7 @@ mod screenshots;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;
+mod traps;
 mod trouble;
 mod wire;
 mod workspaces;

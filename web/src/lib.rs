@@ -12,10 +12,13 @@
 mod address;
 mod api;
 mod assets;
+mod connections;
 mod context;
 mod doors;
 mod form_post;
 mod frame;
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 mod guard;
 pub mod html;
 mod problem;
