@@ -12,6 +12,7 @@ use super::{
     dismiss::{Alike, send, who},
     error::{Error, Problem},
     terminal::{self, Output},
+    typed_answer,
 };
 
 /// Typos in an id that are still taken for typos.
@@ -27,11 +28,12 @@ pub(crate) struct AnswerArgs {
     /// Id of the question, as `remora inbox` shows it
     msg_id: String,
 
-    /// The answer; several where several options may be chosen
+    /// The answer: a text; several where several options may be chosen; `approve` or `reject` and a reason, with
+    /// NAME=VALUE for each argument to change; NAME=VALUE for each field of a form
     #[arg(required_unless_present_any = ["json_answer", "undo"])]
     answers: Vec<String>,
 
-    /// The answer as JSON, for a question with a response schema
+    /// The answer as JSON
     #[arg(long, value_name = "JSON", conflicts_with = "answers", value_parser = json_value)]
     json_answer: Option<Value>,
 
@@ -59,8 +61,7 @@ pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> 
     }
     let answer = match args.json_answer {
         Some(answer) => answer,
-        // Whether one answer is a text or a list of one, only the question knows.
-        None => fit(args.answers, record.question.multiple)?,
+        None => typed_answer::read(&args.answers, &record.question)?,
     };
     let who = who(args.who);
     if args.alike.all_equal {
@@ -87,14 +88,6 @@ fn tell(record: &QuestionRecord, what: &str, shared: &Shared) -> Result<(), Erro
     let agent = terminal::escape(&record.question.agent_id).into_owned();
     let question = terminal::escape(&record.question.question);
     out.line(&format!("{}, asked by {agent}: {question}", out.paint(terminal::GOOD, what)))
-}
-
-fn fit(mut answers: Vec<String>, multiple: bool) -> Result<Value, Error> {
-    match (multiple, answers.len()) {
-        (true, _) => Ok(answers.into()),
-        (false, 1) => Ok(answers.remove(0).into()),
-        (false, _) => Err(Error::Usage("this question takes one answer; put a text with spaces in quotes".to_owned())),
-    }
 }
 
 /// There is no such question: perhaps the person meant one that is open.
@@ -144,15 +137,6 @@ fn json_value(text: &str) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_has_the_shape_the_question_wants() {
-        let given = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(fit(given(&["yes"]), false).expect("valid"), json!("yes"));
-        assert_eq!(fit(given(&["yes"]), true).expect("valid"), json!(["yes"]));
-        assert_eq!(fit(given(&["a", "b"]), true).expect("valid"), json!(["a", "b"]));
-        assert!(fit(given(&["not", "quoted"]), false).is_err());
-    }
 
     #[test]
     fn a_mistyped_id_finds_the_question_that_was_meant() {

@@ -20,6 +20,7 @@ mod serve;
 mod tail;
 mod terminal;
 mod token;
+mod typed_answer;
 mod upload;
 pub(crate) mod wait;
 

@@ -139,3 +139,116 @@ fn as_meant(question: &Question, answer: &str) -> String {
     let answer = field_text(answer);
     question.options.iter().find(|option| field_text(option) == answer).cloned().unwrap_or(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+    use remora_actors::model::QuestionKey;
+
+    use super::*;
+
+    fn ask(fields: &str) -> Question {
+        let mut fields: Value = serde_json::from_str(fields).expect("json");
+        fields["question"] = "?".into();
+        let key = QuestionKey { msg_id: "m".to_owned(), workspace_id: "w".to_owned() };
+        let fields = fields.as_object().expect("an object");
+        Question::from_fields(key, "a", Timestamp::UNIX_EPOCH, fields, &Limits::default()).expect("a question")
+    }
+
+    fn post(form: &str) -> FormPost {
+        let mut post = FormPost::default();
+        let fields: Vec<(String, String)> = serde_urlencoded::from_str(form).expect("a form");
+        fields.into_iter().for_each(|(name, value)| post.add(&name, value));
+        post
+    }
+
+    fn answer(question: &str, form: &str) -> Result<Value, Invalid> {
+        post(form).answer(&ask(question), &TimeZone::UTC)
+    }
+
+    #[test]
+    fn a_form_is_read_by_what_was_asked() {
+        let call = r#"{"tool_name": "rm", "arguments": {"path": "a\nb", "depth": 1}}"#;
+        let form = r#"{"response_schema": {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"},
+            "b": {"type": "boolean"}}}}"#;
+        for (question, sent, expected) in [
+            ("{}", "answer=one%0D%0Atwo", json!("one\ntwo")),
+            (r#"{"options": ["a", "b"]}"#, "answer=b&other=", json!("b")),
+            (r#"{"options": ["a", "b"]}"#, "answer=&other=c", json!("c")),
+            (r#"{"options": ["a", "b"]}"#, "answer=b&other=left+over", json!("b")),
+            (r#"{"options": ["a", "b"]}"#, "answer=b&answer=", json!("b")),
+            (r#"{"options": ["a", "b"]}"#, "answer=c", json!("c")),
+            (r#"{"options": ["a"], "response_schema": {"type": "object"}}"#, "answer=a", json!("a")),
+            (r#"{"options": ["a"], "response_schema": {"type": "object"}}"#, "answer=&other={}", json!({})),
+            (r#"{"options": ["a", "b"], "multiple": true}"#, "answer=a&answer=&other=c", json!(["a", "c"])),
+            (r#"{"options": ["a", "b"], "multiple": true}"#, "answer=a&other=c", json!(["a"])),
+            (r#"{"options": ["a", "b"], "multiple": true}"#, "", json!([])),
+            (r#"{"reason": "confirmation"}"#, "reason=+&answer=approve", json!({"decision": "approve"})),
+            (r#"{"reason": "confirmation"}"#, "reason=no&answer=reject", json!({"decision": "reject", "reason": "no"})),
+            (call, "answer=approve", json!({"decision": "approve"})),
+            (
+                call,
+                "f0=a%0D%0Ab&f1=1&answer=approve",
+                json!({"decision": "approve", "arguments": {"path": "a\nb", "depth": 1}}),
+            ),
+            (call, "f0=c&f1=2&answer=approve", json!({"decision": "approve", "arguments": {"path": "c", "depth": 2}})),
+            (call, "f0=c&f1=deep&answer=reject", json!({"decision": "reject"})),
+            (call, "answer={\"decision\":\"reject\"}", json!({"decision": "reject"})),
+            (
+                r#"{"reason": "confirmation", "proposal": "a\r\nb"}"#,
+                "proposal=a%0D%0Ab&answer=approve",
+                json!({"decision": "approve", "proposal": "a\r\nb"}),
+            ),
+            (form, "f0=3&f1=true", json!({"n": 3, "b": true})),
+            (form, "f0=3", json!({"n": 3, "b": false})),
+            (form, "answer={\"n\":3}", json!({"n": 3})),
+            (r#"{"response_schema": {"type": "integer"}}"#, "answer=7", json!(7)),
+            (r#"{"response_schema": {"type": "object"}}"#, "answer={\"k\":[]}", json!({"k": []})),
+        ] {
+            assert_eq!(answer(question, sent), Ok(expected), "{question} {sent}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let form = r#"{"response_schema": {"type": "object", "required": ["n", "m"], "properties": {
+            "n": {"type": "integer"}, "m": {"type": "string", "minLength": 3}, "e": {"type": "string", "format": "email"}}}}"#;
+        let Err(Invalid::Answer(errors)) = answer(form, "f0=x&f1=a&f2=b") else { panic!("not refused") };
+        let told: Vec<_> =
+            errors.iter().map(|error| (error.field.as_deref().unwrap_or_default(), &*error.problem)).collect();
+        assert_eq!(told[0], ("n", "must be a whole number"));
+        assert!(
+            told.contains(&("m", "must have at least 3 characters"))
+                && told.contains(&("e", "must be an e-mail address")),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn line_breaks_arrive_as_they_were_meant() {
+        for option in ["a\nb", "a\r\nb", "a\rb"] {
+            let question = ask(&json!({"options": [option, "c"]}).to_string());
+            let answer = post("answer=a%0D%0Ab").answer(&question, &TimeZone::UTC);
+            assert_eq!(answer, Ok(option.into()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_read_or_refused(
+            kind in prop::sample::select(vec![
+                "{}", r#"{"options": ["a"]}"#, r#"{"options": ["a"], "multiple": true}"#, r#"{"reason": "confirmation", "proposal": "p"}"#,
+                r#"{"arguments": {"a": "x", "n": 1, "b": true, "j": [1]}}"#, r#"{"response_schema": {"type": "object"}}"#,
+                r#"{"response_schema": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x", 1]}}}}"#,
+            ]),
+            sent in prop::collection::vec(("answer|other|reason|proposal|f0|f1|f2|f99|f-1|fx", any::<String>()), 0..6),
+        ) {
+            let (question, mut post) = (ask(kind), FormPost::default());
+            sent.into_iter().for_each(|(name, value)| post.add(&name, value));
+            if let Ok(answer) = post.answer(&question, &TimeZone::UTC) {
+                let _ = question.accept(answer, &Limits::default());
+            }
+        }
+    }
+}

@@ -17,6 +17,8 @@ mod context;
 mod doors;
 mod form_post;
 mod frame;
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 mod guard;
 pub mod html;
 mod problem;

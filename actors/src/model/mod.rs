@@ -5,6 +5,8 @@ mod board;
 mod dashboard;
 mod dialect;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod inbox;
 mod limits;
 mod pattern;

@@ -1,9 +1,9 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `api_page`, `login`: the
-//!   documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps together a
-//!   page and what a person does on it.
+//! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `api_page`,
+//!   `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
+//!   together a page and what a person does on it.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
 //! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.

@@ -163,3 +163,7 @@ impl Field {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "form_tests.rs"]
+mod tests;

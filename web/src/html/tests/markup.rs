@@ -100,7 +100,7 @@ impl Markup {
                     "a url: {value:?}"
                 ),
                 "id" | "for" | "aria-describedby" | "aria-labelledby" => {
-                    assert!(value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{value:?}");
+                    assert!(value.chars().all(|c| c.is_ascii_alphanumeric() || "- ".contains(c)), "{value:?}");
                 }
                 _ => {}
             }

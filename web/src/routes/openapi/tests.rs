@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use jiff::Timestamp;
-use remora_actors::model::{Dashboard, Draft, Limits, Record, Registration};
+use remora_actors::model::{Dashboard, Draft, Limits, Question, QuestionKey, Record, Registration};
 use serde_json::json;
 
 use super::*;
@@ -132,6 +132,14 @@ fn the_described_types_are_the_real_ones() {
     assert_eq!(statuses.len(), 3, "{statuses:?}");
     for record in dashboard.inbox().iter() {
         serde_json::from_value::<schemas::Question>(json!(record)).expect("a question");
+    }
+    for answer in [json!("approve"), json!({"decision": "edit", "arguments": {"k": 1}})] {
+        let fields = json!({"question": "?", "arguments": {}});
+        let key = QuestionKey { msg_id: "m".to_owned(), workspace_id: "w".to_owned() };
+        let fields = fields.as_object().expect("an object");
+        let question = Question::from_fields(key, "a", Timestamp::UNIX_EPOCH, fields, &Limits::default());
+        let decision = question.expect("valid").accept(answer, &Limits::default()).expect("an answer");
+        serde_json::from_value::<schemas::Decision>(decision).expect("a decision");
     }
     for path in [None, Some("w.db".into())] {
         let registration = Registration { agent_id: "a".to_owned(), workspace_id: "w".to_owned(), path };
