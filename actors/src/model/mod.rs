@@ -4,6 +4,7 @@ mod agent;
 mod dashboard;
 mod dialect;
 mod event;
+mod graph;
 mod inbox;
 mod limits;
 mod pattern;
@@ -12,8 +13,9 @@ mod registrations;
 mod text;
 
 pub use agent::{Agent, AgentState, Tally};
-pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
+pub use dashboard::{Dashboard, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
+pub use graph::{Activity, Graph, Graphs, Node, Span};
 pub use inbox::{Inbox, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
