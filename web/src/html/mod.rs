@@ -3,6 +3,7 @@
 //!
 //! - `shell`: what all documents share. `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps a
 //!   page and its stream together.
+//! - `graph`: the page of all graphs, and the page of one.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
@@ -12,6 +13,7 @@ mod api_page;
 mod card;
 mod clock;
 mod events;
+mod graph;
 mod inbox;
 mod live;
 mod login;
@@ -54,6 +56,8 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+            Subject::Graphs(filter) => graph::render_list(dashboard, subject, filter, *part, clock),
+            Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
         },
     }
 }
@@ -74,6 +78,7 @@ fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> By
             Panel::Events => events::append(&mut frame, dashboard, after, clock),
             // The counts and the order follow from the states, and with a state the progress changes too.
             Panel::Agents if !panels.contains(Panel::Progress) => agents::append(&mut frame, dashboard, after),
+            Panel::Progress => progress::append(&mut frame, dashboard, after),
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }

@@ -153,9 +153,8 @@ impl Dashboard {
 
     fn apply_to_graphs(&mut self, record: &Record, changed: &[QuestionKey]) -> Panels {
         let asked = changed.iter().filter_map(|key| Some(self.inbox.get(key)?.question.agent_id.as_str()));
-        self.graphs.apply(record, |agent_id| self.agents.get(agent_id), asked);
-        let about_graph = record.event.category == Category::Graph && record.event.graph_id.is_some();
-        if about_graph { Panels::of(Panel::Progress) } else { Panels::NONE }
+        let changed = self.graphs.apply(record, |agent_id| self.agents.get(agent_id), asked);
+        if changed { Panels::of(Panel::Progress) } else { Panels::NONE }
     }
 
     fn keep_result(&mut self, agent: &Agent, record: &Record) {

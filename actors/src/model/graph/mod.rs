@@ -4,6 +4,7 @@
 //! `depends_on` or as a parent, or announced by the graph) have not begun.
 
 mod edges;
+mod json;
 mod node;
 mod picture;
 #[cfg(test)]
@@ -37,24 +38,27 @@ pub struct Graphs {
     /// The nodes that each agent works on, the one it named last at the end.
     places: BTreeMap<String, Vec<Place>>,
     nodes: usize,
+    /// The last event that changed the look of a graph.
+    changed_seq: Seq,
     keep: Limits,
 }
 
 impl Graphs {
     /// No graph yet.
     pub fn new(limits: &Limits) -> Self {
-        Self { graphs: BTreeMap::new(), places: BTreeMap::new(), nodes: 0, keep: limits.clone() }
+        Self { graphs: BTreeMap::new(), places: BTreeMap::new(), nodes: 0, changed_seq: 0, keep: limits.clone() }
     }
 
     /// Folds one event, after the agents were brought up to date with it.
     ///
-    /// `agent` finds an agent by its id; `asked` are the agents whose questions the event changed.
+    /// `agent` finds an agent by its id; `asked` are the agents whose questions the event changed. True: a graph looks
+    /// different now.
     pub(super) fn apply<'a>(
         &mut self,
         record: &Record,
         agent: impl Fn(&str) -> Option<&'a Agent>,
         asked: impl Iterator<Item = &'a str>,
-    ) {
+    ) -> bool {
         let event = &record.event;
         if let Some(graph_id) = self.graph_of(event) {
             self.open(&graph_id, event.timestamp, record.seq);
@@ -71,6 +75,7 @@ impl Graphs {
         for agent in own.into_iter().chain(asked.filter_map(&agent)) {
             self.wait_or_go_on(agent, event.timestamp, record.seq);
         }
+        self.changed_seq == record.seq
     }
 
     /// The graph that an event names, else the one in which its agent works.
@@ -96,6 +101,7 @@ impl Graphs {
         let Some(graph) = self.graphs.get_mut(graph_id) else { return T::default() };
         let before = graph.nodes().len();
         let done = work(graph, &self.keep);
+        self.changed_seq = self.changed_seq.max(graph.changed_seq());
         self.nodes += graph.nodes().len() - before;
         done
     }

@@ -37,6 +37,8 @@ struct Stored {
     first_at: Timestamp,
     last_at: Timestamp,
     last_seq: Seq,
+    changed_seq: Seq,
+    grown_seq: Seq,
     moved_seq: Seq,
 }
 
@@ -70,6 +72,8 @@ impl Graph {
             first_at: at,
             last_at: at,
             last_seq: seq,
+            changed_seq: seq,
+            grown_seq: seq,
             moved_seq: seq,
         })
     }
@@ -144,6 +148,16 @@ impl Graph {
         self.stored.last_seq
     }
 
+    /// The event since which it looks as it does.
+    pub fn changed_seq(&self) -> Seq {
+        self.stored.changed_seq
+    }
+
+    /// The event since which its nodes and edges are the same ones.
+    pub fn grown_seq(&self) -> Seq {
+        self.stored.grown_seq
+    }
+
     /// The event since which its place among the graphs is what it is: it began, went live or ended then.
     pub fn moved_seq(&self) -> Seq {
         self.stored.moved_seq
@@ -160,6 +174,7 @@ impl Graph {
             self.begin_again(event.timestamp, seq);
         }
         self.stored.state = Some(event.action.clone());
+        self.stored.changed_seq = seq;
         if let Some(name) = event.text("name").filter(|name| !name.is_empty()) {
             self.stored.name = Some(name.to_owned());
         }
@@ -183,7 +198,7 @@ impl Graph {
     fn announce(&mut self, node_id: &str, fields: &Map<String, Value>, seq: Seq, keep: &Limits) {
         let Some(at) = self.find_or_add(node_id, seq, keep) else { return };
         if let Some(name) = fields.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()) {
-            self.stored.nodes[at].name = Some(name.to_owned());
+            self.update(at, seq, |node| node.name = Some(name.to_owned()));
         }
         self.connect(at, fields, |_| None, seq, keep);
     }
@@ -195,6 +210,7 @@ impl Graph {
         }
         let fits = check_id(node_id, "node_id", keep).is_ok() && self.stored.nodes.len() < keep.graph_nodes;
         fits.then(|| {
+            (self.stored.changed_seq, self.stored.grown_seq) = (seq, seq);
             self.stored.nodes.push(Node::new(node_id, seq));
             self.index.insert(node_id.to_owned(), self.stored.nodes.len() - 1);
             self.stored.nodes.len() - 1
@@ -237,8 +253,10 @@ impl Graph {
             if self.stored.nodes.len() > nodes {
                 added.push(from);
             }
-            if self.stored.edges.len() < EDGES_PER_NODE * keep.graph_nodes {
-                self.stored.edges.insert((from, to));
+            if self.stored.edges.len() < EDGES_PER_NODE.saturating_mul(keep.graph_nodes) {
+                if self.stored.edges.insert((from, to)) {
+                    (self.stored.changed_seq, self.stored.grown_seq) = (seq, seq);
+                }
             } else {
                 self.stored.edges_hidden += 1;
             }
@@ -255,9 +273,13 @@ impl Graph {
         let was_live = self.is_live();
         let node = &mut self.stored.nodes[at];
         let before = node.state;
+        let looked = (node.name.clone(), node.agent_id.clone());
         change(node);
-        node.last_seq = seq;
         let after = node.state;
+        if before != after || looked != (node.name.clone(), node.agent_id.clone()) {
+            node.last_seq = seq;
+            self.stored.changed_seq = seq;
+        }
         if let Some(state) = before {
             self.tally.count(state, false);
         }

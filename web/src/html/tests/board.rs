@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::clock::Clock;
 
 /// Rendered two minutes after the first event.
-pub(super) fn clock() -> Clock {
+pub(in super::super) fn clock() -> Clock {
     Clock { now: at(120), zone: TimeZone::UTC }
 }
 
@@ -27,6 +27,16 @@ pub(super) fn fold(events: Vec<Event>) -> (Dashboard, Vec<Arc<Record>>) {
         dashboard.apply(record);
     }
     (dashboard, records)
+}
+
+/// Folds events with their own times.
+pub(in super::super) fn fold_as_they_are(events: Vec<Event>) -> Dashboard {
+    let mut dashboard = Dashboard::new(&Limits::default());
+    for (seq, event) in (1..).zip(events) {
+        let json = event.to_json();
+        dashboard.apply(&Record::new(seq, event, json));
+    }
+    dashboard
 }
 
 pub(super) fn record(seq: u64, event: Event) -> Arc<Record> {
