@@ -60,6 +60,31 @@ pub enum Subject {
     Graphs(GraphFilter),
     /// One graph.
     Graph(GraphShown),
+    /// The figures for a wall.
+    Projector,
+}
+
+impl Subject {
+    /// The events that the page shows beside the picture, and how many of them.
+    pub fn events(&self) -> Option<(Filter, usize)> {
+        match self {
+            Self::Agent(agent_id) => {
+                Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
+            }
+            Self::Graphs(_) | Self::Graph(_) => None,
+            Self::Projector => None,
+        }
+    }
+
+    /// The parts of the picture whose changes may change the page.
+    pub fn panels(&self) -> Panels {
+        match self {
+            Self::Agent(_) => Panels::ALL,
+            // The number of questions that wait stands on every page.
+            Self::Graphs(_) | Self::Graph(_) => Panels::of(Panel::Progress) | Panels::of(Panel::Inbox),
+            Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
+        }
+    }
 }
 
 /// Which graphs are shown.
@@ -116,27 +141,6 @@ pub enum NodeOrder {
     Ran,
     /// The longest waiting first.
     Waited,
-}
-
-impl Subject {
-    /// The events that the page shows beside the picture, and how many of them.
-    pub fn events(&self) -> Option<(Filter, usize)> {
-        match self {
-            Self::Agent(agent_id) => {
-                Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
-            }
-            Self::Graphs(_) | Self::Graph(_) => None,
-        }
-    }
-
-    /// The parts of the picture whose changes may change the page.
-    pub fn panels(&self) -> Panels {
-        match self {
-            Self::Agent(_) => Panels::ALL,
-            // The number of questions that wait stands on every page.
-            Self::Graphs(_) | Self::Graph(_) => Panels::of(Panel::Progress) | Panels::of(Panel::Inbox),
-        }
-    }
 }
 
 /// Renders a view as of a moment. Given to the aggregator when it is spawned.

@@ -21,6 +21,7 @@ pub(crate) fn url(subject: &Subject) -> String {
             let (size, order) = (if shown.fit { "fit" } else { "" }, word_of(&NODE_ORDERS, shown.order));
             with_query(&path, &[("size", size), ("order", order), ("page", &page_text(shown.page))])
         }
+        Subject::Projector => "/projector".to_owned(),
     }
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
             order: value_of(&NODE_ORDERS, said("order")),
             page: page(),
         })),
+        ["projector"] => Some(Subject::Projector),
         _ => None,
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn render(
         return Some(Frame::of(main, &live::signals(dashboard), dashboard.last_seq()));
     }
     let name = words::brief(agent.map_or(agent_id, |agent| agent.name.as_str()), 80);
-    let live = Live { title: &format!("{name} · {}", shell::NAME), tab: Tab::Agents, subject: Some(subject) };
+    let live = Live { title: &format!("{name} · {}", shell::NAME), tab: Some(Tab::Agents), subject: Some(subject) };
     Some(text_of(shell::live(&live, dashboard, &main)).into())
 }
 

@@ -4,6 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
+use super::help;
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
@@ -45,7 +46,8 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     let waiting = signals(dashboard);
     format!(
         "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
-        _relative: {RELATIVE}}})"
+        {}, _relative: {RELATIVE}}})",
+        help::SIGNAL
     )
 }
 

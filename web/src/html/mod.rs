@@ -1,8 +1,8 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps a
-//!   page and its stream together.
+//! - `shell`: what all documents share. `page`, `agent_page`, `projector`, `api_page`, `login`: the documents.
+//!   `live`: what keeps a page and its stream together. `help`: the keys.
 //! - `graph`: the page of all graphs, and the page of one.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
@@ -14,12 +14,14 @@ mod card;
 mod clock;
 mod events;
 mod graph;
+mod help;
 mod inbox;
 mod live;
 mod login;
 mod note;
 mod page;
 mod progress;
+mod projector;
 mod results;
 mod shell;
 #[cfg(test)]
@@ -58,6 +60,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
             Subject::Graphs(filter) => graph::render_list(dashboard, subject, filter, *part, clock),
             Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
+            Subject::Projector => Some(projector::render(dashboard, *part, clock)),
         },
     }
 }
