@@ -49,7 +49,7 @@ pub(in super::super) fn render(
             : horrorshow::Raw(&graphs);
         }
     });
-    let live = Live { title: &format!("Graphs · {}", shell::NAME), tab: Tab::Graphs, subject: Some(subject) };
+    let live = Live { title: &format!("Graphs · {}", shell::NAME), tab: Some(Tab::Graphs), subject: Some(subject) };
     Some(text_of(shell::live(&live, dashboard, &main)).into())
 }
 

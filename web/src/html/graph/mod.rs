@@ -49,7 +49,7 @@ pub(super) fn render(
         }
         Part::Document => {
             let title = format!("{} · {}", words::brief(graph.name(), NAME_CHARS), shell::NAME);
-            let live = Live { title: &title, tab: Tab::Graphs, subject: Some(subject) };
+            let live = Live { title: &title, tab: Some(Tab::Graphs), subject: Some(subject) };
             Some(text_of(shell::live(&live, dashboard, &main(graph, shown, clock))).into())
         }
     }
