@@ -15,12 +15,14 @@ fn of(graph: &str, action: &str, agent: &str, payload: &Value) -> Value {
 fn layered(graph: &str, nodes: usize, layers: usize) -> Vec<Value> {
     let roles = ["Parser", "Linter", "Test writer", "Type checker", "Docs", "Reviewer", "Dependency audit"];
     let width = nodes.div_ceil(layers);
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_secs_f64();
+    let start = now - (layers * 60) as f64;
     let mut events = Vec::new();
     for n in 0..nodes {
         let (layer, agent) = (n / width, format!("{graph}-{n}"));
         let before = |k: usize| format!("{graph}-{}", (layer - 1) * width + (n * 7 + k * 3) % width);
         let after = if layer == 0 { vec![] } else { vec![before(0), before(1)] };
-        let at = |second: usize| json!(1_772_000_000 + second);
+        let at = |second: usize| json!(start + second as f64);
         let began = layer * 60 + n % 37;
         let payload = json!({"name": format!("{} {n}", roles[n % roles.len()]), "depends_on": after});
         let mut tell = |action: &str, second: usize, payload: &Value| {
@@ -59,6 +61,12 @@ fn layered(graph: &str, nodes: usize, layers: usize) -> Vec<Value> {
     events
 }
 
+/// Waits until a part of a picture says something: it has no inner text.
+async fn says(browser: &Browser, css: &str, text: &str) {
+    let script = "return document.querySelector(arguments[0])?.textContent.includes(arguments[1])";
+    browser.until(&format!("{css} says {text:?}"), script, &[css.into(), text.into()]).await;
+}
+
 async fn send(daemon: &Daemon, events: &[Value]) {
     for part in events.chunks(2_000) {
         daemon.api.post("/api/v1/events", &json!(part)).await.expect(200);
@@ -71,9 +79,9 @@ async fn a_graph_grows_waits_and_fails_before_ones_eyes() {
     daemon.api.emit(&of("g/1", "started", "a", &json!({"name": "Planner"}))).await;
     let browser = Browser::open(&daemon.url("/graphs/g%2F1")).await;
     browser.connected().await;
-    browser.text_has("#n0", "Planner").await;
+    says(&browser, "#n0", "Planner").await;
     daemon.api.emit(&of("g/1", "started", "b", &json!({"name": "Coder <b>", "depends_on": "a"}))).await;
-    browser.text_has("#n1", "Coder <b>").await;
+    says(&browser, "#n1", "Coder <b>").await;
     browser.count_is("#graph-svg path.edge", 1).await;
     browser.eval("document.querySelector('#n0').dataset.kept = 'yes'", &[]).await;
     let asked = daemon.api.ask_text("b", "Which style?").await;

@@ -70,7 +70,7 @@ fn row(graph: &Graph) -> impl Render {
     owned_html! {
         li(id = &id) {
             a(class = "glance", href = &url, tabindex = "-1", aria-hidden = "true") {
-                : tiny::svg(graph, tiny::ROW_NODES);
+                : tiny::svg(graph, tiny::ROW);
             }
             div {
                 p(class = "progress") {
@@ -78,7 +78,7 @@ fn row(graph: &Graph) -> impl Render {
                     @ if let Some(state) = &state { span(class = "detail", data-ignore) : state; }
                 }
                 : look::bar(graph);
-                : look::counts(graph);
+                : look::words(graph);
             }
         }
     }

@@ -175,7 +175,8 @@ impl Graph {
         }
         self.stored.state = Some(event.action.clone());
         self.stored.changed_seq = seq;
-        if let Some(name) = event.text("name").filter(|name| !name.is_empty()) {
+        // An event of the graph that names a node announces that node.
+        if let Some(name) = event.text("name").filter(|name| event.node_id.is_none() && !name.is_empty()) {
             self.stored.name = Some(name.to_owned());
         }
         for (node_id, fields) in edges::announced(&event.payload) {

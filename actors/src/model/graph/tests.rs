@@ -91,7 +91,11 @@ fn what_is_only_named_has_not_begun() {
 fn a_plan_is_announced_before_anything_runs() {
     let plan =
         json!({"name": "Nightly", "nodes": [{"id": "a"}, {"node_id": "b", "name": "B", "depends_on": ["a"]}, 7]});
-    let graph = graph(vec![graph_event(1, "started", plan), on_node("b", event(5, "agent-b", "started", json!({})))]);
+    let graph = graph(vec![
+        graph_event(1, "started", plan),
+        on_node("b", graph_event(2, "started", json!({"name": "B"}))),
+        on_node("b", event(5, "agent-b", "started", json!({}))),
+    ]);
     assert_eq!((graph.name(), graph.state(), graph.nodes().len()), ("Nightly", Some("started"), 2));
     assert_eq!(edges(&graph), names(&[("a", "b")]));
     let b = graph.node("b").expect("a node");

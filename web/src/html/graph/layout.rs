@@ -1,7 +1,8 @@
 //! Where the boxes of a picture stand and which way its edges go: in layers from left to right, one after the other.
 //!
 //! The order within a layer comes from `rust-sugiyama`. What it does not do is done here: edges that pass over layers
-//! are given a way between the boxes, groups that do not hang together are packed onto shelves, and the work is bounded.
+//! are given a way between the boxes, the layers are kept close together, groups that do not hang together are packed
+//! onto shelves, and the work is bounded.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -19,6 +20,8 @@ const EDGES_PER_NODE: usize = 2;
 const SMALL: usize = 200;
 /// Up to here swapping neighbours to avoid crossings is worth its time.
 const SWAPPING_NODES: usize = 120;
+/// Times that the layers are drawn toward each other, from the left and from the right in turn.
+const PULLS: usize = 8;
 /// The stack of a layout, in bytes: the crate recurses once for each node of a layer or a chain.
 const STACK_BYTES: usize = 64 << 20;
 /// Layouts remembered, and nodes in them altogether: those of the graphs that are looked at.
@@ -35,7 +38,7 @@ pub(super) struct Cell {
 }
 
 /// A node with its name.
-pub(super) const BOX: Cell = Cell { width: 172, height: 40, gap_x: 56, gap_y: 14 };
+pub(super) const BOX: Cell = Cell { width: 184, height: 40, gap_x: 56, gap_y: 14 };
 /// A node as a mark.
 pub(super) const MARK: Cell = Cell { width: 12, height: 12, gap_x: 22, gap_y: 5 };
 
@@ -187,32 +190,102 @@ impl Group {
 /// The middle of each vertex, downwards: the first `nodes` vertices are boxes, the others bends.
 fn rows(columns: &[usize], links: &[(usize, usize)], nodes: usize, cell: Cell) -> Vec<i32> {
     let room = |vertex: usize| if vertex < nodes { cell.height + cell.gap_y } else { cell.gap_y.min(10) };
-    let mut rows: Vec<f64> = (0..columns.len()).map(|vertex| vertex as f64).collect();
+    let mut ranks: Vec<f64> = (0..columns.len()).map(|vertex| vertex as f64).collect();
     if !links.is_empty() {
         let swaps = columns.len() <= SWAPPING_NODES;
         let vertices = (0..columns.len()).map(|vertex| (vertex as u32, (f64::from(room(vertex)), 1.0))).collect();
         let links = links.iter().map(|(from, to)| (*from as u32, *to as u32)).collect();
-        for (vertex, row) in order(vertices, links, swaps) {
-            rows[vertex] = row;
+        for (vertex, rank) in order(vertices, links, swaps) {
+            ranks[vertex] = rank;
         }
     }
-    // Whatever the order is, no two share a place.
     let mut by_column: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for vertex in 0..columns.len() {
         by_column.entry(columns[vertex]).or_default().push(vertex);
     }
-    let mut placed = vec![0; columns.len()];
-    for column in by_column.values_mut() {
-        column.sort_by(|a, b| rows[*a].total_cmp(&rows[*b]).then(a.cmp(b)));
-        let mut free = f64::MIN;
-        for &vertex in &*column {
-            let half = f64::from(room(vertex)) / 2.0;
-            let row = rows[vertex].max(free + half);
-            placed[vertex] = row.round() as i32;
-            free = f64::from(placed[vertex]) + half.ceil();
+    let columns: Vec<Column> = by_column
+        .into_values()
+        .map(|mut vertices| {
+            vertices.sort_by(|a, b| ranks[*a].total_cmp(&ranks[*b]).then(a.cmp(b)));
+            Column::new(vertices, |vertex| f64::from(room(vertex)))
+        })
+        .collect();
+    let rows = pulled_together(&columns, links, ranks.len());
+    let mut placed = vec![0; rows.len()];
+    for column in &columns {
+        // Whole pixels, and still no two share a place.
+        let mut last: Option<(i32, f64)> = None;
+        for (&vertex, &offset) in column.vertices.iter().zip(&column.offsets) {
+            let free = last.map_or(i32::MIN, |(row, at)| row + (offset - at).ceil() as i32);
+            placed[vertex] = (rows[vertex].round() as i32).max(free);
+            last = Some((placed[vertex], offset));
         }
     }
     placed
+}
+
+/// The vertices of a layer in their order, and how far below the first each must stand at least.
+struct Column {
+    vertices: Vec<usize>,
+    offsets: Vec<f64>,
+}
+
+impl Column {
+    fn new(vertices: Vec<usize>, room: impl Fn(usize) -> f64) -> Self {
+        let mut offsets = vec![0.0; vertices.len()];
+        for at in 1..vertices.len() {
+            offsets[at] = offsets[at - 1] + (room(vertices[at - 1]) + room(vertices[at])) / 2.0;
+        }
+        Self { vertices, offsets }
+    }
+
+    /// The places nearest to the wanted ones, by least squares, that keep the order and the distances: neighbours that
+    /// want the same place share the way (isotonic regression by pooling adjacent violators).
+    fn settle(&self, wanted: impl Fn(usize) -> f64, rows: &mut [f64]) {
+        let mut pools: Vec<(f64, usize)> = Vec::new();
+        for (&vertex, offset) in self.vertices.iter().zip(&self.offsets) {
+            let mut pool = (wanted(vertex) - offset, 1);
+            while let Some(&(mean, count)) = pools.last().filter(|(mean, _)| *mean > pool.0) {
+                pools.pop();
+                let both = count + pool.1;
+                pool = ((mean * count as f64 + pool.0 * pool.1 as f64) / both as f64, both);
+            }
+            pools.push(pool);
+        }
+        let means = pools.into_iter().flat_map(|(mean, count)| std::iter::repeat_n(mean, count));
+        for ((&vertex, offset), mean) in self.vertices.iter().zip(&self.offsets).zip(means) {
+            rows[vertex] = mean + offset;
+        }
+    }
+}
+
+/// Every layer packed around the same middle, then each vertex drawn toward those that it is linked to.
+fn pulled_together(columns: &[Column], links: &[(usize, usize)], vertices: usize) -> Vec<f64> {
+    let mut beside = vec![Vec::new(); vertices];
+    for &(from, to) in links {
+        beside[from].push(to);
+        beside[to].push(from);
+    }
+    let mut rows = vec![0.0; vertices];
+    for column in columns {
+        column.settle(|_| 0.0, &mut rows);
+    }
+    for round in 0..PULLS {
+        let forth = columns.iter();
+        let turn: Vec<_> = if round % 2 == 0 { forth.collect() } else { forth.rev().collect() };
+        for column in turn {
+            let before = rows.clone();
+            let wanted = |vertex: usize| {
+                let near = &beside[vertex];
+                if near.is_empty() {
+                    return before[vertex];
+                }
+                near.iter().map(|other| before[*other]).sum::<f64>() / near.len() as f64
+            };
+            column.settle(wanted, &mut rows);
+        }
+    }
+    rows
 }
 
 /// The crate's order of the vertices within their layers, as positions. Nothing where it fails: the picture is then
@@ -238,7 +311,7 @@ fn shelve(groups: &[Group], nodes: usize, cell: Cell) -> (Layout, Vec<Point>) {
     let area: i64 = groups.iter().map(|g| i64::from(g.width + cell.gap_x) * i64::from(g.height + cell.gap_y)).sum();
     let widest = groups.iter().map(|group| group.width).max().unwrap_or(0);
     // As wide as a window of usual proportions.
-    let width = widest.max((area as f64 * 1.7).sqrt() as i32).max(5 * (BOX.width + BOX.gap_y));
+    let width = widest.max((area as f64 * 1.7).sqrt() as i32).max(5 * (cell.width + cell.gap_y));
     let mut order: Vec<_> = (0..groups.len()).collect();
     order.sort_by_key(|at| groups[*at].nodes.len() == 1);
     let mut layout = Layout { nodes: vec![(0, 0); nodes], ..Layout::default() };

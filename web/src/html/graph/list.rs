@@ -120,7 +120,7 @@ fn card(graph: &Graph, clock: &Clock) -> impl Render {
         li(id = &id, class = "panel") {
             h2(data-ignore) { a(href = &url) : &name; }
             a(class = "glance", href = &url, tabindex = "-1", aria-hidden = "true") {
-                : tiny::svg(graph, tiny::CARD_NODES);
+                : tiny::svg(graph, tiny::CARD);
             }
             : look::bar(graph);
             : look::counts(graph);

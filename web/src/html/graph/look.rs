@@ -91,6 +91,18 @@ pub(in super::super) fn counts(graph: &Graph) -> impl Render + use<> {
     }
 }
 
+/// The same without the marks, for a row that travels with every change.
+pub(in super::super) fn words(graph: &Graph) -> impl Render + use<> {
+    let counts = Look::ALL.map(|look| (look, look.count(graph)));
+    owned_html! {
+        p(class = "counts") {
+            @ for (look, count) in counts.iter().filter(|(_, count)| *count > 0) {
+                span(class = format!("is {}", look.class())) : format!("{count} {}", look.word());
+            }
+        }
+    }
+}
+
 /// A state in a word, with its mark.
 pub(super) fn word(look: Look, word: &'static str) -> impl Render {
     owned_html! { span(class = "looks") { span(class = look.class()) { : mark(look); : word; } } }

@@ -15,7 +15,7 @@ use super::{
 /// Nodes that are drawn with their names: more than one can read in one picture. Beyond it they are marks.
 const NAMED: usize = 400;
 /// What a name in a box may have in characters, and a name on hovering.
-const NAME_CHARS: usize = 20;
+const NAME_CHARS: usize = 18;
 const TITLE_CHARS: usize = 80;
 /// What the address behind a mark may have in bytes, so that thousands of them stay a page. The table has them all.
 const MARK_URL_BYTES: usize = 80;

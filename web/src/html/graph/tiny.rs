@@ -12,19 +12,26 @@ use super::{
     shape::{Shape, layers},
 };
 
-/// The picture with edges, for the list of graphs.
-pub(super) const CARD_NODES: usize = 250;
-/// The picture in a row of the dashboard, which travels with every change.
-pub(in super::super) const ROW_NODES: usize = 32;
-/// Layers and marks across that stand for a graph that is too large to be drawn.
-const COLUMNS: usize = 40;
-const ROWS: usize = 10;
+/// How much a small picture may show.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Size {
+    /// Nodes that are drawn one by one, with their edges.
+    nodes: usize,
+    /// Layers, and marks in one of them, that stand for a graph that is too large for that.
+    columns: usize,
+    rows: usize,
+}
 
-/// The small picture of a graph of up to `most` nodes; beyond them its layers stand as columns, in which each mark is
-/// a share of the layer's nodes.
-pub(in super::super) fn svg(graph: &Graph, most: usize) -> impl Render {
+/// In the list of graphs.
+pub(super) const CARD: Size = Size { nodes: 250, columns: 40, rows: 10 };
+/// In a row of the dashboard, which travels with every change.
+pub(in super::super) const ROW: Size = Size { nodes: 16, columns: 9, rows: 3 };
+
+/// The small picture of a graph. One with more nodes stands as its layers, in which each mark is a share of the nodes.
+pub(in super::super) fn svg(graph: &Graph, size: Size) -> impl Render {
     let shape = Shape::of(graph);
-    let (marks, edges, width, height) = if shape.nodes <= most { drawn(graph, &shape) } else { summed(graph, &shape) };
+    let (marks, edges, width, height) =
+        if shape.nodes <= size.nodes { drawn(graph, &shape) } else { summed(graph, &shape, size) };
     let paths: String = Look::ALL
         .into_iter()
         .map(|look| {
@@ -63,11 +70,11 @@ fn drawn(graph: &Graph, shape: &Shape) -> Drawn {
     (marks, edges, layout.width, layout.height)
 }
 
-fn summed(graph: &Graph, shape: &Shape) -> Drawn {
+fn summed(graph: &Graph, shape: &Shape, size: Size) -> Drawn {
     let layers = layers(shape.nodes, &shape.acyclic());
     let count = layers.iter().max().map_or(1, |last| last + 1);
     // A graph without order is as good as one of many layers of the same size.
-    let columns = if count == 1 { COLUMNS } else { count.min(COLUMNS) };
+    let columns = if count == 1 { size.columns } else { count.min(size.columns) };
     let mut counts = vec![[0_usize; Look::ALL.len()]; columns];
     for (at, node) in graph.nodes().iter().enumerate() {
         let column = if count == 1 { at * columns / shape.nodes } else { layers[at] * columns / count };
@@ -79,7 +86,7 @@ fn summed(graph: &Graph, shape: &Shape) -> Drawn {
         let mut row = 0;
         for (look, count) in Look::ALL.into_iter().zip(counts) {
             // Whatever is there is seen, be it one of thousands.
-            for _ in 0..(count * ROWS).div_ceil(largest) {
+            for _ in 0..(count * size.rows).div_ceil(largest) {
                 marks.push((look, column as i32 * 16, row * 16));
                 row += 1;
             }

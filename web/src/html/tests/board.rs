@@ -73,7 +73,9 @@ pub(super) fn everything(words: &Words<'_>) -> Vec<Event> {
         ..Event::of_agent(&name(id), action, at(0), &[], payload)
     };
     let started = |id: &str, called: &str| {
-        agent(id, "started", json!({"name": say(called), "workspace_id": name(&format!("ws-{id}"))}))
+        let after = if id == LINTER { json!(name("plan-1")) } else { json!([name(LINTER)]) };
+        let workspace_id = name(&format!("ws-{id}"));
+        agent(id, "started", json!({"name": say(called), "workspace_id": workspace_id, "depends_on": after}))
     };
     let asks = |id: &str, msg_id: &str, mut fields: Value| {
         fields["msg_id"] = name(msg_id).into();
