@@ -5,7 +5,7 @@ use warp::{Filter, filters::BoxedFilter, reply::Response};
 use super::{
     events::state_json,
     openapi::{
-        replies::Guarded,
+        replies::{Guarded, NotFound},
         schemas::{Graph, GraphList},
     },
     respond,
@@ -47,7 +47,7 @@ pub(super) async fn list(context: &Context) -> Result<Response, Problem> {
 #[utoipa::path(
     get, path = "/api/v1/graphs/{graph_id}", tag = "agents", operation_id = "read_graph",
     params(("graph_id" = String, Path, min_length = 1, max_length = 256)),
-    responses((status = 200, description = "The graph.", body = Graph), Guarded),
+    responses((status = 200, description = "The graph.", body = Graph), Guarded, NotFound),
 )]
 pub(super) async fn read(context: &Context, graph_id: &str) -> Result<Response, Problem> {
     let graph = context.handle.graphs(Some(graph_id)).await?;
