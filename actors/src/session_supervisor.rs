@@ -108,7 +108,7 @@ impl Actor for SessionSupervisor {
             }
             SessionSupervisorMessage::Frame(frame) => {
                 for watcher in state.watchers.values() {
-                    let _ = watcher.cast(ViewWatcherMessage::Changed(frame.panels));
+                    let _ = watcher.cast(ViewWatcherMessage::Changed(frame.panels, frame.upto));
                 }
                 state.hand_out(None, &frame);
             }

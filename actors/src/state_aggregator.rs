@@ -8,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 
 use crate::{
-    model::{Board, Dashboard, Panel, Panels, Seq, Steps},
+    model::{Board, Dashboard, Graph, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
@@ -59,6 +59,8 @@ pub enum StateAggregatorMessage {
     Join(Option<Seq>, RpcReplyPort<Joined>),
     /// The picture as JSON.
     Signals(RpcReplyPort<Bytes>),
+    /// One graph as JSON, or all without their nodes.
+    Graphs(Option<String>, RpcReplyPort<Option<Bytes>>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
     /// Die.
@@ -155,6 +157,14 @@ impl Actor for StateAggregator {
             StateAggregatorMessage::Signals(reply) => {
                 let signals = serde_json::to_vec(&state.dashboard.signals())?;
                 let _ = reply.send(signals.into());
+            }
+            StateAggregatorMessage::Graphs(graph_id, reply) => {
+                let graphs = state.dashboard.graphs();
+                let json = match graph_id {
+                    Some(graph_id) => graphs.get(&graph_id).map(Graph::to_json),
+                    None => Some(graphs.to_json()),
+                };
+                let _ = reply.send(json.map(|json| json.to_string().into()));
             }
             StateAggregatorMessage::Ping(reply) => {
                 let _ = reply.send(());

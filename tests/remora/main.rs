@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod embedded;
 mod examples;
+mod graphs;
 mod guard;
 mod hooks;
 mod hostile;

@@ -7,6 +7,7 @@ mod dialect;
 mod event;
 #[cfg(test)]
 mod fuzz;
+mod graph;
 mod inbox;
 mod limits;
 mod pattern;
@@ -16,8 +17,9 @@ mod text;
 
 pub use agent::{Agent, AgentState, Tally};
 pub use board::{Board, Step, Steps};
-pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
+pub use dashboard::{Dashboard, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
+pub use graph::{Activity, Graph, Graphs, Node, Span};
 pub use inbox::{Inbox, InboxPage, InboxQuery, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;

@@ -88,6 +88,9 @@ impl Input {
         if let Value::Object(payload) = &mut payload {
             payload.insert("hook".to_owned(), self.name().into());
             payload.extend(self.headline().map(|(name, text)| (name.to_owned(), text.into())));
+            // The session is the node that its subagents hang from in the graph's picture.
+            let parent = self.subagent().and(self.text("session_id"));
+            payload.extend(parent.map(|session| ("parent_agent_id".to_owned(), session.into())));
         }
         json!({
             "id": self.stable_id("event").unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),

@@ -33,7 +33,7 @@ pub(super) fn render(
         return None;
     }
     let main = text_of(main(dashboard, agent_id, events, clock));
-    if part == Part::Frame {
+    if part != Part::Document {
         return Some(Frame::of(main, &live::signals(dashboard), dashboard.last_seq()));
     }
     let name = words::brief(agent.map_or(agent_id, |agent| agent.name.as_str()), 80);
@@ -77,7 +77,9 @@ fn facts(agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
             @ if let Some(agent) = agent {
                 dt : "State"; dd { : agents::state(agent.state); }
                 @ if let Some(detail) = &agent.detail { dt : "Doing"; dd(data-ignore) : detail; }
-                @ if let Some(graph) = &agent.graph_id { dt : "Graph"; dd(data-ignore) { code : graph; } }
+                @ if let Some(graph) = &agent.graph_id {
+                    dt : "Graph"; dd(data-ignore) { a(href = words::graph_url(graph)) : graph; }
+                }
                 @ if let Some(workspace) = &agent.workspace_id {
                     dt : "Workspace"; dd(data-ignore) { code : workspace; }
                 }

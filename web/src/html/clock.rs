@@ -54,15 +54,22 @@ impl Clock {
 /// `seconds` from now in words. The page's function `_relative` writes the same.
 fn relative(seconds: i64) -> String {
     let distance = seconds.unsigned_abs();
-    let rounded = |unit: u64| (distance + unit / 2) / unit;
-    let words = match distance {
-        0..3 => return "now".to_owned(),
-        3..90 => format!("{distance} s"),
+    if distance < 3 {
+        return "now".to_owned();
+    }
+    let words = lasting(distance);
+    if seconds < 0 { format!("{words} ago") } else { format!("in {words}") }
+}
+
+/// So many seconds, rounded to what matters.
+pub(super) fn lasting(seconds: u64) -> String {
+    let rounded = |unit: u64| (seconds + unit / 2) / unit;
+    match seconds {
+        0..90 => format!("{seconds} s"),
         90..5_400 => format!("{} min", rounded(60)),
         5_400..129_600 => format!("{} h", rounded(3_600)),
         _ => format!("{} d", rounded(86_400)),
-    };
-    if seconds < 0 { format!("{words} ago") } else { format!("in {words}") }
+    }
 }
 
 #[cfg(test)]

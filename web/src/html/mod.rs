@@ -4,6 +4,7 @@
 //! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `api_page`,
 //!   `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
 //!   together a page and what a person does on it.
+//! - `graph`: the page of all graphs, and the page of one.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
 //! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
@@ -16,6 +17,7 @@ mod api_page;
 mod card;
 mod clock;
 mod events;
+mod graph;
 mod help;
 mod inbox;
 mod inbox_page;
@@ -72,6 +74,8 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
             Subject::Inbox(query) => Some(inbox_page::render(dashboard, query, *part, clock)),
+            Subject::Graphs(filter) => graph::render_list(dashboard, subject, filter, *part, clock),
+            Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
         },
     }
@@ -94,6 +98,7 @@ fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, steps: Option<&Steps
             Panel::Events => events::append(&mut frame, dashboard, after, clock),
             // The counts and the order follow from the states, and with a state the progress changes too.
             Panel::Agents if !panels.contains(Panel::Progress) => agents::append(&mut frame, dashboard, after),
+            Panel::Progress => progress::append(&mut frame, dashboard, after),
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::utf8_percent_encode;
 use remora_actors::{
     model::{AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Urgency, Verdict},
-    view::Subject,
+    view::{GraphShown, Subject},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,6 +15,11 @@ use crate::address::{self, SEGMENT};
 /// The path of an agent's page.
 pub fn agent_url(agent_id: &str) -> String {
     address::url(&Subject::Agent(agent_id.to_owned()))
+}
+
+/// The address of a graph's page.
+pub(super) fn graph_url(graph_id: &str) -> String {
+    address::url(&Subject::Graph(GraphShown { graph_id: graph_id.to_owned(), ..GraphShown::default() }))
 }
 
 /// Where the answer to an agent's question goes.

@@ -12,15 +12,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Agent, AgentState, Category, Event, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, actions};
+use super::{
+    Agent, AgentState, Category, Event, Graphs, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, actions,
+};
 pub use panels::{Panel, Panels};
 
 /// Events kept for the log, as in the Python design.
 pub const LOG_EVENTS: usize = 200;
 /// Results kept, as in the Python design.
 const RESULTS: usize = 50;
-/// Graphs kept; beyond it the first in order without running agents are forgotten.
-const GRAPHS: usize = 1_000;
 
 /// What an agent has brought about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,23 +37,13 @@ pub struct ResultItem {
     pub timestamp: Timestamp,
 }
 
-/// How far a graph is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GraphProgress {
-    /// The action of its latest `graph` event.
-    pub state: Option<String>,
-    /// Its agents.
-    #[serde(skip)]
-    pub tally: Tally,
-}
-
 /// The picture. The same events always make the same picture, however often they are folded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "stored::Stored", into = "stored::Stored")]
 pub struct Dashboard {
     agents: BTreeMap<String, Agent>,
     tally: Tally,
-    graphs: BTreeMap<String, GraphProgress>,
+    graphs: Graphs,
     inbox: Inbox,
     log: VecDeque<Arc<Record>>,
     results: VecDeque<ResultItem>,
@@ -67,7 +57,7 @@ impl Dashboard {
         Self {
             agents: BTreeMap::new(),
             tally: Tally::default(),
-            graphs: BTreeMap::new(),
+            graphs: Graphs::new(limits),
             inbox: Inbox::new(limits),
             log: VecDeque::new(),
             results: VecDeque::new(),
@@ -90,9 +80,7 @@ impl Dashboard {
         let changed = self.inbox.apply(record);
         dirty |= self.apply_to_agent(record);
         dirty |= self.apply_to_questions_agents(&changed);
-        if record.event.category == Category::Graph {
-            dirty |= self.apply_to_graph(&record.event);
-        }
+        dirty |= self.apply_to_graphs(record, &changed);
         if record.event.is(Category::User, actions::MESSAGED) || record.event.action.starts_with("message_") {
             dirty |= Panels::of(Panel::Agents);
         }
@@ -161,21 +149,12 @@ impl Dashboard {
 
     fn count(&mut self, agent: &Agent, enters: bool) {
         self.tally.count(agent.state, enters);
-        if let Some(graph_id) = &agent.graph_id {
-            self.graphs.entry(graph_id.clone()).or_default().tally.count(agent.state, enters);
-        }
     }
 
-    fn apply_to_graph(&mut self, event: &Event) -> Panels {
-        let Some(graph_id) = &event.graph_id else { return Panels::NONE };
-        self.graphs.entry(graph_id.clone()).or_default().state = Some(event.action.clone());
-        if self.graphs.len() > GRAPHS {
-            let idle = self.graphs.iter().find(|(id, graph)| graph.tally.total == 0 && *id != graph_id);
-            if let Some(id) = idle.map(|(id, _)| id.clone()) {
-                self.graphs.remove(&id);
-            }
-        }
-        Panels::of(Panel::Progress)
+    fn apply_to_graphs(&mut self, record: &Record, changed: &[QuestionKey]) -> Panels {
+        let asked = changed.iter().filter_map(|key| Some(self.inbox.get(key)?.question.agent_id.as_str()));
+        let changed = self.graphs.apply(record, |agent_id| self.agents.get(agent_id), asked);
+        if changed { Panels::of(Panel::Progress) } else { Panels::NONE }
     }
 
     fn keep_result(&mut self, agent: &Agent, record: &Record) {
@@ -213,6 +192,7 @@ impl Dashboard {
         for (_, _, agent_id) in candidates.into_iter().take(surplus) {
             if let Some(agent) = self.agents.remove(&agent_id) {
                 self.count(&agent, false);
+                self.graphs.forget_agent(&agent_id);
             }
         }
     }
@@ -232,12 +212,9 @@ impl Dashboard {
         self.tally
     }
 
-    /// The graphs that have agents or events, by id.
-    pub fn graphs(&self) -> impl Iterator<Item = (&str, &GraphProgress)> {
-        self.graphs
-            .iter()
-            .map(|(id, graph)| (id.as_str(), graph))
-            .filter(|(_, g)| g.tally.total > 0 || g.state.is_some())
+    /// The graphs that the agents work in.
+    pub fn graphs(&self) -> &Graphs {
+        &self.graphs
     }
 
     /// The questions and messages.

@@ -7,13 +7,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Agent, Event, Inbox, Record, Seq};
-use super::{Dashboard, GraphProgress, ResultItem};
+use super::super::{Agent, Event, Graphs, Inbox, Record, Seq};
+use super::{Dashboard, ResultItem};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Stored {
     agents: Vec<Agent>,
-    graphs: BTreeMap<String, GraphProgress>,
+    graphs: Graphs,
     inbox: Inbox,
     log: Vec<(Seq, Arc<Event>)>,
     results: VecDeque<ResultItem>,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use remora_actors::{
     model::{Board, Dashboard, Limits, Panel, Panels},
-    view::{Part, Subject, View},
+    view::{GraphFilter, GraphShown, Part, Subject, View},
 };
 
 use super::{
@@ -71,11 +71,19 @@ fn documents(words: &Words<'_>) -> Vec<Markup> {
     let (dashboard, records) = board::fold(board::everything(words));
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
-    [View::Page, View::Of { subject: Subject::Agent(agent_id), events, part: Part::Document }]
-        .iter()
-        .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
-        .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))
-        .collect()
+    let of = |subject, events| View::Of { subject, events, part: Part::Document };
+    let graph = GraphShown { graph_id: (words.name)("nightly"), ..GraphShown::default() };
+    let graphs = GraphFilter { text: String::new(), ..GraphFilter::default() };
+    [
+        View::Page,
+        of(Subject::Agent(agent_id), events),
+        of(Subject::Graphs(graphs), vec![]),
+        of(Subject::Graph(graph), vec![]),
+    ]
+    .iter()
+    .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
+    .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))
+    .collect()
 }
 
 /// The parts of a page on which everything happens, folded texts too.

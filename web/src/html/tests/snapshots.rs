@@ -2,7 +2,7 @@
 
 use remora_actors::{
     model::{Dashboard, Panel},
-    view::{Part, Subject, View},
+    view::{GraphFilter, GraphShown, Part, Subject, View},
 };
 
 use super::{
@@ -75,4 +75,16 @@ fn an_agents_page() {
 fn small_documents() {
     snapshot("login", &html::login(None));
     snapshot("login-again", &html::login(Some("This is no operator's token.")));
+}
+
+#[test]
+fn the_graphs() {
+    for (kind, words) in [("believable", &BELIEVABLE), ("hostile", &ATTACK)] {
+        let (dashboard, _) = board::fold(board::everything(words));
+        let of = |subject| View::Of { subject, events: vec![], part: Part::Document };
+        let graph_id = (words.name)("nightly");
+        let graph = Subject::Graph(GraphShown { graph_id, ..GraphShown::default() });
+        snapshot(&format!("graph-{kind}"), &document(&dashboard, &of(graph)));
+        snapshot(&format!("graphs-{kind}"), &document(&dashboard, &of(Subject::Graphs(GraphFilter::default()))));
+    }
 }
