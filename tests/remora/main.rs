@@ -21,6 +21,7 @@ mod hooks;
 mod hostile;
 mod house;
 mod idempotency;
+mod inbox;
 mod ingest;
 mod mcp;
 mod messages;

@@ -1,12 +1,12 @@
 //! One question: who asks, why, what and until when.
 
 use horrorshow::{Render, owned_html};
-use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionRecord, Status, Urgency};
+use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionKey, QuestionRecord, Urgency};
 
-use super::{answer_form, clock::Clock, markdown, note, words};
+use super::{answer_form, clock::Clock, keeper, markdown, note, words};
 
-/// Characters of a question's context on the dashboard, where every patch of the panel carries it again.
-const CONTEXT_CHARS: usize = 4_000;
+/// Characters of a question's text and of its context on the dashboard, which shows many of them.
+const SHOWN_CHARS: usize = 2_000;
 
 /// Where a card stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,26 +21,48 @@ pub(super) enum Place {
 pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock, place: Place) -> impl Render {
     let question = &record.question;
     let key = question.key();
-    let id = format!("q-{}", words::question_hash(&key));
+    let id = id(&key);
+    let text = match place {
+        Place::Dashboard => words::brief(&question.question, SHOWN_CHARS),
+        Place::AgentPage => question.question.as_str().into(),
+    };
+    let cut = text.len() < question.question.len();
+    let url = words::agent_url(&question.agent_id);
     let urgency = words::urgency(question.urgency);
-    let class = if question.urgency >= Urgency::High { "blocked-agent pressing" } else { "blocked-agent" };
+    let class = if question.urgency >= Urgency::High { "card blocked-agent pressing" } else { "card blocked-agent" };
     let trouble = trouble(dashboard, record);
     owned_html! {
-        article(id = &id, class = class, data-msg-id = question.msg_id.as_str()) {
+        article(id = &id, class = class, tabindex = "-1", data-msg-id = question.msg_id.as_str(),
+            data-init = keeper::RESTORE) {
             header {
                 : asker(dashboard, question);
                 span(class = "reason") : words::reason(question.reason);
                 @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
                 span(class = "asked") { : "asked "; : clock.ago(question.created_at); }
             }
-            : markdown::block(Some(&words::question_id(&key)), "question", &question.question);
+            : markdown::block(Some(&words::question_id(&key)), "question", &text);
+            @ if cut { p(class = "more") { a(href = &url) : "The whole question is on the agent's page"; } }
             : context(question, place);
             @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
             : answer_form::form(question, place, &clock.zone);
             : note::empty(note::question_note_id(&key));
-            : deadline(question, clock);
+            footer {
+                : deadline(question, clock);
+                @ if place == Place::Dashboard { : alike(question); }
+            }
         }
     }
+}
+
+/// The id of a question's card.
+pub(super) fn id(key: &QuestionKey) -> String {
+    format!("q-{}", words::question_hash(key))
+}
+
+/// The way to all questions that are alike, how many of them there are, and to closing this one without an answer.
+fn alike(question: &Question) -> impl Render {
+    let url = words::alike_url(question);
+    owned_html! { a(class = "alike", href = &url, data-text = keeper::ALIKE) : "Dismiss"; }
 }
 
 /// Who asks, with a link to its page.
@@ -53,13 +75,9 @@ pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> imp
 }
 
 fn context(question: &Question, place: Place) -> impl Render {
-    let (text, is_prose) = match &question.context {
-        serde_json::Value::Null => (String::new(), false),
-        serde_json::Value::String(text) => (text.clone(), true),
-        other => (serde_json::to_string_pretty(other).unwrap_or_default(), false),
-    };
+    let (text, is_prose) = context_of(question);
     let shown = match place {
-        Place::Dashboard => words::brief(&text, CONTEXT_CHARS).into_owned(),
+        Place::Dashboard => words::brief(&text, SHOWN_CHARS).into_owned(),
         Place::AgentPage => text.clone(),
     };
     let cut = shown.len() < text.len();
@@ -73,6 +91,21 @@ fn context(question: &Question, place: Place) -> impl Render {
                 @ if cut { p { a(href = &url) : "The whole context is on the agent's page"; } }
             }
         }
+    }
+}
+
+/// All of a question's context, in full view.
+pub(super) fn whole_context(question: &Question) -> impl Render {
+    let (text, _) = context_of(question);
+    owned_html! { @ if !text.is_empty() { pre(data-ignore) : &text; } }
+}
+
+/// A question's context, and whether it is prose.
+fn context_of(question: &Question) -> (String, bool) {
+    match &question.context {
+        serde_json::Value::Null => (String::new(), false),
+        serde_json::Value::String(text) => (text.clone(), true),
+        other => (serde_json::to_string_pretty(other).unwrap_or_default(), false),
     }
 }
 
@@ -103,23 +136,4 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
 pub(super) fn trouble(dashboard: &Dashboard, record: &QuestionRecord) -> Option<String> {
     let trouble = dashboard.agent(&record.question.agent_id)?.workspace_trouble.as_ref()?;
     Some(format!("Workspace: {trouble}. An answer is kept and delivered as soon as possible."))
-}
-
-/// Where an answer is that was not picked up yet.
-pub(super) fn sent_note(record: &QuestionRecord) -> String {
-    let answer = record.answer.as_ref().map(words::answer).unwrap_or_default();
-    let place = if record.is_unwritten() { "not written into the workspace yet" } else { "not picked up yet" };
-    format!("answered {answer}, {place}")
-}
-
-/// Why a question is not open any more.
-pub(super) fn closed_note(record: &QuestionRecord) -> String {
-    let answer = record.answer.as_ref().map(|answer| format!("answered {}", words::answer(answer)));
-    let late = record.status == Status::Answered;
-    match (answer, &record.closed_reason) {
-        (Some(answer), Some(reason)) if late => format!("{answer}, but never picked up: {reason}"),
-        (Some(answer), _) => answer,
-        (None, Some(reason)) => reason.clone(),
-        (None, None) => record.status.as_str().to_owned(),
-    }
 }

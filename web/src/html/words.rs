@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::utf8_percent_encode;
 use remora_actors::{
-    model::{AgentState, Answer, AnsweredBy, Decision, QuestionKey, Reason, Urgency, Verdict},
+    model::{AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Urgency, Verdict},
     view::Subject,
 };
 use serde_json::Value;
@@ -22,6 +22,16 @@ pub(super) fn respond_url(agent_id: &str) -> String {
     format!("/agent/{}/respond", utf8_percent_encode(agent_id, SEGMENT))
 }
 
+/// Where the answer to an agent's question is taken back.
+pub(super) fn undo_url(agent_id: &str) -> String {
+    format!("/agent/{}/undo", utf8_percent_encode(agent_id, SEGMENT))
+}
+
+/// The page on which questions that are alike are answered or dismissed together; `question` is the one to begin with.
+pub(super) fn alike_url(question: &Question) -> String {
+    format!("/alike/{}?from={}", question.likeness(), question_hash(&question.key()))
+}
+
 /// Where a message to an agent goes.
 pub(super) fn messages_url(agent_id: &str) -> String {
     format!("{}/messages", agent_url(agent_id))
@@ -37,7 +47,7 @@ fn hash(parts: &[&str]) -> String {
 }
 
 /// The hash in the ids of a question's elements.
-pub(super) fn question_hash(key: &QuestionKey) -> String {
+pub fn question_hash(key: &QuestionKey) -> String {
     hash(&[&key.workspace_id, &key.msg_id])
 }
 

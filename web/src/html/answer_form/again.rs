@@ -7,7 +7,7 @@ use remora_actors::model::{FieldError, Kind, Question};
 use super::{Parts, element};
 use crate::{
     form_post::FormPost,
-    html::{card::Place, markdown, note, shell, text_of, words},
+    html::{card::Place, markdown, shell, text_of, words},
 };
 
 /// What was sent, and what is wrong with it.
@@ -19,7 +19,7 @@ pub(crate) struct Again<'a> {
 
 impl Again<'_> {
     /// What is wrong, in a line: the fields tell the rest.
-    fn summary(&self, question: &Question) -> String {
+    pub(super) fn summary(&self, question: &Question) -> String {
         let placed = match question.kind() {
             Kind::Form(form) => form.place(self.errors).len(),
             _ => 0,
@@ -30,10 +30,9 @@ impl Again<'_> {
     }
 }
 
-/// The form again and the note under it: the body, `text/html`, of the response to the page.
+/// The form again, with what is wrong at its end: the body, `text/html`, of the response to the page.
 pub(crate) fn refused(question: &Question, again: &Again<'_>, zone: &TimeZone) -> String {
-    let form = text_of(element(&Parts::new(question, Place::AgentPage, zone, Some(again))));
-    format!("{form}{}", note::note(&question.key(), false, &again.summary(question)))
+    text_of(element(&Parts::new(question, Place::AgentPage, zone, Some(again))))
 }
 
 /// The same as a page of its own, for browsers that send a form without a script.
@@ -43,7 +42,6 @@ pub(in crate::html) fn document(question: &Question, again: &Again<'_>, zone: &T
             section(class = "panel") {
                 h1 : "Not sent yet";
                 : markdown::block(None, "question", &question.question);
-                p(class = "note error", role = "alert", data-ignore) : again.summary(question);
                 : element(&Parts::new(question, Place::AgentPage, zone, Some(again)));
             }
         }

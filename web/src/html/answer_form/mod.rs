@@ -34,6 +34,17 @@ pub(super) fn form(question: &Question, place: Place, zone: &TimeZone) -> impl R
     element(&Parts::new(question, place, zone, None))
 }
 
+/// The fields alone, for a form that answers several questions like this one; with their own buttons or with `button`.
+pub(super) fn for_several(question: &Question, zone: &TimeZone, button: &str) -> impl Render + use<> {
+    let kind = question.kind();
+    let body = body(&Parts::new(question, Place::AgentPage, zone, None), &kind);
+    let button = (kind != Kind::Decision).then(|| button.to_owned());
+    owned_html! {
+        : Raw(&body);
+        @ if let Some(button) = &button { button(type = "submit") : button; }
+    }
+}
+
 impl<'a> Parts<'a> {
     fn new(question: &'a Question, place: Place, zone: &'a TimeZone, again: Option<&'a Again<'a>>) -> Self {
         Self { question, hash: words::question_hash(&question.key()), place, zone, again }
@@ -57,6 +68,7 @@ fn element(parts: &Parts<'_>) -> impl Render + use<> {
     let is_decision = kind == Kind::Decision;
     let is_new = parts.again.is_none();
     let body = body(parts, &kind);
+    let wrong = parts.again.map(|again| again.summary(question));
     owned_html! {
         form(id = &id, class = "answer", action = &action, method = "post", data-on:submit = live::SUBMIT,
             data-ignore-morph ?= is_new, data-preserve-attr ?= (!is_new).then_some("data-ignore-morph"),
@@ -66,6 +78,7 @@ fn element(parts: &Parts<'_>) -> impl Render + use<> {
             input(type = "hidden", name = "workspace_id", value = &workspace_id);
             : Raw(&body);
             @ if !is_decision { button(type = "submit") : "Answer"; }
+            @ if let Some(wrong) = &wrong { p(class = "note error", role = "alert", data-ignore) : wrong; }
         }
     }
 }

@@ -5,3 +5,4 @@ mod frames;
 mod hostile;
 pub(in crate::html) mod markup;
 mod snapshots;
+mod volume;
