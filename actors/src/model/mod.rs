@@ -10,6 +10,7 @@ mod pattern;
 mod question;
 mod registrations;
 mod text;
+mod trouble;
 
 pub use agent::{Agent, AgentState, Tally};
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
@@ -22,3 +23,4 @@ pub use question::{
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};
+pub use trouble::{PutAside, Troubles};
