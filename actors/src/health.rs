@@ -75,7 +75,12 @@ impl System {
         if *deaths < DEATHS {
             return;
         }
-        tracing::error!(actor = role.as_str(), seq = record.seq, error, "event put aside, the actor died over it twice");
+        tracing::error!(
+            actor = role.as_str(),
+            seq = record.seq,
+            error,
+            "event put aside, the actor died over it twice"
+        );
         let put_aside = &mut state.troubles.put_aside;
         put_aside.push(PutAside::new(role.as_str(), record, error, Timestamp::now()));
         let surplus = put_aside.len().saturating_sub(LISTED);

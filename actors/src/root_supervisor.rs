@@ -122,7 +122,12 @@ impl RootSupervisorState {
         self.restarts.retain(|at| now.duration_since(*at) < WINDOW);
         self.restarts.push_back(now);
         if self.restarts.len() > BUDGET {
-            tracing::error!(actor = role.as_str(), restarts = BUDGET, window_s = WINDOW.as_secs(), "actors died too often, giving up");
+            tracing::error!(
+                actor = role.as_str(),
+                restarts = BUDGET,
+                window_s = WINDOW.as_secs(),
+                "actors died too often, giving up"
+            );
             myself.stop(None);
             return;
         }

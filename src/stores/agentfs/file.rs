@@ -86,7 +86,9 @@ impl WorkspaceFile {
     pub(super) fn set_once(&self, key: &str, value: &Value, receipt: &str) -> Result<bool, WorkspaceError> {
         self.write(|file| {
             let is_new = self.value(file, receipt)?.is_none();
-            Ok(is_new && file.execute(SET, [receipt, "true"])? > 0 && file.execute(SET, params![key, value.to_string()])? > 0)
+            Ok(is_new
+                && file.execute(SET, [receipt, "true"])? > 0
+                && file.execute(SET, params![key, value.to_string()])? > 0)
         })
     }
 

@@ -76,10 +76,14 @@ async fn a_clock_that_is_set_changes_no_order_and_no_deadline_fires_twice() {
     set(&clock, "-2h");
     let answered = ask(&daemon, "last", 3_600).await;
     daemon.api.answer(&text(&answered, "msg_id"), &json!("yes")).await.expect(200);
-    wait_until("the answer is written", async || daemon.api.question("last").await["written_at"].as_str().map(drop)).await;
+    wait_until("the answer is written", async || daemon.api.question("last").await["written_at"].as_str().map(drop))
+        .await;
     daemon.crash().await;
 
-    assert_eq!((expired(&daemon, "hour").await, expired(&daemon, "short").await, expired(&daemon, "next").await), (1, 1, 0));
+    assert_eq!(
+        (expired(&daemon, "hour").await, expired(&daemon, "short").await, expired(&daemon, "next").await),
+        (1, 1, 0)
+    );
     let journal = daemon.api.journal("*").await;
     let seqs: Vec<_> = journal.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=journal.len() as u64).collect::<Vec<_>>());

@@ -48,8 +48,10 @@ async fn outlives(setup: Setup, fail: impl AsyncFn(&Daemon), heal: impl AsyncFn(
     heal(&daemon).await;
     wait_until("the daemon is ready by itself", async || (daemon.api.get("/readyz").await.status == 200).then_some(()))
         .await;
-    page.until("the page says that it is over", |frame| (!frame.data.contains(said) && frame.data.contains("troubles")).then_some(()))
-        .await;
+    page.until("the page says that it is over", |frame| {
+        (!frame.data.contains(said) && frame.data.contains("troubles")).then_some(())
+    })
+    .await;
     daemon.api.emit(&large("after")).await;
     let record = daemon.api.question("later").await;
     assert_eq!((record["status"] != "open", record["answer"] == "yes"), (taken, taken), "{record}");

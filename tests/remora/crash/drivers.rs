@@ -21,19 +21,23 @@ pub(super) type Report = Box<dyn FnOnce(&mut Ledger) + Send>;
 pub(super) async fn emit(place: &Place, round: usize) -> Report {
     let sender = format!("emit-{round}");
     let ids: Vec<_> = (0..EMITTED).map(|n| format!("{sender}-{n}")).collect();
-    let one = |id: &String| json!({"id": id, "category": "model", "action": "response", "agent_id": sender}).to_string();
+    let one =
+        |id: &String| json!({"id": id, "category": "model", "action": "response", "agent_id": sender}).to_string();
     let lines: String = ids.iter().map(|id| one(id) + "\n").collect();
     let mut process = place.remora(["emit", "-"]);
     process.feed(lines.as_bytes()).await;
     process.wait().await.expect(0);
-    Box::new(move |ledger| drop(ledger.events.insert(sender, ids)))
+    Box::new(move |ledger| {
+        ledger.events.insert(sender, ids);
+    })
 }
 
 /// A careful client, which sends some events that have to be refused, too.
 pub(super) async fn send(place: &Place, round: usize, seed: u64) -> Report {
     let sender = format!("send-{round}");
-    let args = [&place.url, &sender, &SENT.to_string(), &seed.to_string()].map(String::as_str);
-    let finished = Process::python(&fixture("careful_sender.py"), &args).wait().await.expect(0);
+    let args = [place.url.clone(), sender.clone(), SENT.to_string(), seed.to_string()];
+    let finished =
+        Process::python(&fixture("careful_sender.py"), &args.each_ref().map(String::as_str)).wait().await.expect(0);
     Box::new(move |ledger| {
         for line in finished.stdout.lines() {
             let answer: Value = serde_json::from_str(line).unwrap();
@@ -98,7 +102,9 @@ pub(super) async fn message(place: &Place, text: String) -> Report {
     let finished = place.remora(["message", FILER, &text]).wait().await;
     assert!(matches!(finished.code, Some(0 | 1 | 5)), "{finished:?}");
     let taken = finished.code == Some(0);
-    Box::new(move |ledger| drop(ledger.messages.insert(text, taken)))
+    Box::new(move |ledger| {
+        ledger.messages.insert(text, taken);
+    })
 }
 
 /// The agent takes its messages out of its inbox.

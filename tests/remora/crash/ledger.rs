@@ -51,7 +51,8 @@ impl Ledger {
     async fn read_on(&mut self, api: &Api) {
         loop {
             let after = self.journal.len();
-            let page = rows(api.get(&format!("/api/v1/events?after={after}&limit=1000")).await.expect(200).json(), "events");
+            let page =
+                rows(api.get(&format!("/api/v1/events?after={after}&limit=1000")).await.expect(200).json(), "events");
             if page.is_empty() {
                 return;
             }
@@ -92,7 +93,8 @@ impl Ledger {
     }
 
     async fn check_questions(&self, api: &Api) {
-        let (asked, resumed, written) = (self.of_kind("blocked"), self.of_kind("resumed"), self.of_kind("answer_written"));
+        let (asked, resumed, written) =
+            (self.of_kind("blocked"), self.of_kind("resumed"), self.of_kind("answer_written"));
         let open = rows(api.get("/api/v1/questions?status=open").await.expect(200).json(), "questions");
         let times = |events: &HashMap<&str, Vec<&Value>>, msg_id: &str| events.get(msg_id).map_or(0, Vec::len);
         for (msg_id, question) in &self.questions {
@@ -111,7 +113,8 @@ impl Ledger {
     }
 
     fn check_messages(&self) {
-        let sent = self.journal.iter().filter(|event| event["action"] == "messaged").map(|event| &event["payload"]["content"]);
+        let sent =
+            self.journal.iter().filter(|event| event["action"] == "messaged").map(|event| &event["payload"]["content"]);
         let mut sent_times: HashMap<&str, usize> = HashMap::new();
         for content in sent {
             *sent_times.entry(content.as_str().unwrap()).or_default() += 1;
@@ -121,8 +124,10 @@ impl Ledger {
             *received_times.entry(content).or_default() += 1;
         }
         for (content, acknowledged) in &self.messages {
-            let (sent, received) =
-                (sent_times.get(content.as_str()).copied().unwrap_or(0), received_times.get(content.as_str()).copied().unwrap_or(0));
+            let (sent, received) = (
+                sent_times.get(content.as_str()).copied().unwrap_or(0),
+                received_times.get(content.as_str()).copied().unwrap_or(0),
+            );
             assert!(sent <= 1 && sent >= usize::from(*acknowledged), "{content:?} was sent {sent} times");
             assert!(received <= sent, "{content:?} was received {received} times and sent {sent} times");
         }

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -15,6 +16,8 @@ use crate::support::{Api, Stream, http::event, wait_until};
 
 /// Events of one batch.
 const BATCH: usize = 20;
+/// Pause between two batches: as fast as a busy fleet of agents, not as fast as the machine, on which others test too.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The load, until it is checked.
 pub(super) struct Load {
@@ -84,15 +87,12 @@ async fn send(api: Api, stop: Arc<AtomicBool>) -> Vec<String> {
             event
         };
         let batch: Value = ids.iter().map(one).collect();
-        wait_until("the load is taken", async || {
-            let reply = api.post("/api/v1/events", &batch).await;
-            assert!([200, 503].contains(&reply.status), "{reply:?}");
-            (reply.status == 200).then_some(())
-        })
-        .await;
-        acknowledged.extend(ids);
-        // As fast as a busy fleet of agents, not as fast as the machine: others test on it as well.
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let reply = api.post("/api/v1/events", &batch).await;
+        assert!([200, 503].contains(&reply.status), "{reply:?}");
+        if reply.status == 200 {
+            acknowledged.extend(ids);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
     acknowledged
 }
@@ -113,10 +113,12 @@ async fn read(api: &Api, path: &'static str, from: &'static str) -> Arc<Mutex<Se
                         seen.ids.last().copied()
                     };
                     let last = last.map(|id| id.to_string());
-                    stream = wait_until("the stream is there again", async || {
-                        Stream::try_resume(&api, path, last.as_deref()).await
-                    })
-                    .await;
+                    stream = loop {
+                        match Stream::try_resume(&api, path, last.as_deref()).await {
+                            Some(stream) => break stream,
+                            None => tokio::time::sleep(PAUSE).await,
+                        }
+                    };
                 }
             }
         }

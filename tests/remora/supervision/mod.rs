@@ -20,11 +20,11 @@ async fn arm(daemon: &Daemon, actor: &str, kind: &str, times: usize) {
     daemon.api.post(&format!("/api/v1/faults/{actor}/{kind}/{times}"), &json!({})).await.expect(204);
 }
 
-/// How often an actor has died over a kind of message.
-async fn deaths(daemon: &Daemon, actor: &str, kind: &str) -> u64 {
+/// How many messages of a kind an actor has had (`passed`), or over how many it has died (`died`).
+async fn point(daemon: &Daemon, actor: &str, kind: &str, count: &str) -> u64 {
     let points = daemon.api.get("/api/v1/faults").await.expect(200).json();
     let of_kind = |point: &&Value| point["actor"] == actor && point["kind"] == kind;
-    points.as_array().unwrap().iter().find(of_kind).map_or(0, |point| point["died"].as_u64().unwrap())
+    points.as_array().unwrap().iter().find(of_kind).map_or(0, |point| point[count].as_u64().unwrap())
 }
 
 /// Every actor and the kinds of its messages, as the sources have them.
@@ -72,7 +72,8 @@ fn variant(line: &str) -> Option<String> {
 #[test]
 fn the_actors_and_their_messages_are_found() {
     let found = messages();
-    let tested: Vec<_> = found.iter().map(|(actor, _)| actor.as_str()).filter(|actor| *actor != "root-supervisor").collect();
+    let tested: Vec<_> =
+        found.iter().map(|(actor, _)| actor.as_str()).filter(|actor| *actor != "root-supervisor").collect();
     assert_eq!(tested, ACTORS, "a new actor needs a test beside the others");
     assert!(found.iter().all(|(_, kinds)| kinds.len() > 1), "{found:?}");
 }
@@ -86,7 +87,7 @@ async fn survives(actor: &str) {
     for kind in &kinds {
         arm(&world.daemon, actor, kind, 1).await;
         let last = step + 2 * STEPS;
-        while deaths(&world.daemon, actor, kind).await == 0 {
+        while point(&world.daemon, actor, kind, "died").await == 0 {
             assert!(step < last, "no step of the workload makes {actor} handle {kind}");
             // What a coordinator does at its start needs a start.
             if kind == "Recover" || kind == "Announce" {

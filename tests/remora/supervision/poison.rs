@@ -71,7 +71,8 @@ async fn a_start_puts_aside_what_it_dies_over() {
     put_aside(&daemon, 3).await;
     daemon.kill().await;
     // As if the power had failed before anything of it was noted.
-    let script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('DELETE FROM snapshots'); c.commit()";
+    let script =
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('DELETE FROM snapshots'); c.commit()";
     let database = daemon.folder().join("data/remora.db");
     assert!(Command::new("python3").args(["-c", script]).arg(database).status().unwrap().success());
     daemon.start_again().await;
@@ -96,9 +97,7 @@ async fn a_daemon_that_restarts_cannot_help_says_so_and_ends() {
     daemon.api.start_agent("a").await;
     arm(&daemon, "workspace-registry", "Ping", 1_000).await;
     let api = daemon.api.clone();
-    let asking = async {
-        while Api::try_send(api.request(Method::GET, "/readyz")).await.is_some() {}
-    };
+    let asking = async { while Api::try_send(api.request(Method::GET, "/readyz")).await.is_some() {} };
     let (status, ()) = tokio::join!(daemon.ended(), asking);
     assert!(status.code().is_some_and(|code| code != 0), "{status}");
     assert!(daemon.log().contains("actors died too often"), "{}", daemon.log());

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::point;
 use crate::support::{
     Api, Daemon, Process, Reply, Stream,
     disk::{WITH_WRITE_ERRORS, limit_files},
@@ -243,17 +244,19 @@ impl World {
     /// For a while nothing can be stored, and meanwhile an agent asks over its file.
     async fn write_errors(&self, id: &str) {
         limit_files(self.daemon.pid(), Some(1));
-        let refused = Api::try_send(self.api().request(Method::POST, "/api/v1/events").json(&event("tool", "called", id, &json!({}))));
+        let refused = Api::try_send(self.api().request(Method::POST, "/api/v1/events").json(&event(
+            "tool",
+            "called",
+            id,
+            &json!({}),
+        )));
         let refused = refused.await.expect("a reply");
         assert_eq!(refused.status, 503, "{refused:?}");
         let entry = json!({"question": "Go on?", "status": "pending"}).to_string();
         self.python(&["put", &format!("outbox:question:{id}"), &entry]).await;
-        let retries = "events not journaled yet";
-        let before = self.daemon.log().matches(retries).count();
-        wait_until("the question waits for the journal", async || {
-            (self.daemon.log().matches(retries).count() > before).then_some(())
-        })
-        .await;
+        let flushes = async || point(&self.daemon, "inbox-coordinator", "Flush", "passed").await;
+        let before = flushes().await;
+        wait_until("the question waits for the journal", async || (flushes().await > before).then_some(())).await;
         limit_files(self.daemon.pid(), None);
         self.ready().await;
         self.journal_has("agent:blocked", "msg_id", id).await;

@@ -12,8 +12,9 @@ impl SmallDisk {
     /// Mounts one. Where that is not allowed the test fails: it has not tested what it says.
     pub(crate) fn new(size: &str) -> Self {
         let disk = Self(TempDir::new().expect("a temporary folder"));
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(disk.path());
-        let mounted = { mounted }.output().expect("mount is there");
+        let options = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(disk.path()).output();
+        let mounted = mounted.expect("mount is there");
         assert!(
             mounted.status.success(),
             "NOT TESTED: a full disk, because a small one cannot be mounted here; run the tests as root, \

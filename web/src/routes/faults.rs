@@ -23,7 +23,9 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         |_: Caller, context: Context| {
             let points = context.handle.faults().list().into_iter();
             let points: Vec<_> = points
-                .map(|(actor, kind, passed, died)| json!({"actor": actor, "kind": kind, "passed": passed, "died": died}))
+                .map(
+                    |(actor, kind, passed, died)| json!({"actor": actor, "kind": kind, "passed": passed, "died": died}),
+                )
                 .collect();
             respond(Ok(super::json(StatusCode::OK, &points)))
         },

@@ -53,10 +53,8 @@ pub(super) struct Ready {
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
-    let alive = warp::path!("healthz")
-        .and(warp::get())
-        .and(with.clone())
-        .map(|context: Context| respond(Ok(alive(&context))));
+    let alive =
+        warp::path!("healthz").and(warp::get()).and(with.clone()).map(|context: Context| respond(Ok(alive(&context))));
     let ready = warp::path!("readyz")
         .and(warp::get())
         .and(with.clone())

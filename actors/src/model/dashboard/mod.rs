@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Agent, AgentState, Category, Event, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, Troubles, actions};
+use super::{
+    Agent, AgentState, Category, Event, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, Troubles, actions,
+};
 pub use panels::{Panel, Panels};
 
 /// Events kept for the log, as in the Python design.

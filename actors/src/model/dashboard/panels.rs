@@ -21,8 +21,7 @@ pub enum Panel {
 
 impl Panel {
     /// All parts, in the order of the page.
-    pub const ALL: [Self; 6] =
-        [Self::Troubles, Self::Inbox, Self::Agents, Self::Results, Self::Progress, Self::Events];
+    pub const ALL: [Self; 6] = [Self::Troubles, Self::Inbox, Self::Agents, Self::Results, Self::Progress, Self::Events];
 }
 
 /// A set of panels.
