@@ -188,3 +188,6 @@ async fn save<F: Fold>(journal: &dyn Journal, fold: &F) {
         tracing::warn!(name = F::SNAPSHOT, %error, "snapshot not saved, the next start reads more of the journal");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,6 +98,8 @@ impl Actor for WorkspaceWatcher {
         arguments: WorkspaceWatcherArguments,
     ) -> Result<WorkspaceWatcherState, ActorProcessingErr> {
         let WorkspaceWatcherArguments { system, watched } = arguments;
+        // What changed before may have been told to a watcher that did not live to look.
+        let _ = myself.cast(WorkspaceWatcherMessage::Scan);
         let workspace = Arc::clone(&watched.workspace);
         let changes = tokio::spawn(async move {
             loop {

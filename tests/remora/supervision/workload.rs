@@ -145,7 +145,13 @@ impl World {
         self.ask(id, &json!({})).await;
         self.get("/api/v1/questions?status=open").await;
         let path = format!("/api/v1/questions/{id}?wait=20");
-        let (waited, ()) = tokio::join!(self.get(&path), self.answer(id));
+        let waits = async || point(&self.daemon, "inbox-coordinator", "Wait", "passed").await;
+        let before = waits().await;
+        let answer = async {
+            wait_until("somebody waits", async || (waits().await > before).then_some(())).await;
+            self.answer(id).await;
+        };
+        let (waited, ()) = tokio::join!(self.get(&path), answer);
         // The wait itself may have been cut short by a death.
         let delivered = if waited.json()["status"] == "open" { self.get(&path).await } else { waited };
         assert_eq!(delivered.json()["answer"], "yes");
@@ -226,8 +232,11 @@ impl World {
         let changed = format!("{id}-changed");
         let mut page = Stream::open(self.api(), "/events?of=%2Fprojector").await;
         page.next().await;
+        let draws = async || point(&self.daemon, "view-watcher", "Draw", "passed").await;
+        let before = draws().await;
         self.events(&changed).await;
-        page.next().await;
+        // Until the page was drawn anew, or its stream ended with whoever died.
+        while draws().await == before && page.next().await.is_some() {}
         self.ready().await;
     }
 
