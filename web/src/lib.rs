@@ -12,9 +12,12 @@
 mod address;
 mod api;
 mod assets;
+mod connections;
 mod context;
 mod doors;
 mod frame;
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 mod guard;
 pub mod html;
 mod problem;
