@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use remora_actors::model::{Category, Dashboard, Event, Limits, Record};
+use remora_actors::model::{Category, Dashboard, Event, Limits, PutAside, Record, Troubles};
 use serde_json::{Value, json};
 
 use super::super::clock::Clock;
@@ -27,6 +27,13 @@ pub(super) fn fold(events: Vec<Event>) -> (Dashboard, Vec<Arc<Record>>) {
         dashboard.apply(record);
     }
     (dashboard, records)
+}
+
+/// The same dashboard of a daemon that has troubles of its own.
+pub(super) fn troubled((mut dashboard, records): (Dashboard, Vec<Arc<Record>>), words: &Words<'_>) -> Dashboard {
+    let put_aside = PutAside::new("state-aggregator", &records[0], &(words.say)("no such index: 7"), at(60));
+    dashboard.tell(Troubles { journal: Some((words.say)("database or disk is full")), put_aside: vec![put_aside] });
+    dashboard
 }
 
 pub(super) fn record(seq: u64, event: Event) -> Arc<Record> {
