@@ -52,16 +52,15 @@ pub(super) async fn send(place: &Place, round: usize, seed: u64) -> Report {
 pub(super) async fn ask(place: &Place, msg_id: String) -> Report {
     let agent = format!("agent-{msg_id}");
     let asking = place.remora(["ask", "Go on?", "--agent", &agent, "--msg-id", &msg_id]);
-    let (asked, acknowledged) = tokio::join!(asking.wait(), both_answer(place, &msg_id));
-    let given = asked.expect(0).stdout.trim().to_owned();
+    let (asked, acknowledged) = tokio::join!(async { asking.wait().await.expect(0) }, both_answer(place, &msg_id));
+    let given = asked.stdout.trim().to_owned();
     report(msg_id, agent, acknowledged, given)
 }
 
 /// An agent in Python that asks over its workspace file, and two processes that answer at once.
 pub(super) async fn ask_in_file(place: &Place, file: &Path, msg_id: String) -> Report {
     let asking = Process::python(&fixture("workspace.py"), &[file.to_str().unwrap(), "ask", &msg_id, "Go on?"]);
-    let (asked, acknowledged) = tokio::join!(asking.wait(), both_answer(place, &msg_id));
-    let asked = asked.expect(0);
+    let (asked, acknowledged) = tokio::join!(async { asking.wait().await.expect(0) }, both_answer(place, &msg_id));
     let answer = asked.stdout.lines().find_map(|line| line.strip_prefix("answered: ")).expect("an answer");
     report(msg_id, FILER.to_owned(), acknowledged, serde_json::from_str(answer).unwrap())
 }

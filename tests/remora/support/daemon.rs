@@ -188,11 +188,6 @@ impl Daemon {
         ended.expect("the daemon ends by itself").expect("a child of ours")
     }
 
-    /// Its process, while it runs.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.as_ref().and_then(Child::id).expect("running")
-    }
-
     /// Starts it on the same data and the same port as before.
     pub(crate) async fn start_again(&mut self) {
         self.launch();
