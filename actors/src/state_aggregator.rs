@@ -8,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 
 use crate::{
-    model::{Dashboard, Panel, Panels, Seq},
+    model::{Board, Dashboard, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Fold for Dashboard {
-    const SNAPSHOT: &'static str = "dashboard-1";
+    const SNAPSHOT: &'static str = "dashboard-2";
 
     fn last_seq(&self) -> Seq {
         self.last_seq()
@@ -81,6 +81,8 @@ pub struct StateAggregatorState {
     dirty: Panels,
     /// The last event that the last frame showed.
     framed: Seq,
+    /// The inbox as the last frame showed it.
+    board: Board,
     last_frame: Instant,
     frame_due: bool,
     /// Recent frames without a gap, for browsers that come back.
@@ -119,6 +121,7 @@ impl Actor for StateAggregator {
         Ok(StateAggregatorState {
             dirty: Panels::NONE,
             framed,
+            board: Board::of(&dashboard),
             last_frame: Instant::now(),
             frame_due: false,
             ring: VecDeque::new(),
@@ -216,7 +219,8 @@ impl StateAggregatorState {
         if self.dirty.is_empty() {
             return;
         }
-        let panels = std::mem::take(&mut self.dirty);
+        let mut panels = std::mem::take(&mut self.dirty);
+        let steps = self.step_inbox(&mut panels);
         let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
         self.last_frame = Instant::now();
         if !self.has_viewers() {
@@ -225,12 +229,25 @@ impl StateAggregatorState {
             self.ring_bytes = 0;
             return;
         }
-        let Some(bytes) = self.draw(&View::Delta { panels, after }) else { return };
+        let Some(bytes) = self.draw(&View::Delta { panels, after, steps }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
         let frame = Arc::new(Frame { after, upto: self.framed, panels, bytes });
         self.remember(&frame);
         self.system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Frame(frame));
+    }
+
+    /// What changed in the inbox since the last frame, by an agent's new name too; `None`: the whole is shorter.
+    fn step_inbox(&mut self, panels: &mut Panels) -> Option<Steps> {
+        if !panels.contains(Panel::Inbox) && !panels.contains(Panel::Agents) {
+            return None;
+        }
+        let board = Board::of(&self.dashboard);
+        let shown = std::mem::replace(&mut self.board, board);
+        if shown != self.board {
+            *panels |= Panels::of(Panel::Inbox);
+        }
+        shown.steps_to(&self.board)
     }
 
     fn remember(&mut self, frame: &Arc<Frame>) {
@@ -254,7 +271,7 @@ impl StateAggregatorState {
     fn missed(&self, seen: Seq) -> Option<Bytes> {
         // Troubles move no position: they may have come or gone meanwhile. Besides, something must be sent: the first
         // frame is how a page knows that it is connected.
-        let last = self.draw(&View::Delta { panels: Panels::of(Panel::Troubles), after: self.framed })?;
+        let last = self.draw(&View::Delta { panels: Panels::of(Panel::Troubles), after: self.framed, steps: None })?;
         if seen == self.framed {
             return Some(last);
         }

@@ -28,6 +28,7 @@ const CSS: &[u8] = style_sheet!(
     "troubles",
     "rows",
     "inbox",
+    "markdown",
     "answers",
     "agents",
     "graphs",

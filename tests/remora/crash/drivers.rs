@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::ledger::{Asked, Ledger};
-use crate::support::{Process, daemon::Place, fixture};
+use crate::support::{Process, daemon::Place, fixture, process::Finished};
 
 /// Events that one `remora emit -` sends.
 const EMITTED: usize = 150;
@@ -24,12 +24,22 @@ pub(super) async fn emit(place: &Place, round: usize) -> Report {
     let one =
         |id: &String| json!({"id": id, "category": "model", "action": "response", "agent_id": sender}).to_string();
     let lines: String = ids.iter().map(|id| one(id) + "\n").collect();
-    let mut process = place.remora(["emit", "-"]);
-    process.feed(lines.as_bytes()).await;
-    process.wait().await.expect(0);
+    patiently(|| place.remora(["emit", "-"]), lines.as_bytes()).await;
     Box::new(move |ledger| {
         ledger.events.insert(sender, ids);
     })
+}
+
+/// Runs a command until it has met the daemon: one that never has says so at once, by its exit code 5.
+async fn patiently(command: impl Fn() -> Process, input: &[u8]) -> Finished {
+    loop {
+        let mut process = command();
+        process.feed(input).await;
+        let finished = process.wait().await;
+        if finished.code != Some(5) {
+            return finished.expect(0);
+        }
+    }
 }
 
 /// A careful client, which sends some events that have to be refused, too.
@@ -51,8 +61,8 @@ pub(super) async fn send(place: &Place, round: usize, seed: u64) -> Report {
 /// `remora ask`, and two processes that answer at once.
 pub(super) async fn ask(place: &Place, msg_id: String) -> Report {
     let agent = format!("agent-{msg_id}");
-    let asking = place.remora(["ask", "Go on?", "--agent", &agent, "--msg-id", &msg_id]);
-    let (asked, acknowledged) = tokio::join!(async { asking.wait().await.expect(0) }, both_answer(place, &msg_id));
+    let asking = patiently(|| place.remora(["ask", "Go on?", "--agent", &agent, "--msg-id", &msg_id]), b"");
+    let (asked, acknowledged) = tokio::join!(asking, both_answer(place, &msg_id));
     let given = asked.stdout.trim().to_owned();
     report(msg_id, agent, acknowledged, given)
 }
