@@ -22,6 +22,10 @@ impl Fold for Dashboard {
     fn last_seq(&self) -> Seq {
         self.last_seq()
     }
+
+    fn skip(&mut self, seq: Seq) {
+        self.skip(seq);
+    }
 }
 
 /// What changed between two events, as bytes for a stream.
@@ -53,6 +57,8 @@ pub enum StateAggregatorMessage {
     Deliver(Delivery),
     /// The time between two frames has passed.
     Frame,
+    /// Something is wrong with the daemon, or is well again.
+    Health,
     /// Render something now.
     Render(View, RpcReplyPort<Option<Bytes>>),
     /// Bring a browser up to date that has seen everything up to an event, or nothing.
@@ -63,9 +69,6 @@ pub enum StateAggregatorMessage {
     Graphs(Option<String>, RpcReplyPort<Option<Bytes>>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
 }
 
 /// The actor.
@@ -104,7 +107,7 @@ impl Actor for StateAggregator {
     ) -> Result<StateAggregatorState, ActorProcessingErr> {
         let mut read = 0;
         let new = Dashboard::new(system.limits());
-        let dashboard = Replica::start(
+        let mut dashboard = Replica::start(
             &system,
             Role::StateAggregator,
             StateAggregatorMessage::Deliver,
@@ -116,6 +119,7 @@ impl Actor for StateAggregator {
         )
         .await?;
         let framed = dashboard.last_seq();
+        dashboard.beside().tell(system.health.troubles());
         Ok(StateAggregatorState {
             dirty: Panels::NONE,
             framed,
@@ -137,6 +141,7 @@ impl Actor for StateAggregator {
         message: Self::Msg,
         state: &mut StateAggregatorState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("state-aggregator", &message);
         match message {
             StateAggregatorMessage::Deliver(delivery) => {
                 state.fold(&delivery).await?;
@@ -147,6 +152,11 @@ impl Actor for StateAggregator {
             StateAggregatorMessage::Frame => {
                 state.frame_due = false;
                 state.send_frame();
+            }
+            StateAggregatorMessage::Health => {
+                state.dirty |= state.dashboard.beside().tell(state.system.health.troubles());
+                state.full = None;
+                state.schedule_frame(&myself);
             }
             StateAggregatorMessage::Render(view, reply) => {
                 let _ = reply.send(state.draw(&view));
@@ -169,8 +179,6 @@ impl Actor for StateAggregator {
             StateAggregatorMessage::Ping(reply) => {
                 let _ = reply.send(());
             }
-            #[cfg(feature = "fault-injection")]
-            StateAggregatorMessage::Panic => panic!("told to"),
         }
         Ok(())
     }
@@ -271,15 +279,17 @@ impl StateAggregatorState {
 
     /// The frames after `seen`, if all of them are still there and they cost less than everything.
     fn missed(&self, seen: Seq) -> Option<Bytes> {
+        // Troubles move no position: they may have come or gone meanwhile. Besides, something must be sent: the first
+        // frame is how a page knows that it is connected.
+        let last = self.draw(&View::Delta { panels: Panels::of(Panel::Troubles), after: self.framed, steps: None })?;
         if seen == self.framed {
-            // Something must be sent: the first frame is how a page knows that it is connected.
-            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, steps: None });
+            return Some(last);
         }
         let start = self.ring.iter().position(|frame| frame.after == seen && frame.upto > seen)?;
         let frames = self.ring.range(start..);
         let size: usize = frames.clone().map(|frame| frame.bytes.len()).sum();
         let full = self.full.as_ref().map_or(usize::MAX, Bytes::len);
-        (size < full).then(|| frames.flat_map(|frame| frame.bytes.iter().copied()).collect())
+        (size < full).then(|| frames.map(|frame| &frame.bytes).chain([&last]).flatten().copied().collect())
     }
 
     /// Many browsers that come at once share one full frame.

@@ -73,6 +73,7 @@ impl Actor for ViewWatcher {
         message: Self::Msg,
         state: &mut ViewWatcherState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("view-watcher", &message);
         match message {
             ViewWatcherMessage::Changed(panels, upto) => {
                 state.known = upto;

@@ -14,6 +14,7 @@ mod pattern;
 mod question;
 mod registrations;
 mod text;
+mod trouble;
 
 pub use agent::{Agent, AgentState, Tally};
 pub use board::{Board, Step, Steps};
@@ -29,3 +30,4 @@ pub use question::{
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};
+pub use trouble::{PutAside, Troubles};

@@ -34,6 +34,7 @@ mod settled;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod troubles;
 mod words;
 
 use bytes::Bytes;
@@ -116,6 +117,7 @@ fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
         Panel::Results => text_of(results::panel(dashboard, clock)),
         Panel::Progress => text_of(progress::panel(dashboard)),
         Panel::Events => text_of(events::panel(dashboard, clock)),
+        Panel::Troubles => text_of(troubles::panel(dashboard, clock)),
     }
 }
 

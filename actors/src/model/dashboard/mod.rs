@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Agent, AgentState, Category, Event, Graphs, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, actions,
+    Agent, AgentState, Category, Event, Graphs, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, Troubles,
+    actions,
 };
 pub use panels::{Panel, Panels};
 
@@ -49,6 +50,8 @@ pub struct Dashboard {
     results: VecDeque<ResultItem>,
     last_seq: Seq,
     keep_agents: usize,
+    /// Told, not folded: what keeps the journal from working does not stand in the journal.
+    troubles: Troubles,
 }
 
 impl Dashboard {
@@ -63,7 +66,23 @@ impl Dashboard {
             results: VecDeque::new(),
             last_seq: 0,
             keep_agents: limits.agents,
+            troubles: Troubles::default(),
         }
+    }
+
+    /// Passes over an event that cannot be folded.
+    pub fn skip(&mut self, seq: Seq) {
+        self.last_seq = self.last_seq.max(seq);
+        self.inbox.skip(seq);
+    }
+
+    /// Takes over what is wrong at present, and returns the panels that look different now.
+    pub fn tell(&mut self, troubles: Troubles) -> Panels {
+        if self.troubles == troubles {
+            return Panels::NONE;
+        }
+        self.troubles = troubles;
+        Panels::of(Panel::Troubles)
     }
 
     /// Folds one event and returns the panels that look different now. An event folded already changes nothing.
@@ -230,6 +249,11 @@ impl Dashboard {
     /// The latest results, newest first.
     pub fn results(&self) -> impl Iterator<Item = &ResultItem> {
         self.results.iter()
+    }
+
+    /// What is wrong with the daemon itself.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     /// The last event folded.

@@ -46,6 +46,7 @@ impl From<Stored> for Dashboard {
             results: stored.results,
             last_seq: stored.last_seq,
             keep_agents: stored.keep_agents,
+            troubles: Default::default(),
         };
         for agent in stored.agents {
             dashboard.replace_agent(None, agent);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use remora_actors::model::{Category, Dashboard, Event, Limits, Record};
+use remora_actors::model::{Category, Dashboard, Event, Limits, PutAside, Record, Troubles};
 use serde_json::{Value, json};
 
 use super::super::clock::Clock;
@@ -36,6 +36,13 @@ pub(in super::super) fn fold_as_they_are(events: Vec<Event>) -> Dashboard {
         let json = event.to_json();
         dashboard.apply(&Record::new(seq, event, json));
     }
+    dashboard
+}
+
+/// The same dashboard of a daemon that has troubles of its own.
+pub(super) fn troubled((mut dashboard, records): (Dashboard, Vec<Arc<Record>>), words: &Words<'_>) -> Dashboard {
+    let put_aside = PutAside::new("state-aggregator", &records[0], &(words.say)("no such index: 7"), at(60));
+    dashboard.tell(Troubles { journal: Some((words.say)("database or disk is full")), put_aside: vec![put_aside] });
     dashboard
 }
 

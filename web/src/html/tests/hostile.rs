@@ -69,6 +69,7 @@ pub(super) fn as_id(id: &str, text: &str) -> String {
 
 fn documents(words: &Words<'_>) -> Vec<Markup> {
     let (dashboard, records) = board::fold(board::everything(words));
+    let dashboard = board::troubled((dashboard, records.clone()), words);
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
     let of = |subject, events| View::Of { subject, events, part: Part::Document };
@@ -112,7 +113,7 @@ proptest! {
     #[test]
     fn a_frame_holds_the_events_that_were_written_and_no_other(text in text()) {
         let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
-        let (dashboard, _) = board::fold(board::everything(&words));
+        let dashboard = board::troubled(board::fold(board::everything(&words)), &words);
         let frame = render_at(&dashboard, &View::Full, &board::clock()).expect("a frame");
         let mut expected: Vec<_> = Panel::ALL
             .iter()
@@ -130,7 +131,7 @@ proptest! {
     #[test]
     fn a_delta_holds_no_foreign_event(text in text()) {
         let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
-        let (dashboard, _) = board::fold(board::everything(&words));
+        let dashboard = board::troubled(board::fold(board::everything(&words)), &words);
         let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
         let view = View::Delta { panels, after: 1, steps: None };
         let events = frames::read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));

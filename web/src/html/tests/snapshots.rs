@@ -52,12 +52,12 @@ fn panels_without_anything() {
 
 #[test]
 fn panels_with_everything() {
-    panels("believable", &board::fold(board::everything(&BELIEVABLE)).0);
+    panels("believable", &board::troubled(board::fold(board::everything(&BELIEVABLE)), &BELIEVABLE));
 }
 
 #[test]
 fn panels_under_attack() {
-    panels("hostile", &board::fold(board::everything(&ATTACK)).0);
+    panels("hostile", &board::troubled(board::fold(board::everything(&ATTACK)), &ATTACK));
 }
 
 #[test]
