@@ -138,10 +138,11 @@ impl SessionSupervisorState {
         let max = self.system.limits().sessions;
         if self.sessions.len() >= max {
             self.system.metrics.sessions_refused.inc();
+            self.system.metrics.hit("sessions");
             return Ok(Err(TooManySessions(max)));
         }
         self.make_room_in(opening.browser.as_deref());
-        let outbox = Arc::new(Outbox::new(self.system.limits().session_bytes));
+        let outbox = Arc::new(Outbox::new(self.system.limits().session_bytes, self.system.metrics.outbox_bytes.clone()));
         let arguments = SseSessionArguments {
             system: Arc::clone(&self.system),
             outbox: Arc::clone(&outbox),
@@ -163,6 +164,7 @@ impl SessionSupervisorState {
         for id in of_browser.into_iter().take(surplus) {
             if let Some(session) = self.sessions.remove(&id) {
                 self.system.metrics.sessions_parked.inc();
+                self.system.metrics.hit("sessions_per_browser");
                 let _ = session.actor.cast(SseSessionMessage::Park);
             }
         }

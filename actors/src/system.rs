@@ -105,7 +105,7 @@ impl System {
         let limits = &world.settings.limits;
         let room = |size: usize| Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)));
         Self {
-            metrics: Metrics::default(),
+            metrics: Metrics::new(limits),
             subscribers: Subscribers::default(),
             event_room: room(limits.publishing_events),
             byte_room: room(limits.publishing_bytes),

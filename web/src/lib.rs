@@ -16,6 +16,7 @@ mod doors;
 mod frame;
 mod guard;
 pub mod html;
+mod metrics;
 mod problem;
 mod request;
 mod routes;

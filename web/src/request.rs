@@ -66,8 +66,7 @@ async fn collect<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>>, lim
             StatusCode::PAYLOAD_TOO_LARGE,
             format_args!("the body is over the limit `body_bytes` of {limit}; send it in parts"),
         )
-        .with("limit", "body_bytes".into())
-        .with("max", limit.into()));
+        .over("body_bytes", limit));
     }
     Ok(body)
 }

@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     api::{Api, Door},
     context::{Context, Settings},
+    metrics::Requests,
     routes,
 };
 
@@ -46,7 +47,14 @@ pub async fn serve(
     // Kept here until the server has ended: a dropped sender would say so too early.
     let close = Arc::new(close);
     let settings = Arc::new(settings);
-    let context = Context { handle, settings, closing, guessing: Arc::new(Mutex::new(())), lineage: Arc::default() };
+    let context = Context {
+        handle,
+        settings,
+        closing,
+        guessing: Arc::new(Mutex::new(())),
+        requests: Requests::default(),
+        lineage: Arc::default(),
+    };
     let mut closed = context.closing.clone();
     let closer = Arc::clone(&close);
     let stopping = async move {
