@@ -12,7 +12,7 @@ use ractor::{Actor, ActorRef, RpcReplyPort};
 use tokio::sync::Semaphore;
 
 pub use journal::{EventStream, Receipt};
-pub use view::Session;
+pub use view::{DocumentError, Session};
 pub use workspaces::WorkspaceAccessError;
 
 use crate::{
