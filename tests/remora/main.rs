@@ -6,13 +6,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod accessibility;
+mod backup;
 mod cli;
 mod closing;
 mod cloudevents;
 mod connection;
+mod container;
 mod crash;
 mod demo;
 mod doctor;
+mod draining;
 mod embedded;
 mod examples;
 mod guard;
@@ -23,13 +26,18 @@ mod idempotency;
 mod ingest;
 mod mcp;
 mod messages;
+mod metrics;
 mod openapi;
 mod otlp;
 mod page;
 mod pages;
 mod questions;
 mod replay;
+mod retention;
 mod screenshots;
+mod service_manager;
+mod settings;
+mod spans;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;

@@ -132,10 +132,20 @@ impl Daemon {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM").await;
+        self.ended().await
+    }
+
+    /// Sends it a signal.
+    pub(crate) async fn signal(&self, name: &str) {
+        process::signal(name, self.child.as_ref().expect("running")).await;
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("running");
-        process::signal("TERM", &child).await;
         let ended = tokio::time::timeout(DEADLINE, child.wait()).await;
-        ended.expect("the daemon ends on SIGTERM").expect("a child of ours")
+        ended.expect("the daemon ends on a signal").expect("a child of ours")
     }
 
     /// Starts it on the same data and the same port as before.
