@@ -115,6 +115,9 @@ pub struct Daemon {
 /// [`DaemonError`]: it did not start, or an actor cannot be kept alive, or it was told twice.
 pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     let telemetry = telemetry::start(&settings)?;
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "limit of open files not raised, fewer browsers can connect");
+    }
     let mut signals = Signals::listen()?;
     let daemon = tokio::select! {
         daemon = Daemon::start(settings) => daemon?,
@@ -271,7 +274,7 @@ fn listen(
 ) -> Result<(TcpListener, SocketAddr), DaemonError> {
     let failed = |source| DaemonError::Listen { address: settings.listen, source };
     let listener = match handed_over {
-        Some(socket) => socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket)),
+        Some(socket) => server::take_over(socket),
         None => server::listen(settings.listen),
     };
     let listener = listener.map_err(failed)?;

@@ -38,7 +38,8 @@ impl Place {
 
     async fn backup(&self, data: &str, file: &str) -> Finished {
         let (data, file) = (self.path(data), self.path(file));
-        remora(self.folder.path(), &["backup", file.to_str().unwrap(), "--json", "--data", data.to_str().unwrap()]).await
+        remora(self.folder.path(), &["backup", file.to_str().unwrap(), "--json", "--data", data.to_str().unwrap()])
+            .await
     }
 
     async fn restore(&self, file: &str, data: &str) -> Finished {
@@ -57,7 +58,8 @@ async fn a_copy_made_while_events_pour_in_is_whole() {
         let api = daemon.api.clone();
         tokio::spawn(async move {
             for n in 0.. {
-                let events: Vec<_> = (0..20).map(|k| event("tool", "called", "busy", &json!({"n": n, "k": k}))).collect();
+                let events: Vec<_> =
+                    (0..20).map(|k| event("tool", "called", "busy", &json!({"n": n, "k": k}))).collect();
                 api.emit(&json!(events)).await;
             }
         })
@@ -149,7 +151,8 @@ async fn a_folder_of_a_newer_version_is_refused_with_both_versions() {
     daemon.api.start_agent("a").await;
     assert!(daemon.terminate().await.success());
     place.backup("data", "copy").await.expect(0);
-    let newer = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version = 99'); c.commit()";
+    let newer =
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version = 99'); c.commit()";
     for file in ["data/remora.db", "copy"] {
         python(newer, &[&place.path(file)]);
     }

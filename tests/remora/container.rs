@@ -57,7 +57,11 @@ fn what_is_copied_is_there_and_is_enough() {
 fn nobody_runs_as_root() {
     let recipe = recipe();
     let user = recipe.iter().rposition(|line| line.starts_with("USER ")).expect("a user");
-    assert!(recipe[user].chars().any(|c| c.is_ascii_digit()) && !recipe[user].starts_with("USER 0"), "{}", recipe[user]);
+    assert!(
+        recipe[user].chars().any(|c| c.is_ascii_digit()) && !recipe[user].starts_with("USER 0"),
+        "{}",
+        recipe[user]
+    );
     assert!(recipe.iter().rposition(|line| line.starts_with("FROM ")) < Some(user), "in the image that runs");
     let layers = recipe[recipe.iter().rposition(|line| line.starts_with("FROM ")).unwrap()..].iter();
     assert!(layers.filter(|line| line.starts_with("COPY ") || line.starts_with("RUN ")).count() <= 2);

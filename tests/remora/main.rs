@@ -29,6 +29,7 @@ mod messages;
 mod metrics;
 mod openapi;
 mod otlp;
+mod overload;
 mod page;
 mod pages;
 mod questions;
@@ -41,6 +42,7 @@ mod spans;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;
+mod traps;
 mod trouble;
 mod wire;
 mod workspaces;

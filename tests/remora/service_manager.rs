@@ -180,7 +180,8 @@ async fn the_units_are_sound_and_tight() {
     for name in ["remora.service", "remora.socket"] {
         // The program need not be installed where this is tested.
         let unit = fs::read_to_string(units.join(name)).unwrap();
-        fs::write(folder.path().join(name), unit.replace("/usr/local/bin/remora", env!("CARGO_BIN_EXE_remora"))).unwrap();
+        fs::write(folder.path().join(name), unit.replace("/usr/local/bin/remora", env!("CARGO_BIN_EXE_remora")))
+            .unwrap();
     }
     assert_eq!(analyze(folder.path(), &["verify", "./remora.service", "./remora.socket"]).await, "");
     // In tenths; 20 is what systemd calls well protected.

@@ -134,9 +134,7 @@ impl From<Invalid> for Problem {
         match error {
             Invalid::Json(_) => Self::bad_request(error),
             Invalid::Field { .. } => Self::unprocessable(error),
-            Invalid::TooLarge { limit, max, .. } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, error).over(limit, max)
-            }
+            Invalid::TooLarge { limit, max, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error).over(limit, max),
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use remora_actors::Handle;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::{Mutex, watch},
+    sync::{Mutex, Semaphore, watch},
 };
 
 use crate::{
     api::{Api, Door},
+    connections,
     context::{Context, Settings},
     metrics::Requests,
     routes,
@@ -17,6 +19,9 @@ use crate::{
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
+/// How long a peer may leave what was sent to it unacknowledged: with a heartbeat on every stream, a browser whose network
+/// vanished is noticed within this time.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// How long requests may take to end once the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -26,12 +31,28 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// The address is in use or not this machine's.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Accepted connections inherit it: a frame must not wait for the one before to be acknowledged.
-    socket.set_nodelay(true)?;
     // A restart must not wait for the old connections to be forgotten.
     socket.set_reuseaddr(true)?;
+    tune(SockRef::from(&socket))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Goes on with a socket that somebody else listens on already.
+///
+/// # Errors
+/// The system does not let it be used.
+pub fn take_over(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    tune(SockRef::from(&socket))?;
+    TcpListener::from_std(socket)
+}
+
+/// What accepted connections inherit.
+fn tune(socket: SockRef<'_>) -> io::Result<()> {
+    // A frame must not wait for the one before to be acknowledged.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
 /// Serves until `stop` ends, then ends the streams and lets the requests at work finish. `mcp` is given the JSON API
@@ -48,6 +69,7 @@ pub async fn serve(
     let close = Arc::new(close);
     let settings = Arc::new(settings);
     let context = Context {
+        arriving: Arc::new(Semaphore::new(handle.limits().arriving_bytes.min(Semaphore::MAX_PERMITS))),
         handle,
         settings,
         closing,
@@ -62,7 +84,7 @@ pub async fn serve(
         let _ = closer.send(true);
     };
     let mcp = mcp(Api::new(&context));
-    let server = warp::serve(routes::all(&context, mcp)).incoming(listener).graceful(stopping).run();
+    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, stopping);
     let too_long = async {
         let _ = closed.wait_for(|closing| *closing).await;
         tokio::time::sleep(DRAIN).await;

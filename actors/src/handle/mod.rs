@@ -80,6 +80,7 @@ impl Handle {
         metrics.used("publishing_events", taken(&system.event_room, limits.publishing_events));
         metrics.used("publishing_bytes", taken(&system.byte_room, limits.publishing_bytes));
         metrics.used("sessions", gauge(&metrics.sessions) + gauge(&metrics.streams));
+        metrics.used("connections", gauge(&metrics.connections));
         metrics.used("agents", gauge(&metrics.agents));
         metrics.used("frame_ring_bytes", gauge(&metrics.frame_ring_bytes));
     }

@@ -103,10 +103,8 @@ pub fn restore(source: &Path, data: &Path) -> Result<Contents, BackupError> {
     let target = folder.database();
     let io = |source| BackupError::Io { path: target.clone(), source };
     let mut copy = NamedTempFile::new_in(folder.path()).map_err(io)?;
-    let mut from = File::open(source).map_err(|error| OpenError::Io {
-        path: source.to_owned(),
-        why: error.to_string(),
-    })?;
+    let mut from =
+        File::open(source).map_err(|error| OpenError::Io { path: source.to_owned(), why: error.to_string() })?;
     io::copy(&mut from, copy.as_file_mut()).map_err(io)?;
     let contents = verify(copy.path())?;
     persist(copy, &target)?;
@@ -119,8 +117,7 @@ fn verify(copy: &Path) -> Result<Contents, BackupError> {
     check_header(copy)?;
     let failed = |error: rusqlite::Error| damaged(error.to_string());
     let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
-    let verdict: String =
-        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if verdict != "ok" {
         return Err(damaged(verdict).into());
     }
