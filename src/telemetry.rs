@@ -21,7 +21,7 @@ use tracing_subscriber::{
 use crate::config::{LogFormat, Settings};
 
 /// How long the last spans may take to reach the collector.
-const FLUSH: Duration = Duration::from_millis(500);
+const FLUSH: Duration = Duration::from_millis(250);
 
 type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 

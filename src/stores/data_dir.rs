@@ -75,6 +75,14 @@ impl DataDir {
         written.map(drop).map_err(|error| DataDirError::Io { path: path.to_owned(), why: error.to_string() })
     }
 
+    /// True where the folder is missing or holds nothing: at most the lock of an attempt that came to nothing.
+    pub fn is_vacant(path: &Path) -> bool {
+        match fs::read_dir(path) {
+            Ok(entries) => entries.flatten().all(|entry| entry.file_name() == LOCK_NAME),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     /// Whether a daemon runs on the folder, and in which process, where that is known. Changes nothing.
     ///
     /// # Errors

@@ -55,30 +55,28 @@ async fn an_upgrade_loses_no_event_no_request_and_no_browser() {
     let mut raw = Stream::open(&api, "/api/v1/events/stream?after=0").await;
     let last_id = raw.next().await.unwrap().id;
 
-    let sender = {
-        let api = api.clone();
-        tokio::spawn(async move {
-            for n in 0..60 {
-                let mut event = event("tool", "called", "busy", &json!({"n": n}));
-                event["id"] = json!(format!("busy-{n}"));
-                post_patiently(&api, &event).await;
-            }
-        })
+    let send = async {
+        for n in 0..60 {
+            let mut event = event("tool", "called", "busy", &json!({"n": n}));
+            event["id"] = json!(format!("busy-{n}"));
+            post_patiently(&api, &event).await;
+        }
     };
-    api.state_with("the sender is at work", |state| state["last_seq"].as_u64() > Some(5)).await;
-    manager.tell("term").await;
-    manager.line_with("notify STOPPING=1").await;
-    assert_eq!(manager.line_with("ended").await, "ended 0");
+    let upgrade = async {
+        api.state_with("the sender is at work", |state| state["last_seq"].as_u64() > Some(5)).await;
+        manager.tell("term").await;
+        manager.line_with("notify STOPPING=1").await;
+        assert_eq!(manager.line_with("ended").await, "ended 0");
+        // Nobody serves now: this one waits in the socket.
+        let mut waiting = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        waiting.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        manager.tell("start").await;
+        let mut reply = String::new();
+        waiting.read_to_string(&mut reply).await.unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    };
+    tokio::join!(send, upgrade);
 
-    // Nobody serves now: this one waits in the socket.
-    let mut waiting = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    waiting.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
-    manager.tell("start").await;
-    let mut reply = String::new();
-    waiting.read_to_string(&mut reply).await.unwrap();
-    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
-
-    sender.await.unwrap();
     api.start_agent("after").await;
     browser.text_has("#agent-status", "after").await;
     browser.connected().await;
@@ -110,36 +108,32 @@ async fn the_service_manager_hears_that_the_daemon_lives_and_how_it_does() {
     assert_eq!(manager.line_with("ended").await, "ended 0");
 }
 
-/// The port of a socket that a process inherited.
-fn port_of(pid: u32, fd: u32) -> Option<u16> {
-    let link = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
-    let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned();
-    let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    let row = table.lines().find(|row| row.split_whitespace().nth(9) == Some(&inode))?;
-    u16::from_str_radix(row.split_whitespace().nth(1)?.split_once(':')?.1, 16).ok()
+/// systemd's own activation of a daemon, on a port of an address.
+fn activate(folder: &Path, address: &str) -> (Process, u16) {
+    // It does not take port 0. This one is free: it was a moment ago.
+    let port = std::net::TcpListener::bind((address, 0)).unwrap().local_addr().unwrap().port();
+    let mut activate = command("systemd-socket-activate", folder);
+    activate.arg("--listen").arg(format!("{address}:{port}"));
+    activate.args([env!("CARGO_BIN_EXE_remora"), "serve", "--data"]).arg(folder.join("data"));
+    (Process::spawn(activate), port)
 }
 
 #[tokio::test]
 async fn systemds_own_activation_starts_the_daemon_with_the_first_connection() {
     let folder = tempfile::tempdir().unwrap();
-    let mut activate = command("systemd-socket-activate", folder.path());
-    activate.args(["--listen", "127.0.0.1:0", env!("CARGO_BIN_EXE_remora"), "serve", "--data"]);
-    activate.arg(folder.path().join("data"));
-    let activated = Process::spawn(activate);
-    let port = wait_until("the socket is there", async || port_of(activated.pid(), 3)).await;
-    Api::new(&format!("http://127.0.0.1:{port}")).get("/readyz").await.expect(200);
+    let (activated, port) = activate(folder.path(), "127.0.0.1");
+    let api = Api::new(&format!("http://127.0.0.1:{port}"));
+    let ready =
+        wait_until("the socket is there", async || Api::try_send(api.request(reqwest::Method::GET, "/readyz")).await);
+    ready.await.expect(200);
     activated.interrupt().await.expect(0).complains(&["stopped"]);
 }
 
 #[tokio::test]
 async fn a_socket_open_to_others_needs_tokens() {
     let folder = tempfile::tempdir().unwrap();
-    let mut activate = command("systemd-socket-activate", folder.path());
-    activate.args(["--listen", "0.0.0.0:0", env!("CARGO_BIN_EXE_remora"), "serve", "--data"]);
-    activate.arg(folder.path().join("data"));
-    let activated = Process::spawn(activate);
-    let port = wait_until("the socket is there", async || port_of(activated.pid(), 3)).await;
-    TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (activated, port) = activate(folder.path(), "0.0.0.0");
+    wait_until("the socket is there", async || TcpStream::connect(("127.0.0.1", port)).await.ok()).await;
     activated.wait().await.expect(2).complains(&["0.0.0.0", "token"]);
 }
 

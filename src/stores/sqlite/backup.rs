@@ -94,7 +94,7 @@ pub fn back_up(data: &Path, target: &Path) -> Result<Contents, BackupError> {
 /// # Errors
 /// [`BackupError`]; the folder holds no database then.
 pub fn restore(source: &Path, data: &Path) -> Result<Contents, BackupError> {
-    if !is_empty(data) {
+    if !DataDir::is_vacant(data) {
         return Err(BackupError::NotEmpty(data.to_owned()));
     }
     check_header(source)?;
@@ -149,11 +149,4 @@ fn persist(copy: NamedTempFile, target: &Path) -> Result<(), BackupError> {
 
 fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn is_empty(folder: &Path) -> bool {
-    match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    }
 }

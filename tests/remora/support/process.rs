@@ -97,11 +97,6 @@ impl Process {
         self.wait().await
     }
 
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id().expect("running")
-    }
-
     /// True while it has not ended.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child of ours").is_none()
