@@ -5,6 +5,8 @@
 
 mod effective;
 mod flags;
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 #[cfg(test)]
 mod tests;
 
