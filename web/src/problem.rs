@@ -22,11 +22,12 @@ const RETRY_AFTER_S: u64 = 1;
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     status: StatusCode,
-    detail: String,
+    detail: Box<str>,
     more: Map<String, Value>,
     /// Where a browser finds the way out.
     redirect: Option<&'static str>,
-    limits: Limits,
+    /// Boxed, as most problems have none.
+    limits: Option<Box<Limits>>,
 }
 
 /// The limits that a response was refused for, beside the response for whoever counts.
@@ -37,7 +38,7 @@ impl warp::reject::Reject for Problem {}
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Display) -> Self {
-        Self { status, detail: detail.to_string(), more: Map::new(), redirect: None, limits: Limits::default() }
+        Self { status, detail: detail.to_string().into(), more: Map::new(), redirect: None, limits: None }
     }
 
     pub(crate) fn bad_request(detail: impl Display) -> Self {
@@ -71,14 +72,13 @@ impl Problem {
     }
 
     /// Names the limit that was passed.
-    pub(crate) fn over(mut self, limit: &'static str, max: usize) -> Self {
-        self.limits.0.push(limit);
-        self.with("limit", limit.into()).with("max", max.into())
+    pub(crate) fn over(self, limit: &'static str, max: usize) -> Self {
+        self.counting([limit]).with("limit", limit.into()).with("max", max.into())
     }
 
     /// Notes the limits that parts of the request have passed.
     pub(crate) fn counting(mut self, limits: impl IntoIterator<Item = &'static str>) -> Self {
-        self.limits.0.extend(limits);
+        self.limits.get_or_insert_default().0.extend(limits);
         self
     }
 
@@ -122,7 +122,9 @@ impl Reply for Problem {
         if let Some(members) = body.as_object_mut() {
             members.extend(self.more);
         }
-        response.extensions_mut().insert(self.limits);
+        if let Some(limits) = self.limits {
+            response.extensions_mut().insert(*limits);
+        }
         *response.status_mut() = self.status;
         *response.body_mut() = body.to_string().into();
         response

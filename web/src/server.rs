@@ -33,7 +33,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for the old connections to be forgotten.
     socket.set_reuseaddr(true)?;
-    tune(SockRef::from(&socket))?;
+    tune(&SockRef::from(&socket))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -44,12 +44,12 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// The system does not let it be used.
 pub fn take_over(socket: std::net::TcpListener) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
-    tune(SockRef::from(&socket))?;
+    tune(&SockRef::from(&socket))?;
     TcpListener::from_std(socket)
 }
 
 /// What accepted connections inherit.
-fn tune(socket: SockRef<'_>) -> io::Result<()> {
+fn tune(socket: &SockRef<'_>) -> io::Result<()> {
     // A frame must not wait for the one before to be acknowledged.
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
