@@ -43,8 +43,8 @@ use crate::{
 
 /// The workspace in which decisions are claimed. No agent can reach it: ids from outside hold no control characters.
 const CLAIMS: &str = "\u{1}claims";
-/// How long the actors and the database may take to end, between the requests and the spans: less than the five seconds that
-/// whoever stops a daemon can count on.
+/// How long the actors and the database may take to end, between the requests and the spans: all together less than
+/// the five seconds that whoever stops a daemon can count on.
 const END: Duration = Duration::from_secs(2);
 /// Between two looks at a data folder that another daemon is about to leave.
 const LOCK_LOOK: Duration = Duration::from_millis(50);

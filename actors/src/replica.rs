@@ -160,10 +160,17 @@ async fn save<F: Fold>(system: &System, fold: &F) -> Option<Seq> {
         }
     };
     let seq = fold.last_seq();
+    // One after the other, and never an older one over a newer one, whose events may have been deleted meanwhile.
+    let mut saved = system.saved.lock().await;
+    let newest = saved.entry(F::SNAPSHOT).or_default();
+    if *newest > seq {
+        return Some(seq);
+    }
     if let Err(error) = system.journal().save_snapshot(F::SNAPSHOT, Snapshot { seq, body }).await {
         tracing::warn!(name = F::SNAPSHOT, %error, "snapshot not saved, the next start reads more of the journal");
         return None;
     }
+    *newest = seq;
     system.metrics.note_snapshot(F::SNAPSHOT, seq);
     Some(seq)
 }

@@ -1,13 +1,13 @@
 //! What all actors of one daemon share: the ports, the settings, and how to find each other.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
     metrics::Metrics,
-    model::Limits,
+    model::{Limits, Seq},
     ports::{Journal, JournalError, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
@@ -97,6 +97,8 @@ pub struct System {
     pub(crate) event_room: Arc<Semaphore>,
     /// Room for the bytes of those events.
     pub(crate) byte_room: Arc<Semaphore>,
+    /// Up to where the snapshots go that were saved, by name.
+    pub(crate) saved: Mutex<HashMap<&'static str, Seq>>,
     /// Part of every name: the registry of names is global to the process, the daemon is not.
     daemon: String,
 }
@@ -111,6 +113,7 @@ impl System {
             subscribers: Subscribers::default(),
             event_room: room(limits.publishing_events),
             byte_room: room(limits.publishing_bytes),
+            saved: Mutex::default(),
             daemon: uuid::Uuid::now_v7().to_string(),
             world,
         }
