@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod accessibility;
+mod answers;
 mod backup;
 mod cli;
 mod closing;
@@ -23,6 +24,7 @@ mod hooks;
 mod hostile;
 mod house;
 mod idempotency;
+mod inbox;
 mod ingest;
 mod mcp;
 mod messages;
