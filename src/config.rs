@@ -3,6 +3,7 @@
 //! [`Settings`] is the one list of them: its fields are the flags, the variables and the TOML keys, its texts are
 //! the help, and [`Settings::default`] is what the flags default to.
 
+mod effective;
 mod flags;
 #[cfg(all(test, feature = "fault-injection"))]
 mod fuzz;
@@ -17,7 +18,7 @@ use std::{
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 use directories::ProjectDirs;
 use figment::{
-    Figment,
+    Figment, Metadata,
     error::Kind,
     providers::{Env, Format, Serialized, Toml},
 };
@@ -27,7 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-pub use self::flags::Flags;
+pub use self::{effective::effective, flags::Flags};
 use crate::tokens::{Tokens, TokensError};
 
 /// Variables that begin like a setting's and belong to the command line's client side.
@@ -85,6 +86,35 @@ pub struct Settings {
     #[arg(long, value_name = "MS", default_value_t = 2_000)]
     pub workspace_poll_ms: u64,
 
+    /// How long to wait for another daemon to leave the data folder, in seconds: one that stops takes 5 at most
+    #[arg(long, value_name = "S", default_value_t = 6)]
+    pub lock_wait_s: u64,
+
+    /// Age after which events are deleted, in seconds; none, and they are kept. What belongs to an open question, or
+    /// to an answer or a message that was not picked up, is never deleted
+    #[arg(long, value_name = "S")]
+    pub retain_age_s: Option<u64>,
+
+    /// Number of events beyond which the oldest are deleted; none, and they are kept
+    #[arg(long, value_name = "N")]
+    pub retain_events: Option<u64>,
+
+    /// Size of the database beyond which the oldest events are deleted, in bytes: 4 GiB is some ten million events
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 30)]
+    pub retain_bytes: u64,
+
+    /// Age up to which no event is deleted, in seconds: a sender that repeats itself is recognised for so long at least
+    #[arg(long, value_name = "S", default_value_t = 600)]
+    pub retain_at_least_s: u64,
+
+    /// Time between two looks at the size and the age of the journal, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub housekeeping_s: u64,
+
+    /// Collector that is sent the daemon's spans, by OTLP over HTTP, such as http://127.0.0.1:4318; none, and none are
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
     /// Time in which a person can take an answer back, in seconds, 60 at most; until then the agent does not get it.
     /// 0: it gets it at once
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -123,6 +153,8 @@ pub enum Durability {
 pub enum LogFormat {
     /// For people.
     Pretty,
+    /// For people with narrow screens: without the place in the program.
+    Compact,
     /// One JSON object a line.
     Json,
 }
@@ -170,12 +202,7 @@ impl Settings {
     /// # Errors
     /// The file cannot be read, a key is unknown, or a value cannot be used.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, SettingsError> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(file) = config_file(file)? {
-            figment = figment.merge(Toml::file_exact(file));
-        }
-        let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES).split("__");
-        figment = figment.merge(variables).merge(Serialized::defaults(&flags.0));
+        let figment = merged(file, flags)?;
         let settings: Self = figment.extract().map_err(|errors| {
             let lines: Vec<_> = errors.into_iter().map(|error| explain(&error, &figment)).collect();
             SettingsError::Invalid(lines.join("\n"))
@@ -202,6 +229,11 @@ impl Settings {
         };
         if self.bus.is_some() {
             return unusable("bus", "cannot be used: only the embedded journal is built in; leave it out");
+        }
+        if let Some(url) = &self.otlp_endpoint
+            && !url.starts_with("http://")
+        {
+            return unusable("otlp_endpoint", "must begin with http://; a collector beside the daemon can encrypt");
         }
         if let Err(error) = EnvFilter::builder().parse(&self.log) {
             return unusable("log", &format!("is not a log filter: {error}"));
@@ -237,6 +269,16 @@ impl Settings {
     }
 }
 
+/// Everything that was said, the later over the earlier.
+fn merged(file: Option<&Path>, flags: &Flags) -> Result<Figment, SettingsError> {
+    let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+    if let Some(file) = config_file(file)? {
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES).split("__");
+    Ok(figment.merge(variables).merge(Serialized::defaults(&flags.0)))
+}
+
 fn default_data() -> PathBuf {
     let folders = ProjectDirs::from("", "", "remora");
     folders.map_or_else(|| PathBuf::from("remora-data"), |folders| folders.data_dir().to_owned())
@@ -264,6 +306,20 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::
     })
 }
 
+/// Where a setting was said, unless by a flag or not at all.
+enum Place {
+    File(PathBuf),
+    Variable(String),
+}
+
+fn place(key: &str, metadata: &Metadata) -> Option<Place> {
+    if let Some(file) = metadata.source.as_ref().and_then(|source| source.file_path()) {
+        return Some(Place::File(file.to_owned()));
+    }
+    let variable = || Place::Variable(format!("REMORA_{}", key.to_uppercase().replace('.', "__")));
+    metadata.name.contains("environment").then(variable)
+}
+
 /// One sentence: which setting, where it stands, what is wrong with it.
 fn explain(error: &figment::Error, figment: &Figment) -> String {
     let mut key = error.path.join(".");
@@ -273,12 +329,9 @@ fn explain(error: &figment::Error, figment: &Figment) -> String {
         key = error.path.iter().map(String::as_str).chain([field.as_str()]).collect::<Vec<_>>().join(".");
     }
     let metadata = figment.find_metadata(&key).or(error.metadata.as_ref());
-    let file = metadata.and_then(|metadata| metadata.source.as_ref()).and_then(|source| source.file_path());
-    let place = match file {
-        Some(file) => format!(" in {}", file.display()),
-        None if metadata.is_some_and(|metadata| metadata.name.contains("environment")) => {
-            format!(" (variable REMORA_{})", key.to_uppercase().replace('.', "__"))
-        }
+    let place = match metadata.and_then(|metadata| place(&key, metadata)) {
+        Some(Place::File(file)) => format!(" in {}", file.display()),
+        Some(Place::Variable(name)) => format!(" (variable {name})"),
         None => String::new(),
     };
     match &error.kind {

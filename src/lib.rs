@@ -1,7 +1,8 @@
 //! Remora: a daemon beside your AI agents, and the command line that talks to it.
 //!
 //! - [`cli`]: the commands. [`config`] and [`tokens`]: what their user can choose.
-//! - [`daemon`]: the order of start and stop.
+//! - [`daemon`]: the order of start and stop, [`service_manager`]: who is told of it, [`telemetry`]: logs and spans,
+//!   `housekeeping`: what is done now and then.
 //! - [`stores`]: what lies behind the actors' two ports. [`doors`]: the ways in beside HTTP.
 //!
 //! # Invariants
@@ -29,5 +30,8 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doors;
+mod housekeeping;
+pub mod service_manager;
 pub mod stores;
+pub mod telemetry;
 pub mod tokens;

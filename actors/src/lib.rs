@@ -27,6 +27,7 @@ pub mod outbox;
 pub mod ports;
 pub mod publish;
 mod replica;
+pub mod retention;
 pub mod root_supervisor;
 pub mod session_supervisor;
 pub mod sse_session;

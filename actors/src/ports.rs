@@ -1,9 +1,10 @@
 //! The two ports: what the actors need from the world, implemented by the daemon's stores.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::model::{Event, Pattern, Record, Registration, Seq};
@@ -70,6 +71,47 @@ pub struct Snapshot {
     pub body: Vec<u8>,
 }
 
+/// How much the journal holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The first position from which on nothing is missing; before it only what is unfinished was kept.
+    pub first_seq: Seq,
+    /// The newest position; 0 while there is none.
+    pub last_seq: Seq,
+    /// How many events there are.
+    pub events: u64,
+    /// Bytes in use, of the workspaces that lie beside the journal as well.
+    pub bytes: u64,
+    /// When the oldest event came in.
+    pub oldest: Option<Timestamp>,
+    /// When the event at `first_seq` came in.
+    pub first_received: Option<Timestamp>,
+}
+
+/// A batch of the oldest events that shall be deleted.
+#[derive(Debug, Clone)]
+pub struct Prune {
+    /// Begin after this position.
+    pub after: Seq,
+    /// Nothing behind this position.
+    pub until: Seq,
+    /// Nothing that came in later.
+    pub received_before: Timestamp,
+    /// Ids of events, questions and messages: what has one of them or tells of it stays.
+    pub keep: Arc<BTreeSet<String>>,
+    /// Look at so many events: what one transaction can do without being in the way.
+    pub limit: usize,
+}
+
+/// What became of a [`Prune`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many events were deleted.
+    pub deleted: usize,
+    /// The last position looked at; where it began, there is nothing more to do.
+    pub upto: Seq,
+}
+
 /// Why the journal could not do what was asked. Nothing was half-done.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
@@ -81,7 +123,7 @@ pub enum JournalError {
     Damaged(String),
 }
 
-/// The durable, ordered, gapless list of events.
+/// The durable, ordered list of events, without gaps but for those that were deleted.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Appends the events in order, in one commit. On return they are durable, each id once.
@@ -95,6 +137,15 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The position of the newest event; 0 while there is none.
     async fn last_seq(&self) -> Result<Seq, JournalError>;
+
+    /// The first position from which on nothing is missing: 1 until events were deleted.
+    async fn first_seq(&self) -> Result<Seq, JournalError>;
+
+    /// How much there is.
+    async fn extent(&self) -> Result<Extent, JournalError>;
+
+    /// Deletes old events. The newest event stays whatever is asked, so that no position is given twice.
+    async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError>;
 
     /// The newest snapshot saved under a name.
     async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError>;

@@ -26,8 +26,8 @@ const LAST_BACKOFF: Duration = Duration::from_millis(500);
 const BUDGET: usize = 30;
 /// The window.
 const WINDOW: Duration = Duration::from_secs(60);
-/// How long an actor may take to stop: a snapshot is written then.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an actor may take to stop: a snapshot is written then. The daemon has five seconds for all of it.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the supervisor is told.
 #[derive(Debug)]

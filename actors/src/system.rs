@@ -1,15 +1,15 @@
 //! What all actors of one daemon share: the ports, the settings, and how to find each other.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
     fault::Faults,
     health::Health,
     metrics::Metrics,
-    model::Limits,
+    model::{Limits, Seq},
     ports::{Journal, JournalError, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
@@ -112,6 +112,8 @@ pub struct System {
     pub(crate) event_room: Arc<Semaphore>,
     /// Room for the bytes of those events.
     pub(crate) byte_room: Arc<Semaphore>,
+    /// Up to where the snapshots go that were saved, by name.
+    pub(crate) saved: Mutex<HashMap<&'static str, Seq>>,
     /// Part of every name: the registry of names is global to the process, the daemon is not.
     daemon: String,
 }
@@ -122,12 +124,13 @@ impl System {
         let limits = &world.settings.limits;
         let room = |size: usize| Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)));
         Self {
-            metrics: Metrics::default(),
+            metrics: Metrics::new(limits),
             subscribers: Subscribers::default(),
             health: Health::default(),
             faults: Faults::default(),
             event_room: room(limits.publishing_events),
             byte_room: room(limits.publishing_bytes),
+            saved: Mutex::default(),
             daemon: uuid::Uuid::now_v7().to_string(),
             world,
         }

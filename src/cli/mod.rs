@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod backup;
 mod batches;
 pub(crate) mod client;
 mod demo;
@@ -99,6 +100,13 @@ enum Command {
     Hook(hook::HookArgs),
     /// Find out what is wrong, and how to put it right
     Doctor(doctor::DoctorArgs),
+    /// Copy the journal and the embedded workspaces into one file, also while the daemon runs
+    ///
+    /// The copy is as of one moment. Token files and the agents' own workspace files are not in it. Run it as the
+    /// daemon's user, on its machine.
+    Backup(backup::BackupArgs),
+    /// Put a copy that `remora backup` made into an empty data folder
+    Restore(backup::RestoreArgs),
     /// Print a shell's completions: remora completions bash > /etc/bash_completion.d/remora
     Completions(generate::CompletionsArgs),
     /// Write the manual pages
@@ -142,6 +150,8 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(args) => hook::run(&args, shared).await,
         Command::Doctor(args) => doctor::run(&args, shared).await,
+        Command::Backup(args) => backup::back_up(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Restore(args) => backup::restore(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => generate::completions(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => generate::man(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Mcp(args) => mcp::run(args, shared).await.map(|()| ExitCode::SUCCESS),

@@ -65,6 +65,24 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Whether the folder, or where it would be made, can be written. Leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn check(path: &Path) -> Result<(), DataDirError> {
+        let there = path.ancestors().find(|folder| folder.exists()).filter(|there| !there.as_os_str().is_empty());
+        let written = tempfile::NamedTempFile::new_in(there.unwrap_or(Path::new(".")));
+        written.map(drop).map_err(|error| DataDirError::Io { path: path.to_owned(), why: error.to_string() })
+    }
+
+    /// True where the folder is missing or holds nothing: at most the lock of an attempt that came to nothing.
+    pub fn is_vacant(path: &Path) -> bool {
+        match fs::read_dir(path) {
+            Ok(entries) => entries.flatten().all(|entry| entry.file_name() == LOCK_NAME),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     /// Whether a daemon runs on the folder, and in which process, where that is known. Changes nothing.
     ///
     /// # Errors

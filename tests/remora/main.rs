@@ -7,13 +7,16 @@
 
 mod accessibility;
 mod answers;
+mod backup;
 mod cli;
 mod closing;
 mod cloudevents;
 mod connection;
+mod container;
 mod crash;
 mod demo;
 mod doctor;
+mod draining;
 mod embedded;
 mod examples;
 mod graphs;
@@ -26,6 +29,7 @@ mod inbox;
 mod ingest;
 mod mcp;
 mod messages;
+mod metrics;
 mod openapi;
 mod otlp;
 mod overload;
@@ -33,7 +37,11 @@ mod page;
 mod pages;
 mod questions;
 mod replay;
+mod retention;
 mod screenshots;
+mod service_manager;
+mod settings;
+mod spans;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remora_actors::{
-    model::{InboxQuery, Reason, Urgency},
+    model::InboxQuery,
     view::{GraphFilter, GraphShown, GraphState, NodeOrder, Subject},
 };
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,7 @@ fn decoded(segment: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use remora_actors::model::{Reason, Urgency};
 
     use super::*;
 

@@ -10,7 +10,7 @@ use remora_actors::{Handle, system::Unreachable};
 use tokio::sync::{Mutex, Semaphore, watch};
 use warp::{Filter as _, http::StatusCode};
 
-use crate::{doors::otlp::lineage::Lineage, problem::Problem};
+use crate::{doors::otlp::lineage::Lineage, metrics::Requests, problem::Problem};
 
 /// Settings of the web front.
 #[derive(Debug, Clone)]
@@ -49,6 +49,8 @@ pub(crate) struct Context {
     pub(crate) arriving: Arc<Semaphore>,
     /// Held while a wrong token is being answered, so that guesses come one after the other.
     pub(crate) guessing: Arc<Mutex<()>>,
+    /// What is counted of them.
+    pub(crate) requests: Requests,
     /// The spans seen last: a hint about whose the next ones are, which nothing is lost without.
     pub(crate) lineage: Arc<Memory<Lineage>>,
 }

@@ -21,6 +21,7 @@ mod frame;
 mod fuzz;
 mod guard;
 pub mod html;
+mod metrics;
 mod problem;
 mod request;
 mod routes;

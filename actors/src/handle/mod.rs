@@ -7,7 +7,9 @@ mod workspaces;
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::metrics::gauge::Gauge;
 use ractor::{Actor, ActorRef, RpcReplyPort};
+use tokio::sync::Semaphore;
 
 pub use journal::{EventStream, Receipt};
 pub use view::{DocumentError, Session};
@@ -33,7 +35,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// A running daemon's actors.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    system: Arc<System>,
+    pub(crate) system: Arc<System>,
 }
 
 /// The actors, to be waited for and stopped. One per daemon, kept by whoever started them.
@@ -69,6 +71,20 @@ impl Handle {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.system.metrics
+    }
+
+    /// Measures what is not counted as it happens.
+    pub fn measure(&self) {
+        let (system, limits) = (&self.system, self.limits());
+        let metrics = &system.metrics;
+        let taken = |room: &Semaphore, of: usize| of.min(Semaphore::MAX_PERMITS) - room.available_permits();
+        let gauge = |gauge: &Gauge| usize::try_from(gauge.get()).unwrap_or(0);
+        metrics.used("publishing_events", taken(&system.event_room, limits.publishing_events));
+        metrics.used("publishing_bytes", taken(&system.byte_room, limits.publishing_bytes));
+        metrics.used("sessions", gauge(&metrics.sessions) + gauge(&metrics.streams));
+        metrics.used("connections", gauge(&metrics.connections));
+        metrics.used("agents", gauge(&metrics.agents));
+        metrics.used("frame_ring_bytes", gauge(&metrics.frame_ring_bytes));
     }
 
     /// Asks an actor whether it is there.

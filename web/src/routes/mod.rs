@@ -29,7 +29,8 @@ use warp::{
     reply::Response,
 };
 
-use crate::{api::Door, context::Context, problem::Problem};
+pub(crate) use self::openapi::template_of;
+use crate::{api::Door, context::Context, metrics::count_limits, problem::Problem};
 
 /// What a page of ours may do: run our one script, which evaluates expressions, and talk to us.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; \
@@ -56,12 +57,21 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .unify()
         .or(openapi::other_methods())
         .unify();
-    routes.recover(explain).unify().map(with_headers).boxed()
+    let (counter, requests) = (context.clone(), context.requests.clone());
+    routes
+        .recover(explain)
+        .unify()
+        .map(move |response| with_headers(count_limits(&counter, response)))
+        .with(warp::trace(|request| tracing::debug_span!("request", method = %request.method(), path = request.path())))
+        .with(warp::log::custom(move |done| requests.count(done.method(), done.path(), done.status())))
+        .map(Reply::into_response)
+        .boxed()
 }
 
 /// The JSON API alone.
 pub(crate) fn json_api(context: &Context) -> BoxedFilter<(Response,)> {
-    api(context).recover(explain).unify().boxed()
+    let counter = context.clone();
+    api(context).recover(explain).unify().map(move |response| count_limits(&counter, response)).boxed()
 }
 
 fn api(context: &Context) -> BoxedFilter<(Response,)> {
