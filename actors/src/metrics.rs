@@ -13,6 +13,13 @@ pub struct ActorLabel {
     pub actor: &'static str,
 }
 
+/// Which target of notices a count is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TargetLabel {
+    /// Its name.
+    pub target: String,
+}
+
 /// One daemon's counts. Cloning shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -54,6 +61,14 @@ pub struct Metrics {
     pub restarts: Family<ActorLabel, Counter>,
     /// Workspaces watched.
     pub workspaces: Gauge,
+    /// Notices delivered.
+    pub notices_sent: Family<TargetLabel, Counter>,
+    /// Tries to deliver a notice that failed.
+    pub notice_failures: Family<TargetLabel, Counter>,
+    /// Notices given up.
+    pub notices_dead: Family<TargetLabel, Counter>,
+    /// Notices given up that no person has decided on.
+    pub dead_letters: Gauge,
 }
 
 impl Metrics {
@@ -79,5 +94,9 @@ impl Metrics {
         registry.register("frame_bytes", "Bytes of rendered frames", m.frame_bytes);
         registry.register("actor_restarts", "Restarts of actors", m.restarts);
         registry.register("workspaces", "Workspaces watched", m.workspaces);
+        registry.register("notices_sent", "Notices delivered", m.notices_sent);
+        registry.register("notice_failures", "Failed tries to deliver a notice", m.notice_failures);
+        registry.register("notices_dead", "Notices given up", m.notices_dead);
+        registry.register("dead_letters", "Notices given up that wait for a person", m.dead_letters);
     }
 }

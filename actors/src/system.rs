@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     metrics::Metrics,
-    model::Limits,
-    ports::{Journal, OpenWorkspace, Workspace},
+    model::{Limits, notice::Policy},
+    ports::{Courier, Journal, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::Renderer,
 };
@@ -28,6 +28,19 @@ pub struct Settings {
     pub frame_interval: Duration,
     /// Events between two snapshots: what a start has to read at most.
     pub snapshot_events: u64,
+    /// Who is told of questions.
+    pub notify: NotifySettings,
+}
+
+/// Settings of the notices.
+#[derive(Debug, Clone)]
+pub struct NotifySettings {
+    /// What each target wants to hear.
+    pub policies: Vec<Policy>,
+    /// How often a notice is tried before it is given up; at least once.
+    pub tries: u32,
+    /// Pause after the first try; it grows with each further one.
+    pub first_pause: Duration,
 }
 
 /// The ports and the renderer that a daemon is built from.
@@ -38,6 +51,8 @@ pub struct World {
     pub claims: Arc<dyn Workspace>,
     /// Opens the agents' workspaces.
     pub open_workspace: OpenWorkspace,
+    /// Carries notices to their targets.
+    pub courier: Arc<dyn Courier>,
     /// Makes HTML of the picture.
     pub renderer: Renderer,
     /// The settings.
@@ -51,6 +66,8 @@ pub enum Role {
     EventBus,
     /// Keeps the picture.
     StateAggregator,
+    /// Tells people of questions.
+    Notifier,
     /// Knows the workspaces.
     WorkspaceRegistry,
     /// Knows the questions.
@@ -61,11 +78,12 @@ pub enum Role {
 
 impl Role {
     /// All of them, in the order in which they start.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::EventBus,
         Self::WorkspaceRegistry,
         Self::InboxCoordinator,
         Self::StateAggregator,
+        Self::Notifier,
         Self::SessionSupervisor,
     ];
 
@@ -76,6 +94,7 @@ impl Role {
             Self::StateAggregator => "state-aggregator",
             Self::WorkspaceRegistry => "workspace-registry",
             Self::InboxCoordinator => "inbox-coordinator",
+            Self::Notifier => "notifier",
             Self::SessionSupervisor => "session-supervisor",
         }
     }

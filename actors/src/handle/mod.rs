@@ -2,6 +2,7 @@
 
 mod inbox;
 mod journal;
+mod notices;
 mod view;
 mod workspaces;
 
@@ -18,6 +19,7 @@ use crate::{
     inbox_coordinator::InboxCoordinatorMessage,
     metrics::Metrics,
     model::Limits,
+    notifier::NotifierMessage,
     root_supervisor::{RootSupervisor, RootSupervisorMessage},
     session_supervisor::SessionSupervisorMessage,
     state_aggregator::StateAggregatorMessage,
@@ -80,6 +82,7 @@ impl Handle {
             Role::StateAggregator => system.call_within(PING_TIMEOUT, role, StateAggregatorMessage::Ping).await,
             Role::WorkspaceRegistry => system.call_within(PING_TIMEOUT, role, WorkspaceRegistryMessage::Ping).await,
             Role::InboxCoordinator => system.call_within(PING_TIMEOUT, role, InboxCoordinatorMessage::Ping).await,
+            Role::Notifier => system.call_within(PING_TIMEOUT, role, NotifierMessage::Ping).await,
             Role::SessionSupervisor => {
                 let ping = |reply: RpcReplyPort<()>| SessionSupervisorMessage::Ping(reply);
                 system.call_within(PING_TIMEOUT, role, ping).await
@@ -97,6 +100,7 @@ impl Handle {
             "workspace-registry" => system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Panic),
             "inbox-coordinator" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Panic),
             "workspace-watcher" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::PanicWatchers),
+            "notifier" => system.cast(Role::Notifier, NotifierMessage::Panic),
             "session-supervisor" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Panic),
             "sse-session" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::PanicSessions),
             _ => false,

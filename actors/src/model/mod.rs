@@ -6,6 +6,7 @@ mod dialect;
 mod event;
 mod inbox;
 mod limits;
+pub mod notice;
 mod pattern;
 mod question;
 mod registrations;
