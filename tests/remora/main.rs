@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod accessibility;
 mod cli;
 mod closing;
 mod cloudevents;
@@ -25,6 +26,7 @@ mod messages;
 mod openapi;
 mod otlp;
 mod page;
+mod pages;
 mod questions;
 mod replay;
 mod screenshots;

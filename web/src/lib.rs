@@ -3,12 +3,14 @@
 //! - [`Api`]: the JSON API for a [`Door`] in the same process, which is mounted at `/mcp`.
 //! - [`html`]: everything that people see, and `frame`: how it travels.
 //! - `doors`: events in other people's formats.
+//! - [`Links`]: signed links that answer one question.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
 //!
 //! Routes hold no state: each asks an actor for rendered HTML or JSON, or sends a command, through one
 //! [`remora_actors::Handle`].
 
+mod address;
 mod api;
 mod assets;
 mod context;
@@ -16,6 +18,7 @@ mod doors;
 mod frame;
 mod guard;
 pub mod html;
+mod links;
 mod problem;
 mod request;
 mod routes;
@@ -25,4 +28,5 @@ pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};
 pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;
+pub use links::{Grant, Links};
 pub use warp::http;

@@ -1,7 +1,8 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps the page and its stream together.
+//! - `shell`: what all documents share. `page`, `agent_page`, `projector`, `api_page`, `login`, `link_page`: the documents.
+//!   `live`: what keeps a page and its stream together. `help`: the keys.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
@@ -11,13 +12,17 @@ mod api_page;
 mod card;
 mod clock;
 mod events;
+mod help;
 mod inbox;
+mod link_page;
 mod live;
 mod login;
 mod note;
 mod page;
 mod progress;
+mod projector;
 mod results;
+mod shell;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -27,19 +32,20 @@ use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
     model::{Dashboard, Panel, Panels, Seq},
-    view::View,
+    view::{Subject, View},
 };
 
 use crate::frame::{self, Frame};
 pub use api_page::api_page;
 use clock::Clock;
+pub use link_page::{link_answered, link_question, link_refused};
 pub use login::login;
 pub use note::{message_note, note};
 pub use words::agent_url;
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
-/// `None`: an agent that has neither a state nor events.
+/// `None`: there is no such page.
 pub fn render(dashboard: &Dashboard, view: &View, now: Timestamp) -> Option<Bytes> {
     render_at(dashboard, view, &Clock { now, zone: TimeZone::system() })
 }
@@ -50,10 +56,10 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Full => Some(full(dashboard, clock)),
         View::Parked => Some(frame::parked()),
         View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
-        View::Agent { agent_id, events } => {
-            let known = dashboard.agent(agent_id).is_some() || !events.is_empty();
-            known.then(|| text_of(agent_page::document(dashboard, agent_id, events, clock)).into())
-        }
+        View::Of { subject, events, part } => match subject {
+            Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+            Subject::Projector => Some(projector::render(dashboard, *part, clock)),
+        },
     }
 }
 

@@ -7,6 +7,7 @@ mod events;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod health;
+mod links;
 mod login;
 mod mcp;
 mod openapi;
@@ -38,6 +39,8 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .or(respond::routes(context))
         .unify()
         .or(login::routes(context))
+        .unify()
+        .or(links::routes(context))
         .unify()
         .or(health::routes(context))
         .unify()
@@ -112,7 +115,7 @@ fn with_headers(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     // Nothing for other sites. For our own the origin is needed: `no-referrer` would make it `null` in a form's post.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
