@@ -8,19 +8,21 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use remora_actors::{
     Handle, Running,
     handle::StartError,
     ports::Journal,
-    system::{Settings as ActorSettings, World},
+    system::{NotifySettings, Settings as ActorSettings, World},
 };
-use remora_web::{Settings as WebSettings, server};
+use remora_web::{Links, Settings as WebSettings, server};
 use tokio::{net::TcpListener, signal, task::JoinSet};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{Durability, LogFormat, Settings, SettingsError},
     doors::{follow::Follower, intake, mcp},
+    notify::{Target, Webhooks},
     stores::{
         agentfs::{AgentFs, RootError, Roots},
         data_dir::{DataDir, DataDirError},
@@ -49,6 +51,9 @@ pub enum DaemonError {
     /// A workspace root.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The certificates.
+    #[error("this machine's certificates cannot be read, which a target of notices needs: {0}; install them")]
+    Certificates(io::Error),
     /// The actors.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -113,6 +118,7 @@ impl Daemon {
     /// [`DaemonError`]; nothing was changed.
     pub async fn start(settings: Settings) -> Result<Self, DaemonError> {
         let tokens = settings.tokens()?;
+        let targets = settings.targets()?;
         let roots = Roots::new(&settings.workspace_roots)?;
         let (data, durability) = (settings.data.clone(), settings.durability);
         let (data_dir, database) = tokio::task::spawn_blocking(move || open(&data, durability)).await??;
@@ -120,6 +126,7 @@ impl Daemon {
             .map_err(|source| DaemonError::Listen { address: settings.listen, source })?;
         let address =
             listener.local_addr().map_err(|source| DaemonError::Listen { address: settings.listen, source })?;
+        let links = links(&settings, &data_dir)?;
         let watcher = FileWatcher::start(Duration::from_millis(settings.workspace_poll_ms));
         let journal: Arc<dyn Journal> = Arc::new(database.journal());
         let files = AgentFs::new(roots, watcher.clone(), settings.limits.value_bytes);
@@ -127,12 +134,13 @@ impl Daemon {
             journal: Arc::clone(&journal),
             claims: Arc::new(database.workspace(CLAIMS)),
             open_workspace: open_workspace(database.clone(), files),
+            courier: Arc::new(courier(&settings, targets.clone(), links.clone()).map_err(DaemonError::Certificates)?),
             renderer: remora_web::render,
-            settings: actor_settings(&settings),
+            settings: actor_settings(&settings, targets),
         };
         let (handle, running) = Handle::start(world).await?;
         let followers = follow(&settings, &handle, &journal, &watcher).await;
-        let web = web_settings(&settings, tokens);
+        let web = web_settings(&settings, tokens, links);
         Ok(Self { address, listener, handle, running, web, database, followers, _data_dir: data_dir })
     }
 
@@ -172,16 +180,33 @@ fn open(data: &std::path::Path, durability: Durability) -> Result<(DataDir, Data
     Ok((data_dir, database))
 }
 
-fn actor_settings(settings: &Settings) -> ActorSettings {
+/// Makes links to where people reach the daemon, where that is known.
+fn links(settings: &Settings, data_dir: &DataDir) -> Result<Option<Arc<Links>>, DataDirError> {
+    let Some(url) = &settings.public_url else { return Ok(None) };
+    Ok(Some(Arc::new(Links::new(url, &data_dir.link_key()?))))
+}
+
+/// Who carries the notices out.
+pub(crate) fn courier(settings: &Settings, targets: Vec<Target>, links: Option<Arc<Links>>) -> io::Result<Webhooks> {
+    let lifetime = SignedDuration::from_hours(settings.link_lifetime_h.into());
+    Webhooks::new(targets, links, lifetime, Duration::from_millis(settings.notify_timeout_ms))
+}
+
+fn actor_settings(settings: &Settings, targets: Vec<Target>) -> ActorSettings {
     ActorSettings {
         limits: settings.limits.clone(),
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
         view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
+        notify: NotifySettings {
+            policies: targets.into_iter().map(|target| target.policy).collect(),
+            tries: settings.notify_tries,
+            first_pause: Duration::from_millis(settings.notify_pause_ms),
+        },
     }
 }
 
-fn web_settings(settings: &Settings, tokens: Option<Tokens>) -> WebSettings {
+fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<Links>>) -> WebSettings {
     let expose = |tokens: Tokens| remora_web::Tokens {
         agent: tokens.agent.iter().map(|token| token.expose().to_owned()).collect(),
         operator: tokens.operator.iter().map(|(token, name)| (token.expose().to_owned(), name.clone())).collect(),
@@ -190,6 +215,7 @@ fn web_settings(settings: &Settings, tokens: Option<Tokens>) -> WebSettings {
         heartbeat: Duration::from_secs(settings.heartbeat_s),
         loopback: settings.listen.ip().to_canonical().is_loopback(),
         tokens: tokens.map(expose),
+        links,
     }
 }
 

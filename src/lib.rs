@@ -2,6 +2,7 @@
 //!
 //! - [`cli`]: the commands. [`config`] and [`tokens`]: what their user can choose.
 //! - [`daemon`]: the order of start and stop.
+//! - [`notify`]: who is told of questions, and in which words.
 //! - [`stores`]: what lies behind the actors' two ports. [`doors`]: the ways in beside HTTP.
 //!
 //! # Invariants
@@ -29,5 +30,6 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doors;
+pub mod notify;
 pub mod stores;
 pub mod tokens;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Fold for Dashboard {
-    const SNAPSHOT: &'static str = "dashboard-1";
+    const SNAPSHOT: &'static str = "dashboard-2";
 
     fn last_seq(&self) -> Seq {
         self.last_seq()

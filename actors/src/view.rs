@@ -56,6 +56,8 @@ pub enum Subject {
     Agent(String),
     /// The figures for a wall.
     Projector,
+    /// The notices that could not be delivered.
+    Notices,
 }
 
 impl Subject {
@@ -65,7 +67,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
-            Self::Projector => None,
+            Self::Projector | Self::Notices => None,
         }
     }
 
@@ -73,6 +75,7 @@ impl Subject {
     pub fn panels(&self) -> Panels {
         match self {
             Self::Agent(_) => Panels::ALL,
+            Self::Notices => Panels::of(Panel::Notices) | Panels::of(Panel::Inbox),
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }

@@ -14,6 +14,7 @@ mod inbox;
 pub(crate) mod mailbox;
 mod mcp;
 mod message;
+mod notify;
 mod replay;
 mod serve;
 mod tail;
@@ -93,6 +94,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Let another program's hooks report to the daemon and ask people
     Hook(hook::HookArgs),
+    /// Try out who is told of questions
+    Notify(notify::NotifyArgs),
     /// Find out what is wrong, and how to put it right
     Doctor(doctor::DoctorArgs),
     /// Print a shell's completions: remora completions bash > /etc/bash_completion.d/remora
@@ -136,6 +139,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Message(args) => message::send(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(args) => hook::run(&args, shared).await,
+        Command::Notify(args) => notify::run(&args, shared).await,
         Command::Doctor(args) => doctor::run(&args, shared).await,
         Command::Completions(args) => generate::completions(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => generate::man(&args, Cli::command()).map(|()| ExitCode::SUCCESS),

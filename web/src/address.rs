@@ -11,6 +11,7 @@ pub(crate) fn url(subject: &Subject) -> String {
     match subject {
         Subject::Agent(agent_id) => format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT)),
         Subject::Projector => "/projector".to_owned(),
+        Subject::Notices => "/notices".to_owned(),
     }
 }
 
@@ -21,6 +22,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
     match segments[..] {
         ["agents", agent_id] if !agent_id.is_empty() => Some(Subject::Agent(decoded(agent_id)?)),
         ["projector"] => Some(Subject::Projector),
+        ["notices"] => Some(Subject::Notices),
         _ => None,
     }
 }

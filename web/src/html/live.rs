@@ -4,7 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use super::help;
+use super::{alerts, help};
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
@@ -38,16 +38,22 @@ const RESUME: &str = "document.hidden || $_parked && ($_link = 'connecting', $_p
 
 /// The signals that the server keeps up to date.
 pub(super) fn signals(dashboard: &Dashboard) -> Value {
-    json!({ "waiting": dashboard.inbox().open_count() })
+    signals_with(dashboard, true)
 }
 
-/// The signals a page starts with: the server's, and those that stay in the browser.
+fn signals_with(dashboard: &Dashboard, text: bool) -> Value {
+    json!({ "waiting": dashboard.inbox().open_count(), "newest": alerts::newest(dashboard, text) })
+}
+
+/// The signals a page starts with: the server's, and those that stay in the browser. They are an expression, so that no
+/// agent's text stands among them.
 pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
-    let waiting = signals(dashboard);
+    let waiting = signals_with(dashboard, false);
     format!(
         "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
-        {}, _relative: {RELATIVE}}})",
-        help::SIGNAL
+        {}, {}, _relative: {RELATIVE}}})",
+        help::SIGNAL,
+        alerts::SIGNALS
     )
 }
 

@@ -1,13 +1,16 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `projector`, `api_page`, `login`, `link_page`: the documents.
-//!   `live`: what keeps a page and its stream together. `help`: the keys.
+//! - `shell`: what all documents share. `page`, `agent_page`, `projector`, `notices`, `api_page`, `login`, `link_page`: the
+//!   documents.
+//!   `live`: what keeps a page and its stream together. `help`: the keys. `alerts`: what a
+//!   browser does when nobody looks.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
+mod alerts;
 mod api_page;
 mod card;
 mod clock;
@@ -18,6 +21,7 @@ mod link_page;
 mod live;
 mod login;
 mod note;
+mod notices;
 mod page;
 mod progress;
 mod projector;
@@ -40,7 +44,7 @@ pub use api_page::api_page;
 use clock::Clock;
 pub use link_page::{link_answered, link_question, link_refused};
 pub use login::login;
-pub use note::{message_note, note};
+pub use note::{message_note, note, notice_note};
 pub use words::agent_url;
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
@@ -59,6 +63,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
+            Subject::Notices => Some(notices::render(dashboard, *part, clock)),
         },
     }
 }
@@ -96,6 +101,7 @@ fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
         Panel::Results => text_of(results::panel(dashboard, clock)),
         Panel::Progress => text_of(progress::panel(dashboard)),
         Panel::Events => text_of(events::panel(dashboard, clock)),
+        Panel::Notices => text_of(notices::panel(dashboard)),
     }
 }
 

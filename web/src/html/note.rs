@@ -15,6 +15,14 @@ pub fn message_note(ok: bool, text: &str) -> String {
     text_of(element(MESSAGE_NOTE.to_owned(), ok, text.to_owned()))
 }
 
+/// The note above the undelivered notices.
+pub fn notice_note(ok: bool, text: &str) -> String {
+    text_of(element(NOTICE_NOTE.to_owned(), ok, text.to_owned()))
+}
+
+/// The element id of the note above the undelivered notices.
+pub(super) const NOTICE_NOTE: &str = "notice-note";
+
 /// The element id of the message form's note.
 pub(super) const MESSAGE_NOTE: &str = "message-note";
 

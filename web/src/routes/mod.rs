@@ -10,6 +10,7 @@ mod health;
 mod links;
 mod login;
 mod mcp;
+mod notices;
 mod openapi;
 mod questions;
 mod respond;
@@ -41,6 +42,8 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .or(login::routes(context))
         .unify()
         .or(links::routes(context))
+        .unify()
+        .or(notices::routes(context))
         .unify()
         .or(health::routes(context))
         .unify()

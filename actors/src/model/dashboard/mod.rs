@@ -12,7 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Agent, AgentState, Category, Event, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, actions};
+use super::{
+    Agent, AgentState, Category, Event, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, actions,
+    notice::DeadLetters,
+};
 pub use panels::{Panel, Panels};
 
 /// Events kept for the log, as in the Python design.
@@ -57,6 +60,9 @@ pub struct Dashboard {
     inbox: Inbox,
     log: VecDeque<Arc<Record>>,
     results: VecDeque<ResultItem>,
+    /// The last question that was asked, and where the journal says so.
+    newest: Option<(Seq, QuestionKey)>,
+    letters: DeadLetters,
     last_seq: Seq,
     keep_agents: usize,
 }
@@ -71,6 +77,8 @@ impl Dashboard {
             inbox: Inbox::new(limits),
             log: VecDeque::new(),
             results: VecDeque::new(),
+            newest: None,
+            letters: DeadLetters::default(),
             last_seq: 0,
             keep_agents: limits.agents,
         }
@@ -88,6 +96,12 @@ impl Dashboard {
         }
         let mut dirty = Panels::of(Panel::Events);
         let changed = self.inbox.apply(record);
+        if let Some(key) = changed.first().filter(|_| record.event.is(Category::Agent, actions::BLOCKED)) {
+            self.newest = Some((record.seq, key.clone()));
+        }
+        if self.letters.apply(&record.event).1 {
+            dirty |= Panels::of(Panel::Notices);
+        }
         dirty |= self.apply_to_agent(record);
         dirty |= self.apply_to_questions_agents(&changed);
         if record.event.category == Category::Graph {
@@ -253,6 +267,16 @@ impl Dashboard {
     /// The latest results, newest first.
     pub fn results(&self) -> impl Iterator<Item = &ResultItem> {
         self.results.iter()
+    }
+
+    /// The last question that was asked, open or not, and its event's position.
+    pub fn newest_question(&self) -> Option<(Seq, &QuestionKey)> {
+        self.newest.as_ref().map(|(seq, key)| (*seq, key))
+    }
+
+    /// The notices that could not be delivered.
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.letters
     }
 
     /// The last event folded.
