@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod accessibility;
+mod alerts;
 mod cli;
 mod closing;
 mod cloudevents;
@@ -21,8 +22,10 @@ mod hostile;
 mod house;
 mod idempotency;
 mod ingest;
+mod links;
 mod mcp;
 mod messages;
+mod notices;
 mod openapi;
 mod otlp;
 mod page;
