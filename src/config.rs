@@ -261,6 +261,12 @@ impl Settings {
                 "must not be over `limits.body_bytes`: such an event cannot be sent",
             );
         }
+        if self.limits.body_bytes > self.limits.arriving_bytes {
+            return unusable(
+                "limits.body_bytes",
+                "must not be over `limits.arriving_bytes`: such a body would never have room",
+            );
+        }
         Ok(())
     }
 }

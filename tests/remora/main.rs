@@ -28,6 +28,7 @@ mod messages;
 mod notices;
 mod openapi;
 mod otlp;
+mod overload;
 mod page;
 mod pages;
 mod questions;
@@ -36,6 +37,7 @@ mod screenshots;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;
+mod traps;
 mod trouble;
 mod wire;
 mod workspaces;

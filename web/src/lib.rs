@@ -13,6 +13,7 @@
 mod address;
 mod api;
 mod assets;
+mod connections;
 mod context;
 mod doors;
 mod frame;
