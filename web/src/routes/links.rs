@@ -48,16 +48,19 @@ impl Refused {
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
-    let link = warp::path!("a" / String).and(warp::header::headers_cloned()).and(with);
-    let look = warp::get()
-        .and(link.clone())
+    let look = warp::path!("a" / String)
+        .and(warp::get())
+        .and(warp::header::headers_cloned())
+        .and(with.clone())
         .then(async |token: String, headers: HeaderMap, context: Context| {
             let looked = look(&context, &token, &headers).await;
             reply(&headers, looked, |record, answer| html::link_question(&record.question, answer))
         })
         .map(respond);
-    let answer = warp::post()
-        .and(link)
+    let answer = warp::path!("a" / String)
+        .and(warp::post())
+        .and(warp::header::headers_cloned())
+        .and(with)
         .then(async |token: String, headers: HeaderMap, context: Context| {
             let answered = answer(&context, &token, &headers).await;
             reply(&headers, answered, |record, answer| html::link_answered(&record.question, answer))

@@ -5,13 +5,14 @@ use remora_actors::{
     model::{Panel, Panels},
     view::{Part, Subject, View},
 };
+use serde_json::json;
 
 use super::{
     board::{self, BELIEVABLE, LINTER, Words},
     frames::{self, SseEvent},
     markup::{self, Markup},
 };
-use crate::html::{note, panel_html, render_at};
+use crate::html::{live, note, panel_html, render_at};
 
 /// Stands in every hostile text, to find it again. No escaping changes it.
 const MARK: char = '☠';
@@ -111,12 +112,32 @@ proptest! {
             .map(|panel| panel_html(&dashboard, *panel, &board::clock()))
             .map(|html| SseEvent::patch(&html.replace("\r\n", "\n").replace('\r', "&#13;")))
             .collect();
-        expected.push(SseEvent::signals(r#"{"waiting":4}"#));
+        expected.push(SseEvent::signals(&live::signals(&dashboard).to_string()));
         expected.push(SseEvent::id(dashboard.last_seq()));
         for (event, expected) in frames::read(&frame).iter().zip(&expected) {
             prop_assert_eq!(event, expected);
         }
         prop_assert_eq!(frames::read(&frame).len(), expected.len());
+    }
+
+    /// The newest question's text is the one text that travels as a signal: as JSON, and as nothing else.
+    #[test]
+    fn the_newest_question_is_a_value(text in text()) {
+        let asked = board::agent_event("a", "blocked", json!({"msg_id": "m", "question": format!("?{text}")}));
+        let (dashboard, _) = board::fold(vec![asked]);
+        let frame = render_at(&dashboard, &View::Full, &board::clock()).expect("a frame");
+        let events = frames::read(&frame);
+        let signals = events.iter().filter(|event| event.event == "datastar-patch-signals");
+        let values: Vec<serde_json::Value> =
+            signals.map(|event| serde_json::from_str(&event.value("signals")).expect("json")).collect();
+        let brief: String = format!("?{text}").chars().take(160).collect();
+        prop_assert_eq!(values.len(), 1);
+        prop_assert_eq!(values[0]["newest"]["question"].as_str().map(|q| q.trim_end_matches('…')), Some(brief.trim_end_matches('…')));
+        let document = render_at(&dashboard, &View::Page, &board::clock()).expect("a page");
+        let document = String::from_utf8_lossy(&document).into_owned();
+        let start = document.find("data-signals=").expect("signals");
+        let expression = &document[start..start + document[start..].find('>').expect("an end")];
+        prop_assert!(expression.contains("&quot;question&quot;:&quot;&quot;"), "{}", expression);
     }
 
     #[test]

@@ -9,8 +9,16 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 5] =
-    ["get /events", "post /agents/{}/messages", "get /static/{}", "get /login", "post /login"];
+const FOR_BROWSERS: [&str; 8] = [
+    "get /events",
+    "post /agents/{}/messages",
+    "get /static/{}",
+    "get /login",
+    "post /login",
+    "get /a/{}",
+    "post /a/{}",
+    "post /notices/{}",
+];
 
 /// `get /api/v1/events`, with the parameters' names left out.
 fn documented() -> BTreeSet<String> {
