@@ -4,6 +4,8 @@ mod agent;
 mod dashboard;
 mod dialect;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod inbox;
 mod limits;
 pub mod notice;
