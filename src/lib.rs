@@ -23,7 +23,9 @@
 //! - No call waits without a limit, and calls among actors flow one way.
 //! - Every queue is bounded, or its growth is argued where it is declared.
 //! - What an agent wrote reaches a browser as text: never as script, expression, selector or URL.
-//! - A token is never logged and never in a URL. The text of an answer is not logged above debug level.
+//! - A token is never logged and never in a URL. A signed link is in one: it gives one answer, once, and is not logged.
+//! - A person's word is never made up: what a deadline decides is recorded as the policy's.
+//! - The text of an answer is not logged above debug level.
 //! - A workspace file is open only while it is read or written, and only below a configured root.
 
 pub mod cli;

@@ -15,7 +15,7 @@ const PUBLIC: &str = "https://remora.example";
 /// A daemon that tells a phone.
 fn told(receiver: &Receiver, folder: &tempfile::TempDir) -> Setup {
     let file = folder.path().join("remora.toml");
-    let phone = format!("[[notify]]\nname = 'phone'\nkind = 'ntfy'\nurl = '{}'\n", receiver.url());
+    let phone = format!("[[notify]]\nname = 'phone'\nkind = 'ntfy'\nurl = '{}'\nevents = ['opened']\n", receiver.url());
     fs::write(&file, format!("public_url = '{PUBLIC}'\n{phone}")).unwrap();
     Daemon::setup().args(["--config", file.to_str().unwrap()])
 }

@@ -128,6 +128,11 @@ async fn a_workspace_watcher() {
 }
 
 #[tokio::test]
+async fn the_notifier() {
+    survives("notifier").await;
+}
+
+#[tokio::test]
 async fn the_session_supervisor() {
     survives("session-supervisor").await;
 }
