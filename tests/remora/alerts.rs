@@ -36,6 +36,8 @@ async fn nothing_rings_unless_it_was_asked_for() {
     let daemon = Daemon::start().await;
     let browser = Browser::of(&daemon).await;
     watch(&browser, "granted").await;
+    let is_shown = "return document.querySelector('#alerts').checkVisibility()";
+    assert_eq!(browser.eval(is_shown, &[]).await, false, "the choices are folded away");
     ask(&daemon, "One?").await;
     settled(&browser, 1).await;
     let marked = "return document.querySelector('link[rel=icon]').href.includes('waiting')";
