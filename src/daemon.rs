@@ -201,6 +201,7 @@ fn actor_settings(settings: &Settings, targets: Vec<Target>) -> ActorSettings {
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
         view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
+        undo: Duration::from_secs(settings.undo_s),
         notify: NotifySettings {
             policies: targets.into_iter().map(|target| target.policy).collect(),
             tries: settings.notify_tries,

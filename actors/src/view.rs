@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, Panel, Panels, Pattern, Record, Seq},
+    model::{Dashboard, InboxQuery, Panel, Panels, Pattern, Record, Seq, Steps},
     ports::Filter,
 };
 
@@ -26,6 +26,8 @@ pub enum View {
         panels: Panels,
         /// The last event that the previous frame showed.
         after: Seq,
+        /// What changed in the inbox; `None`: it is shown as a whole, if it looks different.
+        steps: Option<Steps>,
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,
@@ -54,6 +56,8 @@ pub enum Part {
 pub enum Subject {
     /// One agent.
     Agent(String),
+    /// Some of the questions that wait.
+    Inbox(InboxQuery),
     /// The figures for a wall.
     Projector,
     /// The notices that could not be delivered.
@@ -67,7 +71,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
-            Self::Projector | Self::Notices => None,
+            Self::Inbox(_) | Self::Projector | Self::Notices => None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Subject {
         match self {
             Self::Agent(_) => Panels::ALL,
             Self::Notices => Panels::of(Panel::Notices) | Panels::of(Panel::Inbox),
+            Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }

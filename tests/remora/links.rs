@@ -123,12 +123,12 @@ async fn a_link_needs_no_login_and_opens_nothing_else() {
     let daemon = told(&receiver, &folder).args(["--token-file", tokens.to_str().unwrap()]).start().await;
     let operator = daemon.api.with_token(Some("operator-9b1e7f04c6d84a2f"));
     operator.ask(&json!({"agent_id": "a", "msg_id": "q", "question": "Sure?", "reason": "confirmation"})).await;
-    let path = button(&receiver.next().await, "no");
+    let path = button(&receiver.next().await, "reject");
     daemon.api.get("/api/v1/state").await.expect(401);
     // A service's own page may press the button: the link is all that it takes.
     let request = daemon.api.request(Method::POST, &path).header("origin", "https://ntfy.example");
     Api::send(request.header("sec-fetch-site", "cross-site")).await.expect(200);
-    assert_eq!(operator.question("q").await["answer"], "no");
+    assert_eq!(operator.question("q").await["answer"]["decision"], "reject");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ mod words;
 
 use jiff::{SignedDuration, Timestamp};
 use remora_actors::model::{
-    OnDeadline, Question, Reason,
+    OnDeadline, Question,
     notice::{Notice, NoticeKind},
 };
 use remora_web::{Grant, Links, html::agent_url, http::Uri};
@@ -101,11 +101,10 @@ fn expiry(question: &Question, at: Timestamp, lifetime: SignedDuration) -> Times
 
 /// The answers that a tap can give; none where the question takes more than that.
 fn choices(question: &Question) -> Vec<String> {
-    let structured = !question.response_schema.is_null();
-    let choices = match question.options.as_slice() {
-        [] if question.reason == Reason::Confirmation && !structured => vec!["yes".to_owned(), "no".to_owned()],
-        options => options.to_vec(),
-    };
+    if question.asks_for_decision() {
+        return vec!["approve".to_owned(), "reject".to_owned()];
+    }
+    let choices = question.options.clone();
     let fits = choices.len() <= BUTTONS && choices.iter().all(|choice| choice.len() <= BUTTON_BYTES);
     if fits && !question.multiple { choices } else { Vec::new() }
 }

@@ -108,7 +108,7 @@ fn only_what_a_tap_can_answer_has_buttons() {
         (json!({"question": "?", "options": ["a", "b", "c", "d"]}), vec![]),
         (json!({"question": "?", "options": ["a", "b"], "multiple": true}), vec![]),
         (json!({"question": "?", "options": ["a".repeat(101)]}), vec![]),
-        (json!({"question": "?", "reason": "confirmation"}), vec!["yes", "no"]),
+        (json!({"question": "?", "reason": "confirmation"}), vec!["approve", "reject"]),
         (json!({"question": "?"}), vec![]),
         (json!({"question": "?", "reason": "confirmation", "response_schema": {"type": "object"}}), vec![]),
     ] {

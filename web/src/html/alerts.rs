@@ -2,7 +2,7 @@
 //! a notification and a sound. The question's text travels as a signal; the expressions are constants.
 
 use horrorshow::{Render, owned_html};
-use remora_actors::model::{Dashboard, Status};
+use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
 use super::words;
@@ -47,19 +47,24 @@ fn ring() -> String {
     )
 }
 
-/// The newest question, for a stream's signals. A document's signals are an expression: there only its position stands.
-pub(super) fn newest(dashboard: &Dashboard, with_text: bool) -> Value {
-    let Some((seq, key)) = dashboard.newest_question() else { return json!({"seq": 0}) };
-    let open = dashboard.inbox().get(key).filter(|record| with_text && record.status == Status::Open);
-    let Some(record) = open else { return json!({"seq": seq, "tag": "", "name": "", "question": ""}) };
-    let question = &record.question;
-    let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| agent.name.as_str());
-    json!({
-        "seq": seq,
-        "tag": words::question_hash(key),
-        "name": words::brief(name, 80),
-        "question": words::brief(&question.question, 160),
-    })
+/// The newest question, for a stream's signals.
+pub(super) fn newest(dashboard: &Dashboard) -> Value {
+    let mut newest = position(dashboard);
+    let record = dashboard.newest_question().and_then(|(_, key)| dashboard.inbox().get(key));
+    if let Some(record) = record.filter(|record| record.waits()) {
+        let question = &record.question;
+        let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| agent.name.as_str());
+        newest["tag"] = words::question_hash(&question.key()).into();
+        newest["name"] = words::brief(name, 80).into();
+        newest["question"] = words::brief(&question.question, 160).into();
+    }
+    newest
+}
+
+/// The same for a document, whose signals are an expression: no text of an agent's may stand there.
+pub(super) fn position(dashboard: &Dashboard) -> Value {
+    let seq = dashboard.newest_question().map_or(0, |(seq, _)| seq);
+    json!({"seq": seq, "tag": "", "name": "", "question": ""})
 }
 
 /// The icon, with a mark on it while a question waits.

@@ -4,15 +4,16 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use super::{alerts, help};
+use super::{alerts, help, inbox};
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
 pub(super) const SUBMIT: &str =
     "@post(el.getAttribute('action'), {contentType: 'form', requestCancellation: 'disabled'})";
 
-/// Sends the form from within its text field.
-pub(super) const SUBMIT_BY_KEY: &str = "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && el.form.requestSubmit()";
+/// Sends the form it stands on, or in, from within a text field.
+pub(super) const SUBMIT_BY_KEY: &str =
+    "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && (el.form ?? el).requestSubmit()";
 
 /// The document's title.
 pub(super) const TITLE: &str = "($waiting > 0 ? '(' + $waiting + ') ' : '') + el.dataset.title";
@@ -38,20 +39,17 @@ const RESUME: &str = "document.hidden || $_parked && ($_link = 'connecting', $_p
 
 /// The signals that the server keeps up to date.
 pub(super) fn signals(dashboard: &Dashboard) -> Value {
-    signals_with(dashboard, true)
-}
-
-fn signals_with(dashboard: &Dashboard, text: bool) -> Value {
-    json!({ "waiting": dashboard.inbox().open_count(), "newest": alerts::newest(dashboard, text) })
+    json!({ "waiting": dashboard.inbox().waiting_count(), "newest": alerts::newest(dashboard) })
 }
 
 /// The signals a page starts with: the server's, and those that stay in the browser. They are an expression, so that no
 /// agent's text stands among them.
 pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
-    let waiting = signals_with(dashboard, false);
+    let mut inbox = inbox::signals(dashboard);
+    inbox["newest"] = alerts::position(dashboard);
     format!(
-        "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
-        {}, {}, _relative: {RELATIVE}}})",
+        "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, \
+        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, {}, _relative: {RELATIVE}}})",
         help::SIGNAL,
         alerts::SIGNALS
     )

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use remora_actors::{
     inbox_coordinator::{RespondError, Target},
-    model::{AnsweredBy, Door, Question, QuestionRecord, Status},
+    model::{AnsweredBy, Door, Question, QuestionRecord},
 };
 use serde_json::json;
 use warp::{
@@ -84,7 +84,7 @@ async fn read(context: &Context, token: &str, headers: &HeaderMap) -> Result<(Gr
     };
     let record = context.handle.question(target(&grant)).await?;
     let record = record.map_err(|_| Problem::new(StatusCode::GONE, "the question was closed long ago"))?;
-    if record.status == Status::Open { Ok((grant, record)) } else { Err(Refused::by(&record)) }
+    if record.waits() { Ok((grant, record)) } else { Err(Refused::by(&record)) }
 }
 
 fn target(grant: &Grant) -> Target {

@@ -69,7 +69,8 @@ async fn decide(
         Outcome::Unknown => (false, "There is no such notice any more."),
     };
     if headers.contains_key("datastar-request") {
-        return Ok(warp::reply::html(html::notice_note(ok, words)).into_response());
+        // Also for a refusal: Datastar reads no other reply.
+        return Ok(super::json(StatusCode::OK, &html::notice_note(ok, words)));
     }
     if !ok {
         return Err(Problem::not_found(words));

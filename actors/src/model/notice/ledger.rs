@@ -199,8 +199,8 @@ impl Ledger {
     }
 
     /// The questions that wait, the most pressing first.
-    pub(super) fn open(&self) -> Vec<&QuestionRecord> {
-        self.inbox.open()
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &QuestionRecord> {
+        self.inbox.waiting()
     }
 
     /// The questions whose deadline passed without a person's answer after `since`.
@@ -223,9 +223,7 @@ impl Ledger {
     /// True where a dead letter still has something to tell: a question of it waits, or has expired not long ago.
     pub fn still_matters(&self, letter: &DeadLetter) -> bool {
         letter.parts.iter().any(|part| match part.kind {
-            NoticeKind::Opened | NoticeKind::Near => {
-                self.inbox.get(&part.key).is_some_and(|record| record.status == Status::Open)
-            }
+            NoticeKind::Opened | NoticeKind::Near => self.inbox.get(&part.key).is_some_and(QuestionRecord::waits),
             NoticeKind::Expired => self.inbox.get(&part.key).is_some_and(has_expired),
         })
     }

@@ -129,7 +129,7 @@ impl Planner<'_> {
     fn wanted(&mut self) -> Vec<Item> {
         let mut wanted = Vec::new();
         let wants = |record: &&QuestionRecord| self.policy.wants(&record.question);
-        for record in self.ledger.open().into_iter().filter(wants) {
+        for record in self.ledger.waiting().filter(wants) {
             let kind = match self.near(record) {
                 _ if self.is_new(record, NoticeKind::Opened) => NoticeKind::Opened,
                 Some(near) if near <= self.now => NoticeKind::Near,

@@ -107,5 +107,4 @@ fn undelivered_notices_and_links() {
 fn small_documents() {
     snapshot("login", &html::login(None));
     snapshot("login-again", &html::login(Some("This is no operator's token.")));
-    snapshot("message-note", &html::message_note(true, "sent"));
 }
