@@ -23,13 +23,16 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use remora_actors::model::Limits;
-use remora_web::MAX_HEARTBEAT_S;
+use remora_web::{MAX_HEARTBEAT_S, http::Uri};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 pub use self::{effective::effective, flags::Flags};
-use crate::tokens::{Tokens, TokensError};
+use crate::{
+    notify::{Target, TargetSettings},
+    tokens::{Tokens, TokensError},
+};
 
 /// Variables that begin like a setting's and belong to the command line's client side.
 const CLIENT_VARIABLES: [&str; 6] = ["url", "token", "agent_id", "config", "hook_ask", "hook_limit_ms"];
@@ -119,6 +122,30 @@ pub struct Settings {
     /// 0: it gets it at once
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub undo_s: u64,
+
+    /// Address at which people reach the daemon, for the links in notices; without one, notices carry no links
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// How long a link that answers a question works at most, in hours; it never outlives the question
+    #[arg(long, value_name = "H", default_value_t = 24)]
+    pub link_lifetime_h: u32,
+
+    /// Who is told of questions, one table `[[notify]]` each
+    #[arg(skip)]
+    pub notify: Vec<TargetSettings>,
+
+    /// How often a notice is tried before it is given up: with 8 a target may be away for a quarter of an hour
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub notify_tries: u32,
+
+    /// Pause after the first try of a notice, in milliseconds; each further pause is three times as long
+    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    pub notify_pause_ms: u64,
+
+    /// How long one try of a notice may take, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    pub notify_timeout_ms: u64,
 
     /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted
     #[arg(skip)]
@@ -223,6 +250,23 @@ impl Settings {
         }
     }
 
+    /// Who is told of questions, their secrets read.
+    ///
+    /// # Errors
+    /// A target cannot be used, or two have one name.
+    pub fn targets(&self) -> Result<Vec<Target>, SettingsError> {
+        let mut targets: Vec<Target> = Vec::new();
+        for (index, settings) in self.notify.iter().enumerate() {
+            let unusable = |problem: String| SettingsError::Unusable { setting: format!("notify[{index}]"), problem };
+            let target = Target::new(settings).map_err(|error| unusable(error.to_string()))?;
+            if targets.iter().any(|other| other.name() == target.name()) {
+                return Err(unusable(format!("is called {:?} as another one is; give it a `name`", target.name())));
+            }
+            targets.push(target);
+        }
+        Ok(targets)
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let unusable = |setting: &str, problem: &str| {
             Err(SettingsError::Unusable { setting: setting.to_owned(), problem: problem.to_owned() })
@@ -246,6 +290,9 @@ impl Settings {
                     return unusable(&name, "must be at least 1");
                 }
             }
+        }
+        if self.public_url.as_ref().is_some_and(|url| !is_base(url)) {
+            return unusable("public_url", "must begin with https:// or http://, name a host, and have no query");
         }
         if self.heartbeat_s > MAX_HEARTBEAT_S.into() {
             return unusable("heartbeat_s", &format!("must be at most {MAX_HEARTBEAT_S}: pages take more for a loss"));
@@ -277,6 +324,14 @@ fn merged(file: Option<&Path>, flags: &Flags) -> Result<Figment, SettingsError> 
     }
     let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES).split("__");
     Ok(figment.merge(variables).merge(Serialized::defaults(&flags.0)))
+}
+
+/// True for an address that paths can be put behind.
+fn is_base(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|h| !h.is_empty())
+        && uri.query().is_none()
 }
 
 fn default_data() -> PathBuf {

@@ -10,14 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::SignedDuration;
 use remora_actors::{
     Handle, Running,
     handle::StartError,
     ports::Journal,
-    retention::Policy,
-    system::{Settings as ActorSettings, World},
+    retention,
+    system::{NotifySettings, Settings as ActorSettings, World},
 };
-use remora_web::{Settings as WebSettings, server};
+use remora_web::{Links, Settings as WebSettings, server};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -29,7 +30,9 @@ pub use self::check::check;
 use crate::{
     config::{Durability, Settings, SettingsError},
     doors::{follow::Follower, intake, mcp},
-    housekeeping, service_manager,
+    housekeeping,
+    notify::{Target, Webhooks},
+    service_manager,
     stores::{
         agentfs::{AgentFs, RootError, Roots},
         data_dir::{DataDir, DataDirError},
@@ -64,6 +67,9 @@ pub enum DaemonError {
     /// A workspace root.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The certificates.
+    #[error("this machine's certificates cannot be read, which a target of notices needs: {0}; install them")]
+    Certificates(io::Error),
     /// The actors.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -165,11 +171,13 @@ impl Daemon {
             settings.listen = socket.local_addr().map_err(DaemonError::HandedOver)?;
         }
         let tokens = settings.tokens()?;
+        let targets = settings.targets()?;
         let roots = Roots::new(&settings.workspace_roots)?;
         let data_dir = lock(&settings.data, Duration::from_secs(settings.lock_wait_s)).await?;
         let (path, durability) = (data_dir.database(), durability(&settings));
         let database = tokio::task::spawn_blocking(move || Database::open(&path, durability)).await??;
         let (listener, address) = listen(&settings, handed_over)?;
+        let links = links(&settings, &data_dir)?;
         let watcher = FileWatcher::start(Duration::from_millis(settings.workspace_poll_ms));
         let journal: Arc<dyn Journal> = Arc::new(database.journal());
         let files = AgentFs::new(roots, watcher.clone(), settings.limits.value_bytes);
@@ -177,14 +185,15 @@ impl Daemon {
             journal: Arc::clone(&journal),
             claims: Arc::new(database.workspace(CLAIMS)),
             open_workspace: open_workspace(database.clone(), files),
+            courier: Arc::new(courier(&settings, targets.clone(), links.clone()).map_err(DaemonError::Certificates)?),
             renderer: remora_web::render,
-            settings: actor_settings(&settings),
+            settings: actor_settings(&settings, targets),
         };
         let (handle, running) = Handle::start(world).await?;
         let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
         let every = Duration::from_secs(settings.housekeeping_s);
         tasks.spawn(housekeeping::run(handle.clone(), database.clone(), CLAIMS, policy(&settings), every));
-        let web = web_settings(&settings, tokens);
+        let web = web_settings(&settings, tokens, links);
         Ok(Self { address, listener, handle, running, web, database, tasks, _data_dir: data_dir })
     }
 
@@ -282,8 +291,8 @@ fn listen(
     Ok((listener, address))
 }
 
-fn policy(settings: &Settings) -> Policy {
-    Policy {
+fn policy(settings: &Settings) -> retention::Policy {
+    retention::Policy {
         age: settings.retain_age_s.map(Duration::from_secs),
         events: settings.retain_events,
         bytes: settings.retain_bytes,
@@ -291,17 +300,34 @@ fn policy(settings: &Settings) -> Policy {
     }
 }
 
-fn actor_settings(settings: &Settings) -> ActorSettings {
+/// Makes links to where people reach the daemon, where that is known.
+fn links(settings: &Settings, data_dir: &DataDir) -> Result<Option<Arc<Links>>, DataDirError> {
+    let Some(url) = &settings.public_url else { return Ok(None) };
+    Ok(Some(Arc::new(Links::new(url, &data_dir.link_key()?))))
+}
+
+/// Who carries the notices out.
+pub(crate) fn courier(settings: &Settings, targets: Vec<Target>, links: Option<Arc<Links>>) -> io::Result<Webhooks> {
+    let lifetime = SignedDuration::from_hours(settings.link_lifetime_h.into());
+    Webhooks::new(targets, links, lifetime, Duration::from_millis(settings.notify_timeout_ms))
+}
+
+fn actor_settings(settings: &Settings, targets: Vec<Target>) -> ActorSettings {
     ActorSettings {
         limits: settings.limits.clone(),
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
         view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
         undo: Duration::from_secs(settings.undo_s),
+        notify: NotifySettings {
+            policies: targets.into_iter().map(|target| target.policy).collect(),
+            tries: settings.notify_tries,
+            first_pause: Duration::from_millis(settings.notify_pause_ms),
+        },
     }
 }
 
-fn web_settings(settings: &Settings, tokens: Option<Tokens>) -> WebSettings {
+fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<Links>>) -> WebSettings {
     let expose = |tokens: Tokens| remora_web::Tokens {
         agent: tokens.agent.iter().map(|token| token.expose().to_owned()).collect(),
         operator: tokens.operator.iter().map(|(token, name)| (token.expose().to_owned(), name.clone())).collect(),
@@ -310,6 +336,7 @@ fn web_settings(settings: &Settings, tokens: Option<Tokens>) -> WebSettings {
         heartbeat: Duration::from_secs(settings.heartbeat_s),
         loopback: settings.listen.ip().to_canonical().is_loopback(),
         tokens: tokens.map(expose),
+        links,
     }
 }
 

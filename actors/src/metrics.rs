@@ -34,6 +34,13 @@ pub struct LimitLabel {
     pub limit: String,
 }
 
+/// Which target of notices a count is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TargetLabel {
+    /// Its name.
+    pub target: String,
+}
+
 /// Which snapshot a count is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SnapshotLabel {
@@ -133,6 +140,14 @@ pub struct Metrics {
     pub restarts: Family<ActorLabel, Counter>,
     /// Workspaces watched.
     pub workspaces: Gauge,
+    /// Notices delivered.
+    pub notices_sent: Family<TargetLabel, Counter>,
+    /// Tries to deliver a notice that failed.
+    pub notice_failures: Family<TargetLabel, Counter>,
+    /// Notices given up.
+    pub notices_dead: Family<TargetLabel, Counter>,
+    /// Notices given up that no person has decided on.
+    pub dead_letters: Gauge,
     /// What was refused, dropped or put off, by the limit that wanted it.
     pub limit_hits: Family<LimitLabel, Counter>,
     limits: Family<LimitLabel, Gauge>,
@@ -221,6 +236,10 @@ impl Metrics {
         registry.register("frame_ring_bytes", "Bytes of frames kept for reconnects", m.frame_ring_bytes);
         registry.register("actor_restarts", "Restarts of actors", m.restarts);
         registry.register("workspaces", "Workspaces watched", m.workspaces);
+        registry.register("notices_sent", "Notices delivered", m.notices_sent);
+        registry.register("notice_failures", "Failed tries to deliver a notice", m.notice_failures);
+        registry.register("notices_dead", "Notices given up", m.notices_dead);
+        registry.register("dead_letters", "Notices given up that wait for a person", m.dead_letters);
         registry.register("limit", "The limits, as they are set", m.limits);
         registry.register("limit_used", "How much of a limit is taken", m.limit_used);
         registry.register("limit_hits", "What a limit has refused, dropped or put off", m.limit_hits);

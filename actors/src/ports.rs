@@ -1,13 +1,13 @@
-//! The two ports: what the actors need from the world, implemented by the daemon's stores.
+//! The ports: what the actors need from the world, implemented by the daemon's stores and its courier.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::model::{Event, Pattern, Record, Registration, Seq};
+use crate::model::{Event, Pattern, Record, Registration, Seq, notice::Notice};
 
 /// An event on its way into the journal, with the text that will be stored.
 #[derive(Debug, Clone)]
@@ -227,6 +227,34 @@ pub trait Workspace: Send + Sync + 'static {
 /// Opens the workspace that a registration names; without a path, the embedded one of that id. Opening touches no
 /// file's content: a locked or missing file shows at the first read.
 pub type OpenWorkspace = Arc<dyn Fn(&Registration) -> Result<Arc<dyn Workspace>, WorkspaceError> + Send + Sync>;
+
+/// Whether another try may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// No: the target has understood, and refused.
+    Never,
+    /// Yes, after a pause.
+    Later,
+    /// Yes, but not before this time has passed: the target asks for it.
+    After(Duration),
+}
+
+/// Why a notice was not delivered, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct DeliveryError {
+    /// What happened. Names no more of the target's address than its host.
+    pub reason: String,
+    /// Whether another try may help.
+    pub retry: Retry,
+}
+
+/// Carries notices to where people hear them.
+#[async_trait]
+pub trait Courier: Send + Sync + 'static {
+    /// Delivers a notice to its target; returns within a bounded time. A notice may be given twice, under the same id.
+    async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError>;
+}
 
 /// Keys of the workspace protocol, as the agents read and write them.
 pub mod keys {

@@ -8,6 +8,7 @@ use crate::{
     Handle,
     inbox_coordinator::InboxCoordinatorMessage,
     model::Seq,
+    notifier::NotifierMessage,
     ports::{Extent, JournalError, Prune, Pruned},
     state_aggregator::StateAggregatorMessage,
     system::{Role, Unreachable},
@@ -154,6 +155,7 @@ impl Handle {
             system.call(Role::StateAggregator, StateAggregatorMessage::Save).await?,
             system.call(Role::InboxCoordinator, InboxCoordinatorMessage::Save).await?,
             system.call(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Save).await?,
+            system.call(Role::Notifier, NotifierMessage::Save).await?,
         ];
         saved.into_iter().min().flatten().ok_or(RetentionError::NoSnapshot)
     }

@@ -12,6 +12,7 @@ use crate::{
     event_bus::EventBus,
     inbox_coordinator::InboxCoordinator,
     metrics::ActorLabel,
+    notifier::Notifier,
     session_supervisor::SessionSupervisor,
     state_aggregator::StateAggregator,
     system::{Role, System},
@@ -185,6 +186,7 @@ async fn spawn(
         Role::InboxCoordinator => {
             InboxCoordinator::spawn_linked(name, InboxCoordinator, system, supervisor).await?.0.get_cell()
         }
+        Role::Notifier => Notifier::spawn_linked(name, Notifier, system, supervisor).await?.0.get_cell(),
         Role::SessionSupervisor => {
             SessionSupervisor::spawn_linked(name, SessionSupervisor, system, supervisor).await?.0.get_cell()
         }

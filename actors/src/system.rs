@@ -9,8 +9,8 @@ use crate::{
     fault::Faults,
     health::Health,
     metrics::Metrics,
-    model::{Limits, Seq},
-    ports::{Journal, JournalError, OpenWorkspace, Workspace},
+    model::{Limits, Seq, notice::Policy},
+    ports::{Courier, Journal, JournalError, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
 };
@@ -34,6 +34,19 @@ pub struct Settings {
     pub snapshot_events: u64,
     /// How long a person can take an answer back; zero: it counts at once.
     pub undo: Duration,
+    /// Who is told of questions.
+    pub notify: NotifySettings,
+}
+
+/// Settings of the notices.
+#[derive(Debug, Clone)]
+pub struct NotifySettings {
+    /// What each target wants to hear.
+    pub policies: Vec<Policy>,
+    /// How often a notice is tried before it is given up; at least once.
+    pub tries: u32,
+    /// Pause after the first try; it grows with each further one.
+    pub first_pause: Duration,
 }
 
 /// The ports and the renderer that a daemon is built from.
@@ -44,6 +57,8 @@ pub struct World {
     pub claims: Arc<dyn Workspace>,
     /// Opens the agents' workspaces.
     pub open_workspace: OpenWorkspace,
+    /// Carries notices to their targets.
+    pub courier: Arc<dyn Courier>,
     /// Makes HTML of the picture.
     pub renderer: Renderer,
     /// The settings.
@@ -57,6 +72,8 @@ pub enum Role {
     EventBus,
     /// Keeps the picture.
     StateAggregator,
+    /// Tells people of questions.
+    Notifier,
     /// Knows the workspaces.
     WorkspaceRegistry,
     /// Knows the questions.
@@ -67,11 +84,12 @@ pub enum Role {
 
 impl Role {
     /// All of them, in the order in which they start.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::EventBus,
         Self::WorkspaceRegistry,
         Self::InboxCoordinator,
         Self::StateAggregator,
+        Self::Notifier,
         Self::SessionSupervisor,
     ];
 
@@ -82,6 +100,7 @@ impl Role {
             Self::StateAggregator => "state-aggregator",
             Self::WorkspaceRegistry => "workspace-registry",
             Self::InboxCoordinator => "inbox-coordinator",
+            Self::Notifier => "notifier",
             Self::SessionSupervisor => "session-supervisor",
         }
     }

@@ -66,6 +66,8 @@ pub enum Subject {
     Graph(GraphShown),
     /// The figures for a wall.
     Projector,
+    /// The notices that could not be delivered.
+    Notices,
 }
 
 impl Subject {
@@ -75,7 +77,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
-            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector => None,
+            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector | Self::Notices => None,
         }
     }
 
@@ -83,6 +85,7 @@ impl Subject {
     pub fn panels(&self) -> Panels {
         match self {
             Self::Agent(_) => Panels::ALL,
+            Self::Notices => Panels::of(Panel::Notices) | Panels::of(Panel::Inbox),
             Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
             // The number of questions that wait stands on every page.
             Self::Graphs(_) | Self::Graph(_) => Panels::of(Panel::Progress) | Panels::of(Panel::Inbox),

@@ -16,6 +16,7 @@ mod inbox;
 pub(crate) mod mailbox;
 mod mcp;
 mod message;
+mod notify;
 mod replay;
 mod serve;
 mod tail;
@@ -98,6 +99,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Let another program's hooks report to the daemon and ask people
     Hook(hook::HookArgs),
+    /// Try out who is told of questions
+    Notify(notify::NotifyArgs),
     /// Find out what is wrong, and how to put it right
     Doctor(doctor::DoctorArgs),
     /// Copy the journal and the embedded workspaces into one file, also while the daemon runs
@@ -149,6 +152,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Message(args) => message::send(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(args) => hook::run(&args, shared).await,
+        Command::Notify(args) => notify::run(&args, shared).await,
         Command::Doctor(args) => doctor::run(&args, shared).await,
         Command::Backup(args) => backup::back_up(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => backup::restore(args, shared).await.map(|()| ExitCode::SUCCESS),

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod accessibility;
+mod alerts;
 mod answers;
 mod backup;
 mod cli;
@@ -27,9 +28,11 @@ mod house;
 mod idempotency;
 mod inbox;
 mod ingest;
+mod links;
 mod mcp;
 mod messages;
 mod metrics;
+mod notices;
 mod openapi;
 mod otlp;
 mod overload;

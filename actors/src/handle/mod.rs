@@ -2,6 +2,7 @@
 
 mod inbox;
 mod journal;
+mod notices;
 mod view;
 mod workspaces;
 
@@ -22,6 +23,7 @@ use crate::{
     inbox_coordinator::InboxCoordinatorMessage,
     metrics::Metrics,
     model::{Limits, Troubles},
+    notifier::NotifierMessage,
     root_supervisor::{RootSupervisor, RootSupervisorMessage},
     session_supervisor::SessionSupervisorMessage,
     state_aggregator::StateAggregatorMessage,
@@ -98,6 +100,7 @@ impl Handle {
             Role::StateAggregator => system.call_within(PING_TIMEOUT, role, StateAggregatorMessage::Ping).await,
             Role::WorkspaceRegistry => system.call_within(PING_TIMEOUT, role, WorkspaceRegistryMessage::Ping).await,
             Role::InboxCoordinator => system.call_within(PING_TIMEOUT, role, InboxCoordinatorMessage::Ping).await,
+            Role::Notifier => system.call_within(PING_TIMEOUT, role, NotifierMessage::Ping).await,
             Role::SessionSupervisor => {
                 let ping = |reply: RpcReplyPort<()>| SessionSupervisorMessage::Ping(reply);
                 system.call_within(PING_TIMEOUT, role, ping).await

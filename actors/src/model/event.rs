@@ -50,6 +50,14 @@ pub mod actions {
     pub const MESSAGE_DELIVERED: &str = "message_delivered";
     /// A person wrote to an agent.
     pub const MESSAGED: &str = "messaged";
+    /// A target was told of a question; the payload's `parts` say what.
+    pub const NOTIFIED: &str = "notified";
+    /// A target could not be told; the payload's `reason` says why.
+    pub const NOTICE_FAILED: &str = "notice_failed";
+    /// A person wants a notice that failed to be tried again.
+    pub const NOTICE_RETRIED: &str = "notice_retried";
+    /// A person lets a notice go that failed.
+    pub const NOTICE_DISMISSED: &str = "notice_dismissed";
 }
 
 /// Who or what an event is about.

@@ -1,9 +1,9 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `api_page`,
-//!   `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
-//!   together a page and what a person does on it.
+//! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `notices`,
+//!   `api_page`, `login`, `link_page`: the documents. `live`: what keeps a page and its stream together. `help`: the keys.
+//!   `alerts`: what a browser does when nobody looks. `keeper`: what keeps together a page and what a person does on it.
 //! - `graph`: the page of all graphs, and the page of one.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
@@ -11,6 +11,7 @@
 
 mod agent_page;
 mod agents;
+mod alerts;
 mod alike_page;
 mod answer_form;
 mod api_page;
@@ -22,10 +23,12 @@ mod help;
 mod inbox;
 mod inbox_page;
 mod keeper;
+mod link_page;
 mod live;
 mod login;
 mod markdown;
 mod note;
+mod notices;
 mod page;
 mod progress;
 mod projector;
@@ -50,8 +53,9 @@ pub use alike_page::{alike_page, alike_report};
 pub(crate) use answer_form::{Again, refused};
 pub use api_page::api_page;
 use clock::Clock;
+pub use link_page::{link_answered, link_question, link_refused};
 pub use login::login;
-pub use note::{message_note, note, refusal};
+pub use note::{message_note, note, notice_note, refusal};
 pub use words::{agent_url, question_hash};
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
@@ -78,6 +82,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
             Subject::Graphs(filter) => graph::render_list(dashboard, subject, filter, *part, clock),
             Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
+            Subject::Notices => Some(notices::render(dashboard, *part, clock)),
         },
     }
 }
@@ -118,6 +123,7 @@ fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
         Panel::Progress => text_of(progress::panel(dashboard)),
         Panel::Events => text_of(events::panel(dashboard, clock)),
         Panel::Troubles => text_of(troubles::panel(dashboard, clock)),
+        Panel::Notices => text_of(notices::panel(dashboard)),
     }
 }
 

@@ -23,6 +23,14 @@ pub fn message_note(ok: bool, text: &str) -> Value {
     json!({"_notes": {MESSAGE_NOTE: {"ok": ok, "text": text}}})
 }
 
+/// The note above the undelivered notices.
+pub fn notice_note(ok: bool, text: &str) -> Value {
+    json!({"_notes": {NOTICE_NOTE: {"ok": ok, "text": text}}})
+}
+
+/// The element id of the note above the undelivered notices.
+pub(super) const NOTICE_NOTE: &str = "notice-note";
+
 /// The element id of the message form's note.
 pub(super) const MESSAGE_NOTE: &str = "message-note";
 

@@ -10,8 +10,10 @@ mod events;
 mod faults;
 mod graphs;
 mod health;
+mod links;
 mod login;
 mod mcp;
+mod notices;
 mod openapi;
 mod questions;
 mod respond;
@@ -44,6 +46,10 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .or(alike::routes(context))
         .unify()
         .or(login::routes(context))
+        .unify()
+        .or(links::routes(context))
+        .unify()
+        .or(notices::routes(context))
         .unify()
         .or(health::routes(context))
         .unify()
@@ -131,7 +137,7 @@ fn with_headers(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     // Nothing for other sites. For our own the origin is needed: `no-referrer` would make it `null` in a form's post.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 8] = [
+const FOR_BROWSERS: [&str; 11] = [
     "get /events",
     "post /agents/{}/messages",
     "post /agent/{}/undo",
@@ -18,6 +18,9 @@ const FOR_BROWSERS: [&str; 8] = [
     "get /static/{}",
     "get /login",
     "post /login",
+    "get /a/{}",
+    "post /a/{}",
+    "post /notices/{}",
 ];
 
 /// `get /api/v1/events`, with the parameters' names left out.
