@@ -131,7 +131,8 @@ impl Daemon {
             settings: actor_settings(&settings),
         };
         let (handle, running) = Handle::start(world).await?;
-        let followers = follow(&settings, &handle, &journal, &watcher).await;
+        let mut followers = follow(&settings, &handle, &journal, &watcher).await;
+        followers.spawn(database.clone().keep_index());
         let web = web_settings(&settings, tokens);
         Ok(Self { address, listener, handle, running, web, database, followers, _data_dir: data_dir })
     }

@@ -4,7 +4,7 @@
 //! - [`ports`]: the two things the actors need from the world, a [`ports::Journal`] and a [`ports::Workspace`].
 //! - [`handle`]: the one way for everything outside to talk to the actors.
 //! - The actors, one per file: [`event_bus`], [`state_aggregator`], [`workspace_registry`], [`inbox_coordinator`] with
-//!   a [`workspace_watcher`] per workspace, [`session_supervisor`] with an [`sse_session`] per browser and a
+//!   a [`workspace_watcher`] per workspace, [`historian`], [`session_supervisor`] with an [`sse_session`] per browser and a
 //!   [`view_watcher`] per page beside the dashboard, all under the [`root_supervisor`].
 //!
 //! Calls flow one way: `WorkspaceRegistry` calls nobody, `InboxCoordinator` calls the registry and the bus,
@@ -16,6 +16,7 @@
 
 pub mod event_bus;
 pub mod handle;
+pub mod historian;
 pub mod inbox_coordinator;
 pub mod metrics;
 pub mod model;

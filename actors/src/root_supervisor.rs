@@ -10,6 +10,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, 
 
 use crate::{
     event_bus::EventBus,
+    historian::Historian,
     inbox_coordinator::InboxCoordinator,
     metrics::ActorLabel,
     session_supervisor::SessionSupervisor,
@@ -159,6 +160,7 @@ async fn spawn(
         Role::InboxCoordinator => {
             InboxCoordinator::spawn_linked(name, InboxCoordinator, system, supervisor).await?.0.get_cell()
         }
+        Role::Historian => Historian::spawn_linked(name, Historian, system, supervisor).await?.0.get_cell(),
         Role::SessionSupervisor => {
             SessionSupervisor::spawn_linked(name, SessionSupervisor, system, supervisor).await?.0.get_cell()
         }

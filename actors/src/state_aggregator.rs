@@ -8,6 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 
 use crate::{
+    historian::HistorianMessage,
     model::{Dashboard, Panels, Seq},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
@@ -273,5 +274,6 @@ impl StateAggregatorState {
         }
         self.unsaved_events = 0;
         self.dashboard.save_aside();
+        self.system.cast(Role::Historian, HistorianMessage::Keep(Box::new(Dashboard::clone(&self.dashboard))));
     }
 }

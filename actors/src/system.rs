@@ -57,16 +57,19 @@ pub enum Role {
     WorkspaceRegistry,
     /// Knows the questions.
     InboxCoordinator,
+    /// Knows how the picture was.
+    Historian,
     /// Keeps the browsers' sessions.
     SessionSupervisor,
 }
 
 impl Role {
     /// All of them, in the order in which they start.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::EventBus,
         Self::WorkspaceRegistry,
         Self::InboxCoordinator,
+        Self::Historian,
         Self::StateAggregator,
         Self::SessionSupervisor,
     ];
@@ -78,6 +81,7 @@ impl Role {
             Self::StateAggregator => "state-aggregator",
             Self::WorkspaceRegistry => "workspace-registry",
             Self::InboxCoordinator => "inbox-coordinator",
+            Self::Historian => "historian",
             Self::SessionSupervisor => "session-supervisor",
         }
     }

@@ -1,5 +1,6 @@
 //! The `Handle`: the one way for everything outside to talk to the actors. Cheap to clone.
 
+mod history;
 mod inbox;
 mod journal;
 mod view;
@@ -15,6 +16,7 @@ pub use workspaces::WorkspaceAccessError;
 
 use crate::{
     event_bus::EventBusMessage,
+    historian::HistorianMessage,
     inbox_coordinator::InboxCoordinatorMessage,
     metrics::Metrics,
     model::Limits,
@@ -80,6 +82,7 @@ impl Handle {
             Role::StateAggregator => system.call_within(PING_TIMEOUT, role, StateAggregatorMessage::Ping).await,
             Role::WorkspaceRegistry => system.call_within(PING_TIMEOUT, role, WorkspaceRegistryMessage::Ping).await,
             Role::InboxCoordinator => system.call_within(PING_TIMEOUT, role, InboxCoordinatorMessage::Ping).await,
+            Role::Historian => system.call_within(PING_TIMEOUT, role, HistorianMessage::Ping).await,
             Role::SessionSupervisor => {
                 let ping = |reply: RpcReplyPort<()>| SessionSupervisorMessage::Ping(reply);
                 system.call_within(PING_TIMEOUT, role, ping).await
@@ -97,6 +100,7 @@ impl Handle {
             "workspace-registry" => system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Panic),
             "inbox-coordinator" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Panic),
             "workspace-watcher" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::PanicWatchers),
+            "historian" => system.cast(Role::Historian, HistorianMessage::Panic),
             "session-supervisor" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Panic),
             "sse-session" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::PanicSessions),
             _ => false,

@@ -1,6 +1,7 @@
 //! What Remora knows, and how events change it. Pure: no clock, no input or output, no async.
 
 mod agent;
+mod answer_log;
 mod dashboard;
 mod dialect;
 mod event;
@@ -9,9 +10,11 @@ mod limits;
 mod pattern;
 mod question;
 mod registrations;
+mod search;
 mod text;
 
 pub use agent::{Agent, AgentState, Tally};
+pub use answer_log::AnswerLog;
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
 pub use inbox::{Inbox, MessageState, UserMessage};
@@ -21,4 +24,5 @@ pub use question::{
     Answer, AnsweredBy, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
+pub use search::{Search, Term, Terms, event_texts, event_words};
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};

@@ -14,7 +14,7 @@ use tokio_rusqlite::{
     rusqlite::{self, ErrorCode, OpenFlags, TransactionBehavior},
 };
 
-use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes};
+use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes, indexer::Appends, search};
 
 /// The database's name in the data folder.
 pub const FILE_NAME: &str = "remora.db";
@@ -138,13 +138,15 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
         || matches!(error, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))
 }
 
-/// The open database. Clones share its connections: one that writes, and one each for the readers of the journal and
-/// of the workspaces, so that neither waits for the other.
+/// The open database. Clones share its connections: one that writes, and one each for the readers of the journal,
+/// of the workspaces and for searches, so that none waits for the other.
 #[derive(Debug, Clone)]
 pub struct Database {
     pub(super) writer: Connection,
     pub(super) journal_reader: Connection,
     pub(super) workspace_reader: Connection,
+    pub(super) search_reader: Connection,
+    pub(super) appends: Appends,
     pub(super) changes: Arc<Changes>,
 }
 
@@ -167,6 +169,8 @@ impl Database {
         Ok(Self {
             journal_reader: reader()?,
             workspace_reader: reader()?,
+            search_reader: reader()?,
+            appends: Appends::default(),
             writer: writer.into(),
             changes: Arc::default(),
         })
@@ -188,7 +192,7 @@ impl Database {
     /// What was written is safe; only the tidying failed.
     pub async fn close(&self) -> Result<(), String> {
         // The last connection to close moves the write-ahead log into the file.
-        for connection in [&self.journal_reader, &self.workspace_reader, &self.writer] {
+        for connection in [&self.journal_reader, &self.workspace_reader, &self.search_reader, &self.writer] {
             connection.clone().close().await.map_err(|error| error.to_string())?;
         }
         Ok(())
@@ -213,6 +217,7 @@ fn create_schema(writer: &mut rusqlite::Connection) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
+    transaction.execute_batch(search::SCHEMA)?;
     transaction.commit()
 }
 
