@@ -181,6 +181,7 @@ fn actor_settings(settings: &Settings) -> ActorSettings {
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
         view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
+        undo: Duration::from_secs(settings.undo_s),
     }
 }
 

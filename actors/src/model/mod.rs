@@ -1,6 +1,7 @@
 //! What Remora knows, and how events change it. Pure: no clock, no input or output, no async.
 
 mod agent;
+mod board;
 mod dashboard;
 mod dialect;
 mod event;
@@ -12,13 +13,14 @@ mod registrations;
 mod text;
 
 pub use agent::{Agent, AgentState, Tally};
+pub use board::{Board, Step, Steps};
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
 pub use inbox::{Inbox, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{
-    Answer, AnsweredBy, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
+    Answer, AnsweredBy, Door, Held, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};
