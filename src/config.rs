@@ -31,6 +31,9 @@ use crate::tokens::{Tokens, TokensError};
 /// Variables that begin like a setting's and belong to the command line's client side.
 const CLIENT_VARIABLES: [&str; 6] = ["url", "token", "agent_id", "config", "hook_ask", "hook_limit_ms"];
 
+/// Longest time in which an answer can be taken back: nobody notices a mistake later, and the agent waits.
+const MAX_UNDO_S: u64 = 60;
+
 /// Everything about a daemon that its user can choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +82,11 @@ pub struct Settings {
     /// Time between two looks at a workspace file, in milliseconds, in case a change was not notified
     #[arg(long, value_name = "MS", default_value_t = 2_000)]
     pub workspace_poll_ms: u64,
+
+    /// Time in which a person can take an answer back, in seconds, 60 at most; until then the agent does not get it.
+    /// 0: it gets it at once
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub undo_s: u64,
 
     /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted
     #[arg(skip)]
@@ -200,7 +208,7 @@ impl Settings {
             let limits = all.get("limits").and_then(Value::as_object).into_iter().flatten();
             let limits = limits.map(|(name, value)| (format!("limits.{name}"), value));
             for (name, value) in all.iter().map(|(name, value)| (name.clone(), value)).chain(limits) {
-                if value.as_u64() == Some(0) {
+                if value.as_u64() == Some(0) && name != "undo_s" {
                     return unusable(&name, "must be at least 1");
                 }
             }
@@ -208,10 +216,19 @@ impl Settings {
         if self.heartbeat_s > MAX_HEARTBEAT_S.into() {
             return unusable("heartbeat_s", &format!("must be at most {MAX_HEARTBEAT_S}: pages take more for a loss"));
         }
+        if self.undo_s > MAX_UNDO_S {
+            return unusable("undo_s", &format!("must be at most {MAX_UNDO_S}: the agent waits for as long"));
+        }
         if self.limits.event_bytes > self.limits.body_bytes {
             return unusable(
                 "limits.event_bytes",
                 "must not be over `limits.body_bytes`: such an event cannot be sent",
+            );
+        }
+        if self.limits.body_bytes > self.limits.arriving_bytes {
+            return unusable(
+                "limits.body_bytes",
+                "must not be over `limits.arriving_bytes`: such a body would never have room",
             );
         }
         Ok(())

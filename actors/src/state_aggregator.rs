@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     historian::HistorianMessage,
-    model::{Dashboard, Panels, Seq},
+    model::{Board, Dashboard, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Fold for Dashboard {
-    const SNAPSHOT: &'static str = "dashboard-1";
+    const SNAPSHOT: &'static str = "dashboard-2";
 
     fn last_seq(&self) -> Seq {
         self.last_seq()
@@ -79,6 +79,8 @@ pub struct StateAggregatorState {
     dirty: Panels,
     /// The last event that the last frame showed.
     framed: Seq,
+    /// The inbox as the last frame showed it.
+    board: Board,
     last_frame: Instant,
     frame_due: bool,
     /// Recent frames without a gap, for browsers that come back.
@@ -116,6 +118,7 @@ impl Actor for StateAggregator {
         Ok(StateAggregatorState {
             dirty: Panels::NONE,
             framed,
+            board: Board::of(&dashboard),
             last_frame: Instant::now(),
             frame_due: false,
             ring: VecDeque::new(),
@@ -209,7 +212,8 @@ impl StateAggregatorState {
         if self.dirty.is_empty() {
             return;
         }
-        let panels = std::mem::take(&mut self.dirty);
+        let mut panels = std::mem::take(&mut self.dirty);
+        let steps = self.step_inbox(&mut panels);
         let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
         self.last_frame = Instant::now();
         if !self.has_viewers() {
@@ -218,12 +222,25 @@ impl StateAggregatorState {
             self.ring_bytes = 0;
             return;
         }
-        let Some(bytes) = self.draw(&View::Delta { panels, after }) else { return };
+        let Some(bytes) = self.draw(&View::Delta { panels, after, steps }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
         let frame = Arc::new(Frame { after, upto: self.framed, panels, bytes });
         self.remember(&frame);
         self.system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Frame(frame));
+    }
+
+    /// What changed in the inbox since the last frame, by an agent's new name too; `None`: the whole is shorter.
+    fn step_inbox(&mut self, panels: &mut Panels) -> Option<Steps> {
+        if !panels.contains(Panel::Inbox) && !panels.contains(Panel::Agents) {
+            return None;
+        }
+        let board = Board::of(&self.dashboard);
+        let shown = std::mem::replace(&mut self.board, board);
+        if shown != self.board {
+            *panels |= Panels::of(Panel::Inbox);
+        }
+        shown.steps_to(&self.board)
     }
 
     fn remember(&mut self, frame: &Arc<Frame>) {
@@ -247,7 +264,7 @@ impl StateAggregatorState {
     fn missed(&self, seen: Seq) -> Option<Bytes> {
         if seen == self.framed {
             // Something must be sent: the first frame is how a page knows that it is connected.
-            return self.draw(&View::Delta { panels: Panels::NONE, after: seen });
+            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, steps: None });
         }
         let start = self.ring.iter().position(|frame| frame.after == seen && frame.upto > seen)?;
         let frames = self.ring.range(start..);

@@ -30,6 +30,8 @@ pub struct Settings {
     pub view_interval: Duration,
     /// Events between two snapshots: what a start has to read at most.
     pub snapshot_events: u64,
+    /// How long a person can take an answer back; zero: it counts at once.
+    pub undo: Duration,
 }
 
 /// The ports and the renderer that a daemon is built from.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, Panel, Panels, Pattern, Record, Search, Seq},
+    model::{Dashboard, Panel, Panels, Pattern, Record, Search, Seq, Steps},
     ports::{Filter, Found},
 };
 
@@ -26,6 +26,8 @@ pub enum View {
         panels: Panels,
         /// The last event that the previous frame showed.
         after: Seq,
+        /// What changed in the inbox; `None`: it is shown as a whole, if it looks different.
+        steps: Option<Steps>,
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,

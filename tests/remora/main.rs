@@ -25,6 +25,7 @@ mod mcp;
 mod messages;
 mod openapi;
 mod otlp;
+mod overload;
 mod page;
 mod pages;
 mod questions;
@@ -33,6 +34,7 @@ mod screenshots;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;
+mod traps;
 mod trouble;
 mod wire;
 mod workspaces;

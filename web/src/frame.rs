@@ -23,8 +23,32 @@ impl Frame {
         self.push(PatchElements::new(elements).selector(selector).mode(ElementPatchMode::Prepend).into());
     }
 
+    /// Puts an element before the one that `selector` finds.
+    pub(crate) fn before(&mut self, selector: String, element: String) {
+        self.place(selector, ElementPatchMode::Before, element);
+    }
+
+    /// Puts an element after the children of the one that `selector` finds.
+    pub(crate) fn append(&mut self, selector: String, element: String) {
+        self.place(selector, ElementPatchMode::Append, element);
+    }
+
+    /// Puts an element in the place of the one that `selector` finds, with nothing kept of that.
+    pub(crate) fn replace(&mut self, selector: String, element: String) {
+        self.place(selector, ElementPatchMode::Replace, element);
+    }
+
+    /// Gives the element that `selector` finds other children.
+    pub(crate) fn inner(&mut self, selector: String, elements: String) {
+        self.place(selector, ElementPatchMode::Inner, elements);
+    }
+
+    fn place(&mut self, selector: String, mode: ElementPatchMode, elements: String) {
+        self.push(PatchElements::new(elements).selector(selector).mode(mode).into());
+    }
+
     /// Removes what `selector` finds.
-    pub(crate) fn remove(&mut self, selector: &'static str) {
+    pub(crate) fn remove(&mut self, selector: impl Into<String>) {
         self.push(PatchElements::new_remove(selector).into());
     }
 

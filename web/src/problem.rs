@@ -204,6 +204,10 @@ impl From<RespondError> for Problem {
             RespondError::Invalid(error) => error.into(),
             RespondError::Store(error) => error.into(),
             RespondError::Closed(record) => closed(&record),
+            RespondError::NotHeld(record) => {
+                let status = json!(record.status);
+                Self::conflict(RespondError::NotHeld(record)).with("question_status", status)
+            }
         }
     }
 }
@@ -211,19 +215,20 @@ impl From<RespondError> for Problem {
 /// Says who was first.
 fn closed(record: &QuestionRecord) -> Problem {
     let status = json!(record.status);
-    let Some(answer) = &record.answer else {
+    let answered = record.answer.as_ref().map(|answer| (&answer.answered_by, answer.responded_at));
+    let held = record.held.as_ref().map(|held| (&held.answered_by, held.responded_at));
+    let Some((by, at)) = answered.or(held) else {
         let reason = record.closed_reason.as_deref().unwrap_or("it was closed");
         return Problem::conflict(format_args!("the question is {} already: {reason}", record.status.as_str()))
             .with("question_status", status);
     };
-    let by = &answer.answered_by;
     Problem::conflict(format_args!(
         "{} answered first, by {}, at {}",
         by.who,
         by.door.as_str(),
-        answer.responded_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        at.strftime("%Y-%m-%d %H:%M:%S UTC")
     ))
     .with("question_status", status)
     .with("answered_by", json!(by))
-    .with("responded_at", json!(answer.responded_at))
+    .with("responded_at", json!(at))
 }

@@ -24,6 +24,10 @@ pub mod actions {
     pub const CANCELLED: &str = "cancelled";
     pub const TIMED_OUT: &str = "timed_out";
     pub const PROGRESS: &str = "progress";
+    /// A person has answered and may still take it back; the payload's `held` says until when.
+    pub const ANSWER_HELD: &str = "answer_held";
+    /// The person took the answer back: the question waits again.
+    pub const ANSWER_UNDONE: &str = "answer_undone";
     /// The answer has reached the workspace's inbox.
     pub const ANSWER_WRITTEN: &str = "answer_written";
     /// The agent has picked the answer up.
@@ -227,7 +231,8 @@ impl Draft {
 
     /// True for what only a person does: answering, and writing to an agent.
     pub fn speaks_for_a_person(&self) -> bool {
-        self.event.category == Category::User || self.event.is(Category::Agent, actions::RESUMED)
+        let acts = [actions::RESUMED, actions::ANSWER_HELD, actions::ANSWER_UNDONE];
+        self.event.category == Category::User || acts.iter().any(|act| self.event.is(Category::Agent, act))
     }
 
     /// Fills what the emitter left out.

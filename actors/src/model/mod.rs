@@ -2,6 +2,7 @@
 
 mod agent;
 mod answer_log;
+mod board;
 mod dashboard;
 mod dialect;
 mod event;
@@ -15,13 +16,14 @@ mod text;
 
 pub use agent::{Agent, AgentState, Tally};
 pub use answer_log::AnswerLog;
+pub use board::{Board, Step, Steps};
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
 pub use inbox::{Inbox, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{
-    Answer, AnsweredBy, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
+    Answer, AnsweredBy, Door, Held, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use search::{Search, Term, Terms, event_texts, event_words};

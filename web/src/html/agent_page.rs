@@ -13,7 +13,7 @@ use super::{
     agents,
     card::{self, Place},
     clock::Clock,
-    events, live, note,
+    events, live, note, settled,
     shell::{self, Live, Tab},
     text_of, words,
 };
@@ -150,7 +150,7 @@ fn answers(closed: &[&QuestionRecord], clock: &Clock) -> impl Render {
 
 fn answered_row(record: &QuestionRecord, clock: &Clock) -> impl Render {
     let waiting = record.status == Status::Answered && record.closed_reason.is_none();
-    let state = if waiting { card::sent_note(record) } else { card::closed_note(record) };
+    let state = if waiting { settled::sent_note(record) } else { settled::closed_note(record) };
     let at = record.answer.as_ref().map_or(record.question.created_at, |answer| answer.responded_at);
     owned_html! {
         li {

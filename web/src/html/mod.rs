@@ -1,19 +1,24 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `projector`, `api_page`, `login`: the documents.
-//!   `live`: what keeps a page and its stream together. `help`: the keys.
-//! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
+//! - `shell`: what all documents share. `page`, `agent_page`, `alike_page`, `projector`, `api_page`, `login`: the
+//!   documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps together a
+//!   page and what a person does on it.
+//! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
+//!   is answered; `settled`: what became of it.
 //! - `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
+mod alike_page;
+mod answer_form;
 mod api_page;
 mod card;
 mod clock;
 mod events;
 mod help;
 mod inbox;
+mod keeper;
 mod live;
 mod login;
 mod note;
@@ -21,6 +26,7 @@ mod page;
 mod progress;
 mod projector;
 mod results;
+mod settled;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -30,16 +36,17 @@ use bytes::Bytes;
 use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
-    model::{Dashboard, Panel, Panels, Seq},
+    model::{Dashboard, Panel, Panels, Seq, Steps},
     view::{Subject, View},
 };
 
 use crate::frame::{self, Frame};
+pub use alike_page::{alike_page, alike_report};
 pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
-pub use note::{message_note, note};
-pub use words::agent_url;
+pub use note::{message_note, note, refusal};
+pub use words::{agent_url, count};
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
@@ -53,7 +60,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Page => Some(text_of(page::document(dashboard, clock)).into()),
         View::Full => Some(full(dashboard, clock)),
         View::Parked => Some(frame::parked()),
-        View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
+        View::Delta { panels, after, steps } => Some(delta(dashboard, *panels, *after, steps.as_ref(), clock)),
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
@@ -66,22 +73,23 @@ fn full(dashboard: &Dashboard, clock: &Clock) -> Bytes {
     for panel in Panel::ALL {
         frame.patch(panel_html(dashboard, panel, clock));
     }
-    frame.signals(&live::signals(dashboard));
+    frame.signals(&inbox::signals(dashboard));
     frame.finish(dashboard.last_seq())
 }
 
-fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> Bytes {
+fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, steps: Option<&Steps>, clock: &Clock) -> Bytes {
     let mut frame = Frame::default();
     for panel in Panel::ALL.into_iter().filter(|panel| panels.contains(*panel)) {
         match panel {
+            Panel::Inbox => inbox::append(&mut frame, dashboard, after, steps, clock),
             Panel::Events => events::append(&mut frame, dashboard, after, clock),
             // The counts and the order follow from the states, and with a state the progress changes too.
             Panel::Agents if !panels.contains(Panel::Progress) => agents::append(&mut frame, dashboard, after),
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }
-    // A frame without any patch would not show the page that it is connected.
-    if panels.contains(Panel::Inbox) || panels.is_empty() {
+    if panels.is_empty() {
+        // A frame without any patch would not show the page that it is connected.
         frame.signals(&live::signals(dashboard));
     }
     frame.finish(dashboard.last_seq())

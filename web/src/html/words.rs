@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::utf8_percent_encode;
 use remora_actors::{
-    model::{AgentState, Answer, AnsweredBy, QuestionKey, Reason, Urgency},
+    model::{AgentState, Answer, AnsweredBy, Question, QuestionKey, Reason, Urgency},
     view::Subject,
 };
 use serde_json::Value;
@@ -20,6 +20,17 @@ pub fn agent_url(agent_id: &str) -> String {
 /// Where the answer to an agent's question goes.
 pub(super) fn respond_url(agent_id: &str) -> String {
     format!("/agent/{}/respond", utf8_percent_encode(agent_id, SEGMENT))
+}
+
+/// Where the answer to an agent's question is taken back.
+pub(super) fn undo_url(agent_id: &str) -> String {
+    format!("/agent/{}/undo", utf8_percent_encode(agent_id, SEGMENT))
+}
+
+/// The page on which questions that are alike are answered or dismissed together; `question` is the one to begin with.
+pub(super) fn alike_url(likeness: &str, question: &Question) -> String {
+    let encoded = |text| utf8_percent_encode(text, SEGMENT);
+    format!("/alike/{likeness}?msg_id={}&workspace_id={}", encoded(&question.msg_id), encoded(&question.workspace_id))
 }
 
 /// Where a message to an agent goes.
@@ -39,6 +50,11 @@ fn hash(parts: &[&str]) -> String {
 /// The hash in the ids of a question's elements.
 pub(super) fn question_hash(key: &QuestionKey) -> String {
     hash(&[&key.workspace_id, &key.msg_id])
+}
+
+/// The id of a question's text, which describes the fields of its answer.
+pub(super) fn question_id(key: &QuestionKey) -> String {
+    format!("question-{}", question_hash(key))
 }
 
 /// The id of a graph's row or of an agent's row.
@@ -107,6 +123,6 @@ pub(super) fn brief(text: &str, max: usize) -> Cow<'_, str> {
 }
 
 /// `1 agent`, `2 agents`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

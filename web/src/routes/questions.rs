@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use remora_actors::{
-    inbox_coordinator::{Ask, AskError, Target},
+    inbox_coordinator::{Ask, AskError, Cancel, Target},
     model::{Limits, Question, Status, check_id},
 };
 use serde::Deserialize;
@@ -128,10 +128,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::delete())
         .and(guard(context, Scope::Agent))
         .and(warp::query::<Which>())
-        .and(with)
+        .and(with.clone())
         .then(async |id: Segment, _: Caller, which: Which, context: Context| withdraw(&context, id.0, which).await)
         .map(respond);
-    let routes = ask.or(list).unify().or(one).unify().or(answer).unify().or(withdraw).unify();
+    let undo = warp::path!("questions" / Segment / "answer")
+        .and(warp::delete())
+        .and(guard(context, Scope::Operator))
+        .and(warp::query::<Which>())
+        .and(with)
+        .then(async |id: Segment, _: Caller, which: Which, context: Context| undo(&context, id.0, which).await)
+        .map(respond);
+    let routes = ask.or(list).unify().or(one).unify().or(answer).unify().or(withdraw).unify().or(undo).unify();
     routes.and_then(std::future::ready).boxed()
 }
 
@@ -281,7 +288,27 @@ pub(super) async fn answer(
     ),
 )]
 pub(super) async fn withdraw(context: &Context, msg_id: String, which: Which) -> Result<Response, Problem> {
-    let record = context.handle.cancel(target(msg_id, which)).await??;
+    let reason = "the asker has given up".to_owned();
+    let cancel = Cancel { target: target(msg_id, which), reason, by_asker: true };
+    let record = context.handle.cancel(cancel).await??;
+    Ok(super::json(StatusCode::OK, &record))
+}
+
+/// Take an answer back.
+///
+/// Possible for as long as the setting `undo_s` says, and not at all without it. The question is open again.
+#[utoipa::path(
+    delete, path = "/api/v1/questions/{msg_id}/answer", tag = "questions", operation_id = "undo_answer",
+    params(("msg_id" = String, Path), Which),
+    responses(
+        (status = 200, description = "The question, open again.", body = schemas::Question),
+        (status = 409, description = "There is no answer, it is too late, or several questions have this id.",
+            body = ConflictProblem, content_type = "application/problem+json"),
+        Guarded, NotFound,
+    ),
+)]
+pub(super) async fn undo(context: &Context, msg_id: String, which: Which) -> Result<Response, Problem> {
+    let record = context.handle.undo(target(msg_id, which)).await??;
     Ok(super::json(StatusCode::OK, &record))
 }
 

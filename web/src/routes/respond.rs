@@ -124,7 +124,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             message(&context, &agent.0, &caller, &headers, &body).await
         })
         .map(respond);
-    answer.or(message).unify().and_then(std::future::ready).boxed()
+    let undo = warp::path!("agent" / Segment / "undo")
+        .and(warp::post())
+        .and(guard(context, Scope::Operator))
+        .and(warp::header::headers_cloned())
+        .and(body(context))
+        .and(context.with())
+        .then(async |agent: Segment, _: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
+            undo(&context, agent.0, &headers, &body).await
+        })
+        .map(respond);
+    answer.or(message).unify().or(undo).unify().and_then(std::future::ready).boxed()
 }
 
 /// Answer an agent's question; without `msg_id` its only open one.
@@ -157,8 +167,8 @@ pub(super) async fn answer(
     });
     let result = decide(context, &agent_id, caller, teller.door(), sent).await;
     match (teller, result, key) {
-        (Teller::Datastar, Ok(_), Some(key)) => Ok(fragment(html::note(&key, true, "Sent."))),
-        (Teller::Datastar, Err(problem), Some(key)) => Ok(fragment(html::note(&key, false, problem.detail()))),
+        (Teller::Datastar, Ok(_), Some(key)) => Ok(signals(&html::note(&key, "Sent."))),
+        (Teller::Datastar, Err(problem), Some(key)) => Ok(signals(&html::refusal(&key, problem.detail()))),
         (Teller::Browser, Ok(_), _) => Ok(back_to("/")),
         (_, Ok(msg_id), _) => Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id })),
         (_, Err(problem), _) => Err(problem),
@@ -180,6 +190,24 @@ async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, 
     Ok(record.question.msg_id)
 }
 
+/// Takes an answer back that was just given.
+async fn undo(context: &Context, agent_id: String, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+    let teller = Teller::of(headers);
+    let Sent { msg_id, workspace_id, .. } = Sent::read(headers, body)?;
+    let target = Target { msg_id, agent_id: Some(agent_id), workspace_id };
+    let result = context.handle.undo(target.clone()).await?.map_err(Problem::from);
+    match (teller, result) {
+        (Teller::Browser, Ok(_)) => Ok(back_to("/")),
+        (Teller::Datastar, Ok(record)) => Ok(signals(&html::note(&record.question.key(), ""))),
+        (Teller::Datastar, Err(problem)) => {
+            let Target { msg_id: Some(msg_id), workspace_id: Some(workspace_id), .. } = target else { return Err(problem) };
+            Ok(signals(&html::refusal(&QuestionKey { msg_id, workspace_id }, problem.detail())))
+        }
+        (Teller::Program, Ok(record)) => Ok(super::json(StatusCode::OK, &record)),
+        (_, Err(problem)) => Err(problem),
+    }
+}
+
 async fn message(
     context: &Context,
     agent_id: &str,
@@ -191,17 +219,17 @@ async fn message(
     let sent = Sent::read(headers, body)?;
     let result = super::agents::send(context, agent_id, caller, teller.door(), sent.content, sent.who).await;
     match (teller, result) {
-        (Teller::Datastar, Ok(_)) => Ok(fragment(html::message_note(true, "Sent."))),
-        (Teller::Datastar, Err(problem)) => Ok(fragment(html::message_note(false, problem.detail()))),
+        (Teller::Datastar, Ok(_)) => Ok(signals(&html::message_note(true, "Sent."))),
+        (Teller::Datastar, Err(problem)) => Ok(signals(&html::message_note(false, problem.detail()))),
         (Teller::Browser, Ok(_)) => Ok(back_to(&html::agent_url(agent_id))),
         (Teller::Program, Ok(sent)) => Ok(super::json(StatusCode::CREATED, &sent)),
         (_, Err(problem)) => Err(problem),
     }
 }
 
-/// An element for the page. Its status is 200 also for a refusal: Datastar shows no other answer's body.
-fn fragment(element: String) -> Response {
-    warp::reply::html(element).into_response()
+/// Signals for the page. The status is 200 also for a refusal: Datastar reads no other reply.
+fn signals(signals: &Value) -> Response {
+    super::json(StatusCode::OK, signals)
 }
 
 fn back_to(location: &str) -> Response {

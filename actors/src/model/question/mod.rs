@@ -8,16 +8,20 @@ mod tests;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{
     Event, Invalid, Limits, actions,
     text::{check_id, parse_timestamp},
 };
 pub use answer::{Answer, AnsweredBy, Door};
-pub use record::{QuestionRecord, Status};
+pub use record::{Held, QuestionRecord, Status};
 
 /// Longest time a question may wait, in seconds: ten years, far below where time stamps end.
 const LONGEST_TIMEOUT_S: f64 = 315_360_000.0;
+/// The fields in which questions that are alike may differ: whose they are and how long they can wait.
+const OF_ONE: [&str; 8] =
+    ["msg_id", "agent_id", "workspace_id", "created_at", "expires_at", "urgency", "on_deadline", "default"];
 
 /// What names a question: a `msg_id` is unique within its workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -188,6 +192,16 @@ impl Question {
     /// What names it.
     pub fn key(&self) -> QuestionKey {
         QuestionKey { msg_id: self.msg_id.clone(), workspace_id: self.workspace_id.clone() }
+    }
+
+    /// A hash of everything that a person goes by when answering: questions that are alike take the same answer for
+    /// the same reasons.
+    pub fn likeness(&self) -> String {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else { return String::new() };
+        for own in OF_ONE {
+            fields.remove(own);
+        }
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, Value::Object(fields).to_string().as_bytes()).simple().to_string()
     }
 
     /// The `agent:blocked` event that opens it.

@@ -91,7 +91,7 @@ fn a_frame_for_one_tool_event_is_small_on_a_busy_board() {
     events.push(tool_event("agent-149", "called", json!({"arguments": arguments, "tool_name": "write_file"})));
     let (dashboard, _) = board::fold(events);
     let after = dashboard.last_seq() - 1;
-    let view = View::Delta { panels: Panels::of(Panel::Events) | Panels::of(Panel::Agents), after };
+    let view = View::Delta { panels: Panels::of(Panel::Events) | Panels::of(Panel::Agents), after, steps: None };
     let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
     let text = std::str::from_utf8(&frame).expect("text");
     assert!(text.contains("write_file") && text.contains("Agent 149"), "{text}");
@@ -105,7 +105,7 @@ fn a_row_that_is_not_listed_is_not_patched() {
     events.push(agent_event("agent-1", "completed", json!({})));
     events.push(tool_event("agent-1", "called", json!({"tool_name": "late"})));
     let (dashboard, _) = board::fold(events);
-    let view = View::Delta { panels: Panels::of(Panel::Agents), after: dashboard.last_seq() - 1 };
+    let view = View::Delta { panels: Panels::of(Panel::Agents), after: dashboard.last_seq() - 1, steps: None };
     let events = read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
     assert_eq!(events, [SseEvent::id(dashboard.last_seq())]);
 }
@@ -115,7 +115,7 @@ fn new_rows_are_prepended_and_the_surplus_is_removed() {
     let (dashboard, _) = board::fold(busy());
     let last_seq = dashboard.last_seq();
     let log = |after| {
-        let view = View::Delta { panels: Panels::of(Panel::Events), after };
+        let view = View::Delta { panels: Panels::of(Panel::Events), after, steps: None };
         read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"))
     };
     let frame = log(last_seq - 2);

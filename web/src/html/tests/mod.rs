@@ -5,3 +5,4 @@ mod frames;
 mod hostile;
 mod markup;
 mod snapshots;
+mod volume;

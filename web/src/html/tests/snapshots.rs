@@ -75,5 +75,4 @@ fn an_agents_page() {
 fn small_documents() {
     snapshot("login", &html::login(None));
     snapshot("login-again", &html::login(Some("This is no operator's token.")));
-    snapshot("message-note", &html::message_note(true, "sent"));
 }

@@ -184,6 +184,18 @@ pub(crate) struct NewQuestion {
     default: Option<Value>,
 }
 
+/// An answer that can still be taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Held {
+    answered_by: AnsweredBy,
+    #[schema(format = DateTime)]
+    responded_at: String,
+    /// When it goes to the agent.
+    #[schema(format = DateTime)]
+    deliver_at: String,
+}
+
 /// A question with its life so far.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -210,6 +222,8 @@ pub(crate) struct Question {
     answered_by: Option<AnsweredBy>,
     #[schema(format = DateTime)]
     responded_at: Option<String>,
+    /// An answer that can still be taken back, see the setting `undo_s`: until then the question stays open.
+    held: Option<Held>,
     /// When the answer reached the workspace's inbox.
     #[schema(format = DateTime)]
     written_at: Option<String>,
