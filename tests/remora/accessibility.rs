@@ -45,6 +45,8 @@ async fn axe_finds_nothing_serious_on_a_busy_day() {
         ("/", "#connection-status[data-link=connected]"),
         ("/agents/deployer", "#connection-status[data-link=connected]"),
         ("/projector", "#connection-status[data-link=connected]"),
+        ("/history?q=deploy", "#found mark"),
+        ("/at/40", "#moment"),
         ("/api", "main"),
     ] {
         check(&browser, &daemon, path, ready).await;

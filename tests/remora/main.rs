@@ -16,6 +16,7 @@ mod doctor;
 mod embedded;
 mod examples;
 mod guard;
+mod history;
 mod hooks;
 mod hostile;
 mod house;

@@ -1,7 +1,10 @@
 //! The addresses of the pages beside the dashboard, written and read in one place.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use remora_actors::view::Subject;
+use remora_actors::{
+    model::{Pattern, Search},
+    view::Subject,
+};
 
 /// What stays as it is in a path segment or a query value: RFC 3986's unreserved characters.
 pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -11,6 +14,7 @@ pub(crate) fn url(subject: &Subject) -> String {
     match subject {
         Subject::Agent(agent_id) => format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT)),
         Subject::Projector => "/projector".to_owned(),
+        Subject::History => "/history".to_owned(),
     }
 }
 
@@ -21,6 +25,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
     match segments[..] {
         ["agents", agent_id] if !agent_id.is_empty() => Some(Subject::Agent(decoded(agent_id)?)),
         ["projector"] => Some(Subject::Projector),
+        ["history"] => Some(Subject::History),
         _ => None,
     }
 }
@@ -28,6 +33,24 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
 /// The address of a page's stream.
 pub(crate) fn stream_url(subject: &Subject) -> String {
     format!("/events?of={}", utf8_percent_encode(&url(subject), SEGMENT))
+}
+
+/// A search as a query, to be read back by the routes.
+pub(crate) fn search_query(search: &Search) -> String {
+    let typed = search.terms.to_string();
+    let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string());
+    let fields = [
+        ("q", Some(typed).filter(|typed| !typed.is_empty())),
+        ("pattern", Some(search.pattern.to_string()).filter(|_| search.pattern != Pattern::ALL)),
+        ("agent_id", search.agent_id.clone()),
+        ("graph_id", search.graph_id.clone()),
+        ("session_id", search.session_id.clone()),
+        ("from", time(search.from)),
+        ("until", time(search.until)),
+    ];
+    let pairs = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, SEGMENT))).collect();
+    pairs.join("&")
 }
 
 fn decoded(segment: &str) -> Option<String> {

@@ -10,6 +10,7 @@
 //! [`remora_actors::Handle`].
 
 mod address;
+mod answer_row;
 mod api;
 mod assets;
 mod connections;
@@ -22,6 +23,7 @@ mod problem;
 mod request;
 mod routes;
 pub mod server;
+mod sought;
 
 pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};

@@ -88,7 +88,8 @@ impl Actor for Historian {
                 let _ = reply.send(shown);
             }
             HistorianMessage::Keep(dashboard) => {
-                if let Err(error) = state.checkpoints.keep(state.system.journal(), &dashboard, CHECKPOINT_EVENTS).await {
+                if let Err(error) = state.checkpoints.keep(state.system.journal(), &dashboard, CHECKPOINT_EVENTS).await
+                {
                     tracing::warn!(%error, "checkpoint not kept, looking back takes longer");
                 }
             }

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use super::InboxCoordinatorState;
 use crate::{
-    model::{Answer, AnsweredBy, Door, Event, Held, OnDeadline, Question, QuestionKey, QuestionRecord, Status, actions},
+    model::{
+        Answer, AnsweredBy, Door, Event, Held, OnDeadline, Question, QuestionKey, QuestionRecord, Status, actions,
+    },
     ports::WorkspaceError,
 };
 
@@ -227,7 +229,12 @@ impl InboxCoordinatorState {
     }
 
     /// Ends an open question.
-    pub(super) async fn decide(&mut self, key: &QuestionKey, outcome: Outcome, over: Over) -> Result<(), WorkspaceError> {
+    pub(super) async fn decide(
+        &mut self,
+        key: &QuestionKey,
+        outcome: Outcome,
+        over: Over,
+    ) -> Result<(), WorkspaceError> {
         let claim = self.claim(key, Claim::new(outcome), over).await?;
         self.complete(key, &claim).await;
         Ok(())

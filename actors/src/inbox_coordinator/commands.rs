@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome, claim::Over};
 use crate::{
     model::{
-        Answer, AnsweredBy, Category, Door, Event, Invalid, Question, QuestionKey, QuestionRecord, Registration, Status,
-        actions, check_id,
+        Answer, AnsweredBy, Category, Door, Event, Invalid, Question, QuestionKey, QuestionRecord, Registration,
+        Status, actions, check_id,
     },
     ports::WorkspaceError,
     publish::PublishError,

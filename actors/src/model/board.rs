@@ -197,8 +197,19 @@ mod tests {
 
     fn any_event() -> impl Strategy<Value = Event> {
         let action = prop::sample::select(vec![
-            "blocked", "blocked", "blocked", "resumed", "answer_held", "answer_undone", "answer_written",
-            "answer_delivered", "question_expired", "question_cancelled", "completed", "started", "workspace_trouble",
+            "blocked",
+            "blocked",
+            "blocked",
+            "resumed",
+            "answer_held",
+            "answer_undone",
+            "answer_written",
+            "answer_delivered",
+            "question_expired",
+            "question_cancelled",
+            "completed",
+            "started",
+            "workspace_trouble",
         ]);
         let urgency = prop::sample::select(vec!["low", "normal", "high", "critical"]);
         (action, 0..8u8, 0..90u8, urgency, 0..100i64, 0..4u8).prop_map(|(action, agent, msg, urgency, second, text)| {

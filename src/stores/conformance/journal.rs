@@ -159,8 +159,21 @@ pub(crate) async fn finds_what_a_scan_finds(journal: &impl Journal) {
     let at = |second| Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second));
     let typed = |typed: &str| Search { terms: typed.parse().expect("any text"), ..Search::all() };
     let mut searches: Vec<_> = [
-        "", "deploy", "\"deploy\"", "deploy -lint", "-deploy -lint", "\"deploy lint\"", "main.rs", "zoe -\"a b\"", "1",
-        "77", "failed 日", "nothing at all", "* \" ( NEAR OR", "\u{0}", "-",
+        "",
+        "deploy",
+        "\"deploy\"",
+        "deploy -lint",
+        "-deploy -lint",
+        "\"deploy lint\"",
+        "main.rs",
+        "zoe -\"a b\"",
+        "1",
+        "77",
+        "failed 日",
+        "nothing at all",
+        "* \" ( NEAR OR",
+        "\u{0}",
+        "-",
     ]
     .map(typed)
     .into();
@@ -169,7 +182,11 @@ pub(crate) async fn finds_what_a_scan_finds(journal: &impl Journal) {
     searches.push(Search { pattern: "*:timed_out".parse().expect("a pattern"), ..typed("-lint") });
     searches.push(Search { agent_id: Some("agent 2".to_owned()), ..text() });
     searches.push(Search { agent_id: Some("agent".to_owned()), ..text() });
-    searches.push(Search { graph_id: Some("graph 3".to_owned()), session_id: Some("session 5".to_owned()), ..typed("") });
+    searches.push(Search {
+        graph_id: Some("graph 3".to_owned()),
+        session_id: Some("session 5".to_owned()),
+        ..typed("")
+    });
     searches.push(Search { from: at(1_000), until: at(3_000), ..typed("") });
     searches.push(Search { from: at(4_000), agent_id: Some("agent 1".to_owned()), ..text() });
     searches.push(Search { until: at(2_000), ..text() });

@@ -204,7 +204,8 @@ fn words_of(search: &Search) -> Option<String> {
         field('g', search.graph_id.as_deref()),
         field('s', search.session_id.as_deref()),
     ];
-    let wanted: Vec<_> = ids.into_iter().flatten().chain(search.terms.wanted().iter().flat_map(words_of_term)).collect();
+    let wanted: Vec<_> =
+        ids.into_iter().flatten().chain(search.terms.wanted().iter().flat_map(words_of_term)).collect();
     if wanted.is_empty() {
         return None;
     }
@@ -272,9 +273,11 @@ mod tests {
             transaction.execute("DELETE FROM events WHERE seq < 1500", [])?;
             forget(&transaction, 1_500)?;
             transaction.commit()?;
-            connection.query_row("SELECT count(*), min(rowid) FROM search WHERE search MATCH 'agent OR tool'", [], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-            })
+            connection.query_row(
+                "SELECT count(*), min(rowid) FROM search WHERE search MATCH 'agent OR tool'",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            )
         };
         assert_eq!(database.writer.call(delete).await.expect("deleted"), (1_001, 1_500));
         journal::finds_what_a_scan_finds(&journal).await;

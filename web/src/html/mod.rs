@@ -17,12 +17,14 @@ mod card;
 mod clock;
 mod events;
 mod help;
+mod history;
 mod inbox;
 mod keeper;
 mod live;
 mod login;
 mod note;
 mod page;
+mod past;
 mod progress;
 mod projector;
 mod results;
@@ -64,7 +66,14 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
+            // The document comes with what was found; what is live on it is its bar.
+            Subject::History => Some(history::live_frame(dashboard)),
         },
+        View::Past(moment, part) => Some(past::render(dashboard, moment, *part, clock)),
+        View::Found { search, found, before, part } => {
+            let results = history::Results { search, found: found.as_ref(), before: *before };
+            Some(history::render(dashboard, &results, *part, clock))
+        }
     }
 }
 

@@ -16,15 +16,18 @@ pub(super) enum Tab {
     Inbox,
     /// The agents.
     Agents,
+    /// The search in the journal, and the dashboard as it was.
+    History,
 }
 
 impl Tab {
-    const ALL: [Self; 2] = [Self::Inbox, Self::Agents];
+    const ALL: [Self; 3] = [Self::Inbox, Self::Agents, Self::History];
 
     fn name(self) -> &'static str {
         match self {
             Self::Inbox => "Inbox",
             Self::Agents => "Agents",
+            Self::History => "History",
         }
     }
 
@@ -32,6 +35,7 @@ impl Tab {
         match self {
             Self::Inbox => "/",
             Self::Agents => "/agents",
+            Self::History => "/history",
         }
     }
 }
@@ -68,6 +72,28 @@ pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl R
         html(lang = "en") {
             head {
                 title(data-title = &name, data-text = live::TITLE) : &title;
+                : head();
+                script(type = "module", src = assets::url("datastar.js"));
+            }
+            body(data-signals = &signals) { : Raw(&body) }
+        }
+    }
+}
+
+/// A document that shows the past: it has the signals and the keys of a live one, and no stream.
+pub(super) fn past(title: &str, signals: &str, body: &str) -> impl Render + use<> {
+    let (title, signals) = (format!("{title} · {NAME}"), signals.to_owned());
+    let body = text_of(owned_html! {
+        : bar(Some(Tab::History), None);
+        : keeper::keeper();
+        : Raw(body);
+        : foot();
+    });
+    owned_html! {
+        : doctype::HTML;
+        html(lang = "en") {
+            head {
+                title : &title;
                 : head();
                 script(type = "module", src = assets::url("datastar.js"));
             }

@@ -7,12 +7,7 @@ use remora_actors::{
     inbox_coordinator::Target,
     model::{Door, QuestionRecord, Status},
 };
-use warp::{
-    Filter, Reply,
-    filters::BoxedFilter,
-    http::HeaderMap,
-    reply::Response,
-};
+use warp::{Filter, Reply, filters::BoxedFilter, http::HeaderMap, reply::Response};
 
 use super::{
     bulk::{Deed, QuestionName, to_each},
@@ -75,9 +70,12 @@ struct Sent {
 impl Sent {
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
         if !is_of_type(headers, "application/x-www-form-urlencoded") {
-            return Err(Problem::bad_request("this takes a form; programs post to /api/v1/answers and /api/v1/dismissals"));
+            return Err(Problem::bad_request(
+                "this takes a form; programs post to /api/v1/answers and /api/v1/dismissals",
+            ));
         }
-        let unreadable = |error: &dyn std::fmt::Display| Problem::bad_request(format!("the form cannot be read: {error}"));
+        let unreadable =
+            |error: &dyn std::fmt::Display| Problem::bad_request(format!("the form cannot be read: {error}"));
         let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body).map_err(|error| unreadable(&error))?;
         let mut sent = Self::default();
         for (name, value) in fields {

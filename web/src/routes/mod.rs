@@ -6,9 +6,11 @@ mod bulk;
 mod cloud_events;
 mod dashboard;
 mod events;
+mod exports;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod health;
+mod history;
 mod login;
 mod mcp;
 mod openapi;
@@ -36,7 +38,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'un
 
 /// Every route of the daemon.
 pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
-    let routes = dashboard::routes(context)
+    let routes = history::routes(context)
+        .or(dashboard::routes(context))
+        .unify()
         .or(respond::routes(context))
         .unify()
         .or(alike::routes(context))
@@ -66,6 +70,8 @@ pub(crate) fn json_api(context: &Context) -> BoxedFilter<(Response,)> {
 fn api(context: &Context) -> BoxedFilter<(Response,)> {
     let routes = events::routes(context)
         .or(streams::raw(context))
+        .unify()
+        .or(exports::routes(context))
         .unify()
         .or(cloud_events::routes(context))
         .unify()

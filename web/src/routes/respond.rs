@@ -200,7 +200,9 @@ async fn undo(context: &Context, agent_id: String, headers: &HeaderMap, body: &[
         (Teller::Browser, Ok(_)) => Ok(back_to("/")),
         (Teller::Datastar, Ok(record)) => Ok(signals(&html::note(&record.question.key(), ""))),
         (Teller::Datastar, Err(problem)) => {
-            let Target { msg_id: Some(msg_id), workspace_id: Some(workspace_id), .. } = target else { return Err(problem) };
+            let Target { msg_id: Some(msg_id), workspace_id: Some(workspace_id), .. } = target else {
+                return Err(problem);
+            };
             Ok(signals(&html::refusal(&QuestionKey { msg_id, workspace_id }, problem.detail())))
         }
         (Teller::Program, Ok(record)) => Ok(super::json(StatusCode::OK, &record)),

@@ -358,9 +358,8 @@ impl Inbox {
 
     /// Answered questions without a card whose agents have not picked the answer up yet, the latest answer first.
     pub fn waiting_for_pickup(&self) -> Vec<&QuestionRecord> {
-        let waits = |record: &&QuestionRecord| {
-            record.on_its_way().is_some() && !self.window.is_sent(&record.question.key())
-        };
+        let waits =
+            |record: &&QuestionRecord| record.on_its_way().is_some() && !self.window.is_sent(&record.question.key());
         let mut sent: Vec<_> = self.questions.values().filter(waits).collect();
         sent.sort_by_key(|record| std::cmp::Reverse(record.on_its_way()));
         sent

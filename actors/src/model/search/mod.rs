@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Event, Pattern};
-pub use words::{Word, words};
+use words::{Word, words};
 
 /// Terms of one search; what is typed beyond is left out. More than a person types, few enough to be looked up at once.
 const TERMS: usize = 32;

@@ -17,7 +17,8 @@ fn event(payload: Value) -> Event {
 
 #[test]
 fn finds_what_is_typed() {
-    let event = event(json!({"question": "Rewrite 48 files with Café fmt?", "context": {"n": [1.5, true, "src/main.rs"]}}));
+    let event =
+        event(json!({"question": "Rewrite 48 files with Café fmt?", "context": {"n": [1.5, true, "src/main.rs"]}}));
     for (typed, expected) in [
         ("", true),
         ("rewrite", true),

@@ -9,15 +9,15 @@ const WORD_CHARS: usize = 64;
 
 /// One word of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub(super) struct Word {
     /// Where it stands in the text, in bytes.
-    pub range: Range<usize>,
+    pub(super) range: Range<usize>,
     /// The word in small letters without accents: letters and digits only. Never empty.
-    pub folded: String,
+    pub(super) folded: String,
 }
 
 /// The words of a text: its longest runs of letters and digits.
-pub fn words(text: &str) -> impl Iterator<Item = Word> {
+pub(super) fn words(text: &str) -> impl Iterator<Item = Word> {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {

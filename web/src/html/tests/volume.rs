@@ -33,7 +33,8 @@ fn about(number: usize, action: &str) -> Event {
 }
 
 fn busy() -> Dashboard {
-    let started = (0..AGENTS).map(|n| agent_event(&format!("agent-{n}"), "started", json!({"name": format!("Agent {n}")})));
+    let started =
+        (0..AGENTS).map(|n| agent_event(&format!("agent-{n}"), "started", json!({"name": format!("Agent {n}")})));
     let asked = (0..QUESTIONS).map(|n| asked(n, if n % 3 == 0 { "high" } else { "normal" }));
     board::fold(started.chain(asked).collect()).0
 }

@@ -90,6 +90,15 @@ pub(crate) struct EventPage {
     last_seq: u64,
 }
 
+/// What a search has found so far, newest first.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FoundEvents {
+    events: Vec<Event>,
+    /// Search on with `before` set to this; null: everything was looked at.
+    older: Option<u64>,
+}
+
 /// Why a question was asked.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

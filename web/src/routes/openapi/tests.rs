@@ -9,8 +9,16 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 5] =
-    ["get /events", "post /agents/{}/messages", "get /static/{}", "get /login", "post /login"];
+const FOR_BROWSERS: [&str; 8] = [
+    "get /events",
+    "post /agents/{}/messages",
+    "get /static/{}",
+    "get /login",
+    "post /login",
+    "get /history",
+    "get /at",
+    "get /at/{}",
+];
 
 /// `get /api/v1/events`, with the parameters' names left out.
 fn documented() -> BTreeSet<String> {
@@ -38,7 +46,7 @@ fn routed() -> BTreeSet<String> {
 
 fn routes_of(file: &Path) -> Vec<String> {
     let source = fs::read_to_string(file).expect("text");
-    let is_under_api = ["events", "streams", "questions", "agents", "workspaces", "state", "cloud_events"]
+    let is_under_api = ["events", "streams", "questions", "agents", "workspaces", "state", "cloud_events", "exports"]
         .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
     let routes = source.split("warp::path!(").skip(1).filter(|rest| !rest.starts_with("\"api\" / \"v1\" / ..)"));
     let route = |rest: &str| {
