@@ -258,7 +258,7 @@ mod tests {
     async fn a_store_without_an_index_finds_the_same() {
         let (database, _folder) = database();
         let journal = journal::WithoutIndex(database.journal());
-        journal.append(journal::various(0..2_300)).await.expect("append");
+        journal.append(journal::various(0..1_200)).await.expect("append");
         journal::finds_what_a_scan_finds(&journal).await;
     }
 
