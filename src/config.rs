@@ -4,6 +4,8 @@
 //! the help, and [`Settings::default`] is what the flags default to.
 
 mod flags;
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, Panel, Panels, Pattern, Record, Search, Seq, Steps},
+    model::{Dashboard, InboxQuery, Panel, Panels, Pattern, Record, Search, Seq, Steps},
     ports::{Filter, Found},
 };
 
@@ -82,6 +82,8 @@ pub enum Part {
 pub enum Subject {
     /// One agent.
     Agent(String),
+    /// Some of the questions that wait.
+    Inbox(InboxQuery),
     /// The figures for a wall.
     Projector,
     /// The search in the journal. Only the figures in its bar are live.
@@ -95,7 +97,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
-            Self::Projector | Self::History => None,
+            Self::Inbox(_) | Self::Projector | Self::History => None,
         }
     }
 
@@ -103,6 +105,7 @@ impl Subject {
     pub fn panels(&self) -> Panels {
         match self {
             Self::Agent(_) => Panels::ALL,
+            Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
             Self::History => Panels::of(Panel::Inbox),
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }

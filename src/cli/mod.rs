@@ -5,6 +5,7 @@ mod ask;
 mod batches;
 pub(crate) mod client;
 mod demo;
+mod dismiss;
 mod doctor;
 mod emit;
 pub(crate) mod error;
@@ -20,6 +21,7 @@ mod serve;
 mod tail;
 mod terminal;
 mod token;
+mod typed_answer;
 mod upload;
 pub(crate) mod wait;
 
@@ -84,6 +86,8 @@ enum Command {
     Inbox(inbox::InboxArgs),
     /// Answer a question
     Answer(answer::AnswerArgs),
+    /// Close a question without an answer; its agent learns why
+    Dismiss(dismiss::DismissArgs),
     /// Write to an agent that did not ask, or see what became of it
     Message(message::MessageArgs),
     /// Read an agent's messages: each is printed once
@@ -136,6 +140,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Ask(args) => ask::run(*args, shared).await,
         Command::Inbox(args) => inbox::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Answer(args) => answer::run(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Dismiss(args) => dismiss::run(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Tail(args) => tail::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Search(args) => search::search(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Export(args) => search::export(&args, shared).await.map(|()| ExitCode::SUCCESS),

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod accessibility;
+mod answers;
 mod cli;
 mod closing;
 mod cloudevents;
@@ -21,6 +22,7 @@ mod hooks;
 mod hostile;
 mod house;
 mod idempotency;
+mod inbox;
 mod ingest;
 mod mcp;
 mod messages;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use remora_actors::{
     handle::{DocumentError, WorkspaceAccessError},
     inbox_coordinator::{AskError, FindError, RespondError},
-    model::{Invalid, QuestionRecord},
+    model::{FieldError, Invalid, QuestionRecord},
     ports::{JournalError, WorkspaceError},
     publish::PublishError,
 };
@@ -116,11 +116,21 @@ impl From<Invalid> for Problem {
         match error {
             Invalid::Json(_) => Self::bad_request(error),
             Invalid::Field { .. } => Self::unprocessable(error),
+            Invalid::Answer(ref errors) => {
+                let errors = errors.iter().map(field_error).collect();
+                Self::unprocessable(error).with("errors", errors)
+            }
             Invalid::TooLarge { limit, max, .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, error).with("limit", limit.into()).with("max", max.into())
             }
         }
     }
+}
+
+/// In the form of RFC 9457's example: where, as a JSON pointer into the body, and what.
+fn field_error(error: &FieldError) -> Value {
+    let field = error.field.as_ref().map(|field| format!("/{}", field.replace('~', "~0").replace('/', "~1")));
+    json!({"pointer": format!("#/answer{}", field.unwrap_or_default()), "detail": error.problem})
 }
 
 impl From<JournalError> for Problem {

@@ -48,7 +48,7 @@ impl Outcome {
         match question.on_deadline {
             OnDeadline::Expire | OnDeadline::Wait => Self::Expired { at: now },
             OnDeadline::Default => by_policy(question.default.clone()),
-            OnDeadline::Deny => by_policy("deny".into()),
+            OnDeadline::Deny => by_policy(question.denial()),
         }
     }
 }

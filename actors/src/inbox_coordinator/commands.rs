@@ -299,9 +299,10 @@ impl InboxCoordinatorState {
         let Respond { target, answer, answered_by, claim_id } = respond;
         let record = self.find(&target)?.clone();
         let key = record.question.key();
-        if record.status == Status::Open {
-            record.question.check(&answer, self.system.limits())?;
-        }
+        let answer = match record.status {
+            Status::Open => record.question.accept(answer, self.system.limits())?,
+            _ => answer,
+        };
         let now = Timestamp::now();
         let deliver_at = self.hold_until(&record.question, answered_by.door, now);
         let answer = Answer { answer, answered_by, responded_at: now };
@@ -374,7 +375,10 @@ impl InboxCoordinatorState {
     }
 
     async fn found_question(&mut self, key: QuestionKey, agent_id: String, fields: &Map<String, Value>) {
-        if self.inbox.get(&key).is_some() {
+        if let Some(known) = self.inbox.get(&key) {
+            if known.status == Status::Cancelled {
+                self.tell_cancelled(known);
+            }
             return;
         }
         // Several agents may share a workspace: an entry may say whose it is.

@@ -337,6 +337,9 @@ impl InboxCoordinatorState {
             if record.is_unwritten() {
                 self.write_answer(&record).await;
             }
+            if record.status == Status::Cancelled && !changes.ended_agents.contains(&record.question.agent_id) {
+                self.tell_cancelled(&record);
+            }
             if open {
                 self.refuse_surplus(&record).await;
             } else {

@@ -109,6 +109,9 @@ pub enum Invalid {
         /// What is wrong with it, and what it should be.
         problem: String,
     },
+    /// An answer does not fit what its question asks for.
+    #[error("field `answer` does not fit the response_schema: {}", told(.0))]
+    Answer(Vec<FieldError>),
     /// Something is larger than a setting allows.
     #[error("{what} is over the limit `{limit}` of {max}")]
     TooLarge {
@@ -119,6 +122,23 @@ pub enum Invalid {
         /// The setting's value.
         max: usize,
     },
+}
+
+/// What is wrong with one field of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The property's name; `None`: the answer as a whole.
+    pub field: Option<String>,
+    /// What it should be, to stand after the name.
+    pub problem: String,
+}
+
+fn told(errors: &[FieldError]) -> String {
+    let one = |error: &FieldError| match &error.field {
+        Some(field) => format!("`{field}` {}", error.problem),
+        None => error.problem.clone(),
+    };
+    errors.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 impl Invalid {

@@ -6,6 +6,8 @@ mod board;
 mod dashboard;
 mod dialect;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod inbox;
 mod limits;
 mod pattern;
@@ -18,12 +20,13 @@ pub use agent::{Agent, AgentState, Tally};
 pub use answer_log::AnswerLog;
 pub use board::{Board, Step, Steps};
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
-pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
-pub use inbox::{Inbox, MessageState, UserMessage};
+pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
+pub use inbox::{Inbox, InboxPage, InboxQuery, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{
-    Answer, AnsweredBy, Door, Held, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
+    Answer, AnsweredBy, Choice, Decision, Door, Field, Form, Format, Held, Input, Kind, Notes, OnDeadline, Question,
+    QuestionKey, QuestionRecord, Reason, Status, Urgency, Verdict, field_text,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use search::{Search, Term, Terms, event_texts, event_words};

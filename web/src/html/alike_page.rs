@@ -2,10 +2,11 @@
 //! It does not change by itself, so that what is done is what was shown.
 
 use horrorshow::{Render, owned_html};
+use jiff::tz::TimeZone;
 use remora_actors::model::{Question, QuestionRecord};
 use serde_json::json;
 
-use super::{answer_form, card, shell, text_of, words};
+use super::{answer_form, card, markdown, shell, text_of, words};
 
 /// Askers listed by name; all of them are counted and meant.
 const LISTED: usize = 100;
@@ -24,7 +25,7 @@ pub fn alike_page(questions: &[QuestionRecord]) -> String {
         main(id = "alike") {
             section(class = "panel", aria-labelledby = "alike-title") {
                 h1(id = "alike-title") : &heading;
-                p(id = &words::question_id(&first.question.key()), class = "question") : first.question.question.as_str();
+                : markdown::block(Some(&words::question_id(&first.question.key())), "question", &first.question.question);
                 : card::whole_context(&first.question);
                 : askers(questions);
             }
@@ -74,8 +75,7 @@ fn answering(questions: &[QuestionRecord], first: &Question) -> impl Render {
             h2(id = "answer-title") : &button;
             form(class = "answer", action = "/alike/answer", method = "post") {
                 : names(questions);
-                : answer_form::fields(first);
-                button(type = "submit") : &button;
+                : answer_form::for_several(first, &TimeZone::system(), &button);
             }
         }
     }

@@ -3,14 +3,10 @@
 use horrorshow::{Render, owned_html};
 use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionKey, QuestionRecord, Urgency};
 
-use super::{answer_form, clock::Clock, keeper, note, words};
+use super::{answer_form, clock::Clock, keeper, markdown, note, words};
 
 /// Characters of a question's text and of its context on the dashboard, which shows many of them.
 const SHOWN_CHARS: usize = 2_000;
-
-/// Counts the questions that are alike: the signals come with the inbox.
-const ALIKE: &str = "$_alike[el.dataset.like] > 1 ? $_alike[el.dataset.like] + ' equal questions: answer or dismiss all' \
-    : 'Dismiss'";
 
 /// Where a card stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,11 +40,11 @@ pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock
                 @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
                 span(class = "asked") { : "asked "; : clock.ago(question.created_at); }
             }
-            p(id = &words::question_id(&key), class = "question", data-ignore) : text.as_ref();
+            : markdown::block(Some(&words::question_id(&key)), "question", &text);
             @ if cut { p(class = "more") { a(href = &url) : "The whole question is on the agent's page"; } }
             : context(question, place);
             @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
-            : answer_form::form(question);
+            : answer_form::form(question, place, &clock.zone);
             : note::empty(note::question_note_id(&key));
             footer {
                 : deadline(question, clock);
@@ -65,9 +61,8 @@ pub(super) fn id(key: &QuestionKey) -> String {
 
 /// The way to all questions that are alike, how many of them there are, and to closing this one without an answer.
 fn alike(question: &Question) -> impl Render {
-    let likeness = question.likeness();
-    let url = words::alike_url(&likeness, question);
-    owned_html! { a(class = "alike", href = &url, data-like = &likeness, data-text = ALIKE) : "Dismiss"; }
+    let url = words::alike_url(question);
+    owned_html! { a(class = "alike", href = &url, data-text = keeper::ALIKE) : "Dismiss"; }
 }
 
 /// Who asks, with a link to its page.
@@ -80,7 +75,7 @@ pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> imp
 }
 
 fn context(question: &Question, place: Place) -> impl Render {
-    let text = context_of(question);
+    let (text, is_prose) = context_of(question);
     let shown = match place {
         Place::Dashboard => words::brief(&text, SHOWN_CHARS).into_owned(),
         Place::AgentPage => text.clone(),
@@ -92,7 +87,7 @@ fn context(question: &Question, place: Place) -> impl Render {
         @ if !text.is_empty() {
             details(id = &id, class = "context", data-preserve-attr = "open") {
                 summary : "Context";
-                pre(data-ignore) : &shown;
+                @ if is_prose { : markdown::block(None, "prose", &shown); } else { pre(data-ignore) : &shown; }
                 @ if cut { p { a(href = &url) : "The whole context is on the agent's page"; } }
             }
         }
@@ -101,15 +96,16 @@ fn context(question: &Question, place: Place) -> impl Render {
 
 /// All of a question's context, in full view.
 pub(super) fn whole_context(question: &Question) -> impl Render {
-    let text = context_of(question);
+    let (text, _) = context_of(question);
     owned_html! { @ if !text.is_empty() { pre(data-ignore) : &text; } }
 }
 
-fn context_of(question: &Question) -> String {
+/// A question's context, and whether it is prose.
+fn context_of(question: &Question) -> (String, bool) {
     match &question.context {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+        serde_json::Value::Null => (String::new(), false),
+        serde_json::Value::String(text) => (text.clone(), true),
+        other => (serde_json::to_string_pretty(other).unwrap_or_default(), false),
     }
 }
 
@@ -121,6 +117,7 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
         OnDeadline::Default => {
             format!("Answers “{}” automatically", words::brief(&words::value(&question.default), 80))
         }
+        OnDeadline::Deny if question.asks_for_decision() => "Is rejected automatically".to_owned(),
         OnDeadline::Deny => "Is denied automatically".to_owned(),
     };
     owned_html! {

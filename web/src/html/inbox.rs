@@ -2,13 +2,15 @@
 //! by step.
 
 use horrorshow::{Raw, Render, owned_html};
-use remora_actors::model::{Board, Category, Dashboard, QuestionKey, QuestionRecord, Seq, Step, Steps, actions};
+use remora_actors::model::{
+    Board, Category, Dashboard, InboxQuery, QuestionKey, QuestionRecord, Seq, Step, Steps, actions,
+};
 use serde_json::{Value, json};
 
 use super::{
     card::{self, Place},
     clock::Clock,
-    live, settled, text_of, words,
+    inbox_page, live, settled, text_of, words,
 };
 use crate::frame::Frame;
 
@@ -23,6 +25,10 @@ pub(super) fn panel(dashboard: &Dashboard, clock: &Clock) -> impl Render {
         section(id = "blocked-agents", class = "panel", aria-labelledby = "blocked-agents-title") {
             h2(id = "blocked-agents-title") {
                 : "Inbox "; span(class = "badge", data-text = "$waiting") : waiting.to_string();
+            }
+            details(id = "inbox-search", data-preserve-attr = "open") {
+                summary : "Filter";
+                : inbox_page::filter(&InboxQuery::default());
             }
             p(id = "no-questions", class = "empty", hidden ?= waiting > 0, data-attr:hidden = "$waiting > 0") {
                 : "No question waits. When an agent asks, you can answer it here.";

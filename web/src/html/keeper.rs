@@ -11,6 +11,17 @@ pub(super) const SETTLED: &str = "$_sentLast === el.id && document.activeElement
 /// Ends a card that has faded, and the draft that went out with it.
 pub(super) const FADED: &str = "evt.target === el && ($_unsent(el) || $_store(el), el.remove())";
 
+/// Counts the questions that are alike: the signals come with the inbox.
+pub(super) const ALIKE: &str = "$_alikeWords($_alike[el.pathname.slice(7)])";
+/// What a note says, and its look.
+pub(super) const NOTE: &str = "$_notes[el.id].text ?? ''";
+pub(super) const NOTE_LOOK: &str = "$_noteLook($_notes[el.id].ok)";
+
+/// Words that many elements share: the shorter their expressions, the smaller every frame.
+const WORDS: &str = "\
+    $_alikeWords = (count) => count > 1 ? count + ' equal questions: answer or dismiss all' : 'Dismiss';
+    $_noteLook = (ok) => ok === undefined ? 'note' : ok ? 'note ok' : 'note error';";
+
 /// The drafts, each under its question's hash in the browser's own storage. A draft is sent (and kept, should it be
 /// refused or taken back) or not (and shown, should somebody else have answered). Storage may be full or forbidden:
 /// then there are no drafts. Old ones go at the next visit.
@@ -35,6 +46,7 @@ const DRAFTS: &str = "\
     };
     $_restore = (el) => {
         const draft = $_draft(el), fields = $_fields(el);
+        $_notes[el.id.replace('q-', 'note-')] = {ok: true, text: ''};
         if (!draft?.names || draft.names.join() !== fields.map((field) => field.name).join()) return;
         fields.forEach((field, at) => {
             const value = draft.values[at];
@@ -88,8 +100,9 @@ const KEYS: &str = "\
 
 /// The element that listens for the whole page. It stands before all cards, whose expressions use what it defines.
 pub(super) fn keeper() -> impl Render {
+    let init = format!("{WORDS}\n{DRAFTS}");
     owned_html! {
-        div(id = "keeper", hidden, data-init = DRAFTS, data-on:input__window = KEEP, data-on:submit__window = SEND,
+        div(id = "keeper", hidden, data-init = &init, data-on:input__window = KEEP, data-on:submit__window = SEND,
             data-on:keydown__window = KEYS);
         p(id = "announcement", class = "unseen", role = "status");
     }

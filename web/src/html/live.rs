@@ -11,8 +11,9 @@ use crate::frame::{PARKED, SILENCE_S};
 pub(super) const SUBMIT: &str =
     "@post(el.getAttribute('action'), {contentType: 'form', requestCancellation: 'disabled'})";
 
-/// Sends the form from within its text field.
-pub(super) const SUBMIT_BY_KEY: &str = "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && el.form.requestSubmit()";
+/// Sends the form it stands on, or in, from within a text field.
+pub(super) const SUBMIT_BY_KEY: &str =
+    "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && (el.form ?? el).requestSubmit()";
 
 /// The document's title.
 pub(super) const TITLE: &str = "($waiting > 0 ? '(' + $waiting + ') ' : '') + el.dataset.title";

@@ -1,12 +1,12 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `alike_page`, `projector`, `api_page`, `login`: the
-//!   documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps together a
-//!   page and what a person does on it.
+//! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `api_page`,
+//!   `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
+//!   together a page and what a person does on it.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
-//! - `clock`, `words`: how times, states and names are written.
+//! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
@@ -19,9 +19,11 @@ mod events;
 mod help;
 mod history;
 mod inbox;
+mod inbox_page;
 mod keeper;
 mod live;
 mod login;
+mod markdown;
 mod note;
 mod page;
 mod past;
@@ -38,23 +40,29 @@ use bytes::Bytes;
 use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
-    model::{Dashboard, Panel, Panels, Seq, Steps},
+    model::{Dashboard, Panel, Panels, Question, Seq, Steps},
     view::{Subject, View},
 };
 
 use crate::frame::{self, Frame};
 pub use alike_page::{alike_page, alike_report};
+pub(crate) use answer_form::{Again, refused};
 pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
 pub use note::{message_note, note, refusal};
-pub use words::{agent_url, count};
+pub use words::{agent_url, question_hash};
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
 /// `None`: there is no such page.
 pub fn render(dashboard: &Dashboard, view: &View, now: Timestamp) -> Option<Bytes> {
     render_at(dashboard, view, &Clock { now, zone: TimeZone::system() })
+}
+
+/// A form that was sent without a script and refused, as a page of its own.
+pub(crate) fn refused_page(question: &Question, again: &Again<'_>, zone: &TimeZone) -> String {
+    text_of(answer_form::document(question, again, zone))
 }
 
 fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes> {
@@ -65,6 +73,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Delta { panels, after, steps } => Some(delta(dashboard, *panels, *after, steps.as_ref(), clock)),
         View::Of { subject, events, part } => match subject {
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+            Subject::Inbox(query) => Some(inbox_page::render(dashboard, query, *part, clock)),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
             // The document comes with what was found; what is live on it is its bar.
             Subject::History => Some(history::live_frame(dashboard)),

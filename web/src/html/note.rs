@@ -4,17 +4,18 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::QuestionKey;
 use serde_json::{Value, json};
 
-use super::words;
+use super::{keeper, words};
 
 /// The note on a question's card.
-pub fn note(key: &QuestionKey, text: &str) -> Value {
-    json!({"_notes": {question_note_id(key): {"ok": true, "text": text}}})
+pub fn note(key: &QuestionKey, ok: bool, text: &str) -> Value {
+    json!({"_notes": {question_note_id(key): {"ok": ok, "text": text}}})
 }
 
 /// The note on a question's card that an answer was not taken: its draft is not sent.
 pub fn refusal(key: &QuestionKey, text: &str) -> Value {
-    let draft = format!("remora-draft-{}", words::question_hash(key));
-    json!({"_notes": {question_note_id(key): {"ok": false, "text": text}}, "_refused": {draft: true}})
+    let mut signals = note(key, false, text);
+    signals["_refused"] = json!({format!("remora-draft-{}", words::question_hash(key)): true});
+    signals
 }
 
 /// The note under the form that sends an agent a message.
@@ -32,7 +33,7 @@ pub(super) fn question_note_id(key: &QuestionKey) -> String {
 /// The place of a note.
 pub(super) fn empty(id: String) -> impl Render {
     owned_html! {
-        p(id = &id, class = "note", role = "status", data-ignore-morph, data-text = "$_notes[el.id].text ?? ''",
-            data-class:ok = "$_notes[el.id].ok === true", data-class:error = "$_notes[el.id].ok === false");
+        p(id = &id, class = "note", role = "status", data-ignore-morph, data-text = keeper::NOTE,
+            data-attr:class = keeper::NOTE_LOOK);
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::utf8_percent_encode;
 use remora_actors::{
-    model::{AgentState, Answer, AnsweredBy, Question, QuestionKey, Reason, Urgency},
+    model::{AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Urgency, Verdict},
     view::Subject,
 };
 use serde_json::Value;
@@ -28,9 +28,8 @@ pub(super) fn undo_url(agent_id: &str) -> String {
 }
 
 /// The page on which questions that are alike are answered or dismissed together; `question` is the one to begin with.
-pub(super) fn alike_url(likeness: &str, question: &Question) -> String {
-    let encoded = |text| utf8_percent_encode(text, SEGMENT);
-    format!("/alike/{likeness}?msg_id={}&workspace_id={}", encoded(&question.msg_id), encoded(&question.workspace_id))
+pub(super) fn alike_url(question: &Question) -> String {
+    format!("/alike/{}?from={}", question.likeness(), question_hash(&question.key()))
 }
 
 /// Where a message to an agent goes.
@@ -48,7 +47,7 @@ fn hash(parts: &[&str]) -> String {
 }
 
 /// The hash in the ids of a question's elements.
-pub(super) fn question_hash(key: &QuestionKey) -> String {
+pub fn question_hash(key: &QuestionKey) -> String {
     hash(&[&key.workspace_id, &key.msg_id])
 }
 
@@ -93,8 +92,11 @@ pub(super) fn urgency(urgency: Urgency) -> Option<&'static str> {
     }
 }
 
-/// A value for people: texts as they are, lists of texts with commas, anything else as JSON.
+/// A value for people: texts as they are, lists of texts with commas, decisions in words, anything else as JSON.
 pub(super) fn value(value: &Value) -> Cow<'_, str> {
+    if let (Some(decision), true) = (Decision::read(value), value.is_object()) {
+        return decided(&decision).into();
+    }
     match value {
         Value::String(text) => text.into(),
         Value::Array(items) if items.iter().all(Value::is_string) => {
@@ -102,6 +104,16 @@ pub(super) fn value(value: &Value) -> Cow<'_, str> {
         }
         other => other.to_string().into(),
     }
+}
+
+/// `rejected: too early`, `approved with changes`.
+fn decided(decision: &Decision) -> String {
+    let word = match decision.decision {
+        Verdict::Approve => "approved",
+        Verdict::Edit => "approved with changes",
+        Verdict::Reject => "rejected",
+    };
+    decision.reason.as_ref().map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"))
 }
 
 /// `ann (browser)`.
@@ -123,6 +135,6 @@ pub(super) fn brief(text: &str, max: usize) -> Cow<'_, str> {
 }
 
 /// `1 agent`, `2 agents`.
-pub fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -3,19 +3,20 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use remora_actors::{
     inbox_coordinator::Target,
-    model::{Door, QuestionRecord, Status},
+    model::{Door, Status},
 };
 use warp::{Filter, Reply, filters::BoxedFilter, http::HeaderMap, reply::Response};
 
 use super::{
     bulk::{Deed, QuestionName, to_each},
-    questions::from_form,
     respond,
 };
 use crate::{
     context::Context,
+    form_post::FormPost,
     guard::{Caller, Scope, guard},
     html,
     problem::Problem,
@@ -49,12 +50,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 async fn page(context: &Context, likeness: &str, query: &HashMap<String, String>) -> Result<Response, Problem> {
     let mut alike = context.handle.questions(Some(Status::Open)).await?;
     alike.retain(|record| record.waits() && record.question.likeness() == likeness);
-    let named = |record: &QuestionRecord| {
-        query.get("msg_id") == Some(&record.question.msg_id)
-            && query.get("workspace_id") == Some(&record.question.workspace_id)
-    };
     // The one that the person came from, first.
-    alike.sort_by_key(|record| !named(record));
+    alike.sort_by_key(|record| query.get("from") != Some(&html::question_hash(&record.question.key())));
     Ok(warp::reply::html(html::alike_page(&alike)).into_response())
 }
 
@@ -63,8 +60,7 @@ async fn page(context: &Context, likeness: &str, query: &HashMap<String, String>
 struct Sent {
     questions: Vec<QuestionName>,
     only: Option<QuestionName>,
-    answers: Vec<String>,
-    reason: Option<String>,
+    form: FormPost,
 }
 
 impl Sent {
@@ -83,9 +79,7 @@ impl Sent {
             match name.as_str() {
                 "of" => sent.questions.push(named(&value)?),
                 "only" => sent.only = Some(named(&value)?),
-                "answer" => sent.answers.push(value),
-                "reason" => sent.reason = Some(value),
-                _ => {}
+                name => sent.form.add(name, value),
             }
         }
         Ok(sent)
@@ -107,11 +101,9 @@ async fn act(
             let first = questions.first().cloned().ok_or_else(|| Problem::unprocessable("no question is named"))?;
             let target = Target { msg_id: Some(first.msg_id), workspace_id: first.workspace_id, agent_id: None };
             let record = context.handle.question(target).await??;
-            let answer = from_form(&record.question, sent.answers)?;
-            record.question.check(&answer, context.handle.limits())?;
-            Deed::Answer(answer)
+            Deed::Answer(sent.form.answer(&record.question, &TimeZone::system())?)
         }
-        "dismiss" => Deed::Dismiss(sent.reason),
+        "dismiss" => Deed::Dismiss(Some(sent.form.reason)),
         _ => return Err(Problem::not_found("there is nothing at this path")),
     };
     let report = to_each(context, &questions, &deed, &by).await?;

@@ -54,7 +54,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         })
         .map(respond);
     let asset = warp::path!("static" / String).and(warp::get()).map(|name: String| respond(asset(&name)));
-    let routes = page.or(stream).unify().or(asset).unify().or(beside).unify();
+    // The inbox with a filter before the one without.
+    let routes = beside.or(page).unify().or(stream).unify().or(asset).unify();
     routes.and_then(std::future::ready).boxed()
 }
 

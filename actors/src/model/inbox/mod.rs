@@ -1,6 +1,7 @@
 //! All questions and messages between people and agents, and what keeps them from arriving, folded from the journal.
 
 mod message;
+mod query;
 mod stored;
 mod window;
 
@@ -15,6 +16,7 @@ use super::{
     Seq, Status, actions,
 };
 pub use message::{MessageState, UserMessage};
+pub use query::{InboxPage, InboxQuery};
 use window::{Rank, Window};
 
 /// Every question that is open or recently closed, and every message on its way.
@@ -182,7 +184,12 @@ impl Inbox {
 
     fn close_named(&mut self, event: &Event, status: Status) -> Vec<QuestionKey> {
         let reason = event.text("reason").unwrap_or(status.as_str()).to_owned();
-        self.update(event, |record| close(record, status, &reason))
+        self.update(event, |record| {
+            let closes = close(record, status, &reason);
+            // Decided: an answer that did not count yet does not count any more. An agent's end decides nothing.
+            record.held = record.held.take().filter(|_| !closes);
+            closes
+        })
     }
 
     /// An agent that has ended waits for nothing any more.
@@ -402,7 +409,6 @@ fn close(record: &mut QuestionRecord, status: Status, reason: &str) -> bool {
         record.closed_reason = Some(reason.to_owned());
         if record.status == Status::Open {
             record.status = status;
-            record.held = None;
         }
     }
     changes

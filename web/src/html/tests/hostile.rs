@@ -160,7 +160,7 @@ proptest! {
     #[test]
     fn a_note_is_nothing_but_a_text(text in text()) {
         let key = remora_actors::model::QuestionKey { msg_id: text.clone(), workspace_id: text.clone() };
-        for signals in [note(&key, &text), refusal(&key, &text)] {
+        for signals in [note(&key, true, &text), refusal(&key, &text)] {
             let notes = signals["_notes"].as_object().expect("notes");
             let (id, note) = notes.iter().next().expect("a note");
             prop_assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));

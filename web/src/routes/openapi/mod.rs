@@ -69,7 +69,7 @@ use crate::{
         openapi_json,
         page,
     ),
-    components(schemas(replies::ProblemDocument, super::questions::ListedStatus)),
+    components(schemas(replies::ProblemDocument, super::questions::ListedStatus, schemas::Decision)),
     modifiers(&Bearer),
     security((), ("token" = [])),
     tags(
