@@ -4,6 +4,7 @@
 //! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `api_page`,
 //!   `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
 //!   together a page and what a person does on it.
+//! - `history`: the search in the journal; `past`: the dashboard as it was.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
 //! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.

@@ -51,7 +51,7 @@ fn routes_of(file: &Path) -> Vec<String> {
     let source = fs::read_to_string(file).expect("text");
     let is_under_api =
         ["events", "streams", "questions", "agents", "bulk", "workspaces", "state", "cloud_events", "exports"]
-        .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
+            .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
     let routes = source.split("warp::path!(").skip(1).filter(|rest| !rest.starts_with("\"api\" / \"v1\" / ..)"));
     let route = |rest: &str| {
         let (path, after) = rest.split_once(')')?;
