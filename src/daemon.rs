@@ -193,6 +193,7 @@ impl Daemon {
         let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
         let every = Duration::from_secs(settings.housekeeping_s);
         tasks.spawn(housekeeping::run(handle.clone(), database.clone(), CLAIMS, policy(&settings), every));
+        tasks.spawn(database.clone().keep_index());
         let web = web_settings(&settings, tokens, links);
         Ok(Self { address, listener, handle, running, web, database, tasks, _data_dir: data_dir })
     }

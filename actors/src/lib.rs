@@ -5,8 +5,8 @@
 //!   [`ports::Courier`].
 //! - [`handle`]: the one way for everything outside to talk to the actors.
 //! - The actors, one per file: [`event_bus`], [`state_aggregator`], [`workspace_registry`], [`inbox_coordinator`] with
-//!   a [`workspace_watcher`] per workspace, [`notifier`], [`session_supervisor`] with an [`sse_session`] per browser
-//!   and a [`view_watcher`] per page beside the dashboard, all under the [`root_supervisor`].
+//!   a [`workspace_watcher`] per workspace, [`historian`], [`notifier`], [`session_supervisor`] with an [`sse_session`]
+//!   per browser and a [`view_watcher`] per page beside the dashboard, all under the [`root_supervisor`].
 //!
 //! Calls flow one way: `WorkspaceRegistry` calls nobody, `InboxCoordinator` calls the registry and the bus,
 //! `SseSession` calls the aggregator or its `ViewWatcher`, which calls the aggregator. Everything that goes the other way is a cast. Every follower of events has a
@@ -19,6 +19,7 @@ pub mod event_bus;
 mod fault;
 pub mod handle;
 mod health;
+pub mod historian;
 pub mod inbox_coordinator;
 pub mod metrics;
 pub mod model;

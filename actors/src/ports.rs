@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::model::{Event, Pattern, Record, Registration, Seq, notice::Notice};
+use crate::model::{Event, Pattern, Record, Registration, Search, Seq, notice::Notice};
 
 /// An event on its way into the journal, with the text that will be stored.
 #[derive(Debug, Clone)]
@@ -61,6 +61,21 @@ impl Filter {
         self.pattern.matches(event) && (self.agent_id.is_none() || self.agent_id == event.agent_id)
     }
 }
+
+/// What a search has found so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// Events, the newest first.
+    pub records: Vec<Arc<Record>>,
+    /// Before which event the search goes on; `None`: everything was looked at. A search stops after a while even where
+    /// it has found nothing.
+    pub older: Option<Seq>,
+}
+
+/// Events that one search without an index looks at: some tens of milliseconds.
+const SEARCHED_EVENTS: u64 = 10_000;
+/// Events that it reads at once.
+const SEARCH_PAGE: u64 = 1_000;
 
 /// A picture folded from the journal up to and including `seq`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +149,32 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The newest `limit` of the wanted events, oldest first.
     async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;
+
+    /// Up to `limit` of the events before `before` that match, newest first. A store with an index does better than this
+    /// one, which reads backwards; what is found must be the same.
+    async fn search(&self, search: &Search, before: Seq, limit: usize) -> Result<Found, JournalError> {
+        let Some(first) = self.read(0, 1, &Filter::ALL).await?.first().map(|record| record.seq) else {
+            return Ok(Found::default());
+        };
+        let mut end = before.min(self.last_seq().await? + 1);
+        let stop = end.saturating_sub(SEARCHED_EVENTS).max(first);
+        let mut records = Vec::new();
+        while end > stop {
+            let start = end.saturating_sub(SEARCH_PAGE).max(stop);
+            let wanted = usize::try_from(end - start).unwrap_or(usize::MAX);
+            for record in self.read(start - 1, wanted, &Filter::ALL).await?.into_iter().rev() {
+                if records.len() == limit {
+                    let older = records.last().map(|record: &Arc<Record>| record.seq);
+                    return Ok(Found { records, older });
+                }
+                if record.seq < end && search.matches(&record.event) {
+                    records.push(record);
+                }
+            }
+            end = start;
+        }
+        Ok(Found { records, older: (stop > first).then_some(stop) })
+    }
 
     /// The position of the newest event; 0 while there is none.
     async fn last_seq(&self) -> Result<Seq, JournalError>;

@@ -10,6 +10,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, 
 
 use crate::{
     event_bus::EventBus,
+    historian::Historian,
     inbox_coordinator::InboxCoordinator,
     metrics::ActorLabel,
     notifier::Notifier,
@@ -187,6 +188,7 @@ async fn spawn(
             InboxCoordinator::spawn_linked(name, InboxCoordinator, system, supervisor).await?.0.get_cell()
         }
         Role::Notifier => Notifier::spawn_linked(name, Notifier, system, supervisor).await?.0.get_cell(),
+        Role::Historian => Historian::spawn_linked(name, Historian, system, supervisor).await?.0.get_cell(),
         Role::SessionSupervisor => {
             SessionSupervisor::spawn_linked(name, SessionSupervisor, system, supervisor).await?.0.get_cell()
         }

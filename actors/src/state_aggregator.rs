@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, debug_span};
 
 use crate::{
+    historian::HistorianMessage,
     model::{Board, Dashboard, Graph, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
@@ -338,5 +339,6 @@ impl StateAggregatorState {
         }
         self.unsaved_events = 0;
         self.dashboard.save_aside(None);
+        self.system.cast(Role::Historian, HistorianMessage::Keep(Box::new(Dashboard::clone(&self.dashboard))));
     }
 }

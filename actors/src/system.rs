@@ -78,16 +78,19 @@ pub enum Role {
     WorkspaceRegistry,
     /// Knows the questions.
     InboxCoordinator,
+    /// Knows how the picture was.
+    Historian,
     /// Keeps the browsers' sessions.
     SessionSupervisor,
 }
 
 impl Role {
     /// All of them, in the order in which they start.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::EventBus,
         Self::WorkspaceRegistry,
         Self::InboxCoordinator,
+        Self::Historian,
         Self::StateAggregator,
         Self::Notifier,
         Self::SessionSupervisor,
@@ -101,6 +104,7 @@ impl Role {
             Self::WorkspaceRegistry => "workspace-registry",
             Self::InboxCoordinator => "inbox-coordinator",
             Self::Notifier => "notifier",
+            Self::Historian => "historian",
             Self::SessionSupervisor => "session-supervisor",
         }
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, InboxQuery, Panel, Panels, Pattern, Record, Seq, Steps},
-    ports::Filter,
+    model::{Dashboard, InboxQuery, Panel, Panels, Pattern, Record, Search, Seq, Steps},
+    ports::{Filter, Found},
 };
 
 /// Events on an agent's page.
@@ -31,6 +31,19 @@ pub enum View {
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,
+    /// The dashboard as it was, as a document or as a frame; given the picture of that moment.
+    Past(Moment, Part),
+    /// What a search in the journal has found, as a document or as a frame.
+    Found {
+        /// What was looked for.
+        search: Box<Search>,
+        /// What was found; or, for a person, what is wrong with the search.
+        found: Result<Found, String>,
+        /// Before which event was looked.
+        before: Option<Seq>,
+        /// As what it is wanted.
+        part: Part,
+    },
     /// A page beside the dashboard.
     Of {
         /// What it is about.
@@ -40,6 +53,19 @@ pub enum View {
         /// As what it is wanted.
         part: Part,
     },
+}
+
+/// A moment of the past: right after an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The event.
+    pub seq: Seq,
+    /// When it happened, by the emitter's clock. Ages and deadlines are told as of then.
+    pub at: Timestamp,
+    /// The earliest event whose moment can be shown.
+    pub first: Seq,
+    /// The newest event.
+    pub last: Seq,
 }
 
 /// As what a page beside the dashboard is rendered.
@@ -68,6 +94,8 @@ pub enum Subject {
     Projector,
     /// The notices that could not be delivered.
     Notices,
+    /// The search in the journal. Only the figures in its bar are live.
+    History,
 }
 
 impl Subject {
@@ -77,7 +105,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
-            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector | Self::Notices => None,
+            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector | Self::Notices | Self::History => None,
         }
     }
 
@@ -89,6 +117,7 @@ impl Subject {
             Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
             // The number of questions that wait stands on every page.
             Self::Graphs(_) | Self::Graph(_) => Panels::of(Panel::Progress) | Panels::of(Panel::Inbox),
+            Self::History => Panels::of(Panel::Inbox),
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }

@@ -18,6 +18,7 @@ mod mcp;
 mod message;
 mod notify;
 mod replay;
+mod search;
 mod serve;
 mod tail;
 mod terminal;
@@ -95,6 +96,10 @@ enum Command {
     Messages(message::MessagesArgs),
     /// Print events as they come
     Tail(tail::TailArgs),
+    /// Find events in the journal, by words, agents, kinds and times
+    Search(search::SearchArgs),
+    /// Write events as NDJSON, for `remora replay`, or the log of all answers as CSV
+    Export(search::ExportArgs),
     /// Send a recorded log of events; doing it again adds nothing
     Replay(replay::ReplayArgs),
     /// Let another program's hooks report to the daemon and ask people
@@ -148,6 +153,8 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Answer(args) => answer::run(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Dismiss(args) => dismiss::run(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Tail(args) => tail::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Search(args) => search::search(&args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Export(args) => search::export(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::run(&args, shared).await,
         Command::Message(args) => message::send(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),

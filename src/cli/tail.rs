@@ -44,6 +44,7 @@ struct Position {
 #[serde(default)]
 #[derive(Default)]
 struct Shown {
+    seq: u64,
     timestamp: Timestamp,
     category: String,
     action: String,
@@ -75,7 +76,7 @@ pub(crate) async fn run(args: &TailArgs, shared: &Shared) -> Result<(), Error> {
                         continue;
                     }
                     seq = event.id.parse().unwrap_or(seq);
-                    print(&out, &event.data, seq, shared.json)?;
+                    print(&out, &event.data, shared.json)?;
                 }
                 None
             }
@@ -103,7 +104,8 @@ fn tell_gap(data: &str) {
     }
 }
 
-fn print(out: &Output, data: &str, seq: u64, json: bool) -> Result<(), Error> {
+/// Prints an event as it was sent, or as a line for people.
+pub(super) fn print(out: &Output, data: &str, json: bool) -> Result<(), Error> {
     if json {
         return out.json(data);
     }
@@ -115,7 +117,7 @@ fn print(out: &Output, data: &str, seq: u64, json: bool) -> Result<(), Error> {
         "completed" | "resumed" => terminal::GOOD,
         _ => terminal::STRONG,
     };
-    let seq = out.paint(terminal::FAINT, &format!("{seq:>6}  {:.3}", event.timestamp));
+    let seq = out.paint(terminal::FAINT, &format!("{:>6}  {:.3}", event.seq, event.timestamp));
     let kind = out.paint(style, &format!("{:<24}", escape(&format!("{}:{}", event.category, event.action))));
     let agent = event.agent_id.as_deref().unwrap_or("-");
     let payload = summary(&event.payload, agent);

@@ -47,6 +47,8 @@ async fn axe_finds_nothing_serious_on_a_busy_day() {
         ("/graphs", "#connection-status[data-link=connected]"),
         ("/graphs/release-2.4", "#connection-status[data-link=connected]"),
         ("/projector", "#connection-status[data-link=connected]"),
+        ("/history?q=deploy", "#found mark"),
+        ("/at/40", "#moment"),
         ("/api", "main"),
     ] {
         check(&browser, &daemon, path, ready).await;

@@ -22,6 +22,7 @@ mod embedded;
 mod examples;
 mod graphs;
 mod guard;
+mod history;
 mod hooks;
 mod hostile;
 mod house;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remora_actors::{
-    model::InboxQuery,
+    model::{InboxQuery, Pattern, Search},
     view::{GraphFilter, GraphShown, GraphState, NodeOrder, Subject},
 };
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,7 @@ pub(crate) fn url(subject: &Subject) -> String {
         }
         Subject::Projector => "/projector".to_owned(),
         Subject::Notices => "/notices".to_owned(),
+        Subject::History => "/history".to_owned(),
     }
 }
 
@@ -142,6 +143,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
         })),
         ["projector"] => Some(Subject::Projector),
         ["notices"] => Some(Subject::Notices),
+        ["history"] => Some(Subject::History),
         _ => None,
     }
 }
@@ -149,6 +151,24 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
 /// The address of a page's stream.
 pub(crate) fn stream_url(subject: &Subject) -> String {
     format!("/events?of={}", utf8_percent_encode(&url(subject), SEGMENT))
+}
+
+/// A search as a query, to be read back by the routes.
+pub(crate) fn search_query(search: &Search) -> String {
+    let typed = search.terms.to_string();
+    let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string());
+    let fields = [
+        ("q", Some(typed).filter(|typed| !typed.is_empty())),
+        ("pattern", Some(search.pattern.to_string()).filter(|_| search.pattern != Pattern::ALL)),
+        ("agent_id", search.agent_id.clone()),
+        ("graph_id", search.graph_id.clone()),
+        ("session_id", search.session_id.clone()),
+        ("from", time(search.from)),
+        ("until", time(search.until)),
+    ];
+    let pairs = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, SEGMENT))).collect();
+    pairs.join("&")
 }
 
 fn decoded(segment: &str) -> Option<String> {

@@ -33,6 +33,7 @@ const CSS: &[u8] = style_sheet!(
     "agents",
     "graphs",
     "log",
+    "history",
     "projector",
     "help",
     "notices",

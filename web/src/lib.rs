@@ -11,6 +11,7 @@
 //! [`remora_actors::Handle`].
 
 mod address;
+mod answer_row;
 mod api;
 mod assets;
 mod connections;
@@ -28,6 +29,7 @@ mod problem;
 mod request;
 mod routes;
 pub mod server;
+mod sought;
 
 pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};

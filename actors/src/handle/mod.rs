@@ -1,5 +1,6 @@
 //! The `Handle`: the one way for everything outside to talk to the actors. Cheap to clone.
 
+mod history;
 mod inbox;
 mod journal;
 mod notices;
@@ -20,6 +21,7 @@ pub use workspaces::WorkspaceAccessError;
 use crate::fault::Faults;
 use crate::{
     event_bus::EventBusMessage,
+    historian::HistorianMessage,
     inbox_coordinator::InboxCoordinatorMessage,
     metrics::Metrics,
     model::{Limits, Troubles},
@@ -101,6 +103,7 @@ impl Handle {
             Role::WorkspaceRegistry => system.call_within(PING_TIMEOUT, role, WorkspaceRegistryMessage::Ping).await,
             Role::InboxCoordinator => system.call_within(PING_TIMEOUT, role, InboxCoordinatorMessage::Ping).await,
             Role::Notifier => system.call_within(PING_TIMEOUT, role, NotifierMessage::Ping).await,
+            Role::Historian => system.call_within(PING_TIMEOUT, role, HistorianMessage::Ping).await,
             Role::SessionSupervisor => {
                 let ping = |reply: RpcReplyPort<()>| SessionSupervisorMessage::Ping(reply);
                 system.call_within(PING_TIMEOUT, role, ping).await

@@ -1,6 +1,7 @@
 //! What Remora knows, and how events change it. Pure: no clock, no input or output, no async.
 
 mod agent;
+mod answer_log;
 mod board;
 mod dashboard;
 mod dialect;
@@ -14,10 +15,12 @@ pub mod notice;
 mod pattern;
 mod question;
 mod registrations;
+mod search;
 mod text;
 mod trouble;
 
 pub use agent::{Agent, AgentState, Tally};
+pub use answer_log::AnswerLog;
 pub use board::{Board, Step, Steps};
 pub use dashboard::{Dashboard, LOG_EVENTS, Panel, Panels, ResultItem};
 pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
@@ -30,5 +33,6 @@ pub use question::{
     QuestionKey, QuestionRecord, Reason, Status, Urgency, Verdict, field_text,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
+pub use search::{Search, Term, Terms, event_texts, event_words};
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};
 pub use trouble::{PutAside, Troubles};

@@ -2,10 +2,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use remora_actors::{
-    model::{Category, Event, Record},
-    ports::{Appended, Entry, Filter, Journal, Snapshot},
+    model::{Category, Event, Record, Search, Seq},
+    ports::{Appended, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot},
 };
 use serde_json::json;
 
@@ -36,6 +36,7 @@ pub(crate) async fn keeps_the_contract<J: Journal, K>(new: impl AsyncFn() -> (J,
     filters(&new().await.0).await;
     numbers_concurrent_writers_without_gaps(&new().await.0).await;
     replaces_snapshots(&new().await.0).await;
+    searches(&new().await.0).await;
 }
 
 async fn begins_empty(journal: &impl Journal) {
@@ -120,4 +121,127 @@ async fn replaces_snapshots(journal: &impl Journal) {
         assert_eq!(journal.load_snapshot(name).await.expect("load"), Some(snapshot));
     }
     assert_eq!(journal.load_snapshot("follow:/x").await.expect("load").map(|snapshot| snapshot.seq), Some(2));
+}
+
+/// Events of all kinds, in which many of the searches below find something.
+pub(crate) fn various(numbers: Range<Seq>) -> Arc<[Entry]> {
+    let words = ["deploy", "Déployer", "lint", "main.rs", "日本", "a-b", "zoë", "\u{0}"];
+    entries(numbers.map(|n| {
+        let word = |step: u64| words[usize::try_from(n / step % 8).expect("fits")];
+        let id = |name: &str, of: u64| (n % of > 0).then(|| format!("{name} {}", n % of));
+        Event {
+            category: if n % 5 < 3 { Category::Agent } else { Category::Tool },
+            action: ["started", "timed_out", "failed"][usize::try_from(n % 3).expect("fits")].to_owned(),
+            agent_id: id("agent", 4),
+            graph_id: id("graph", 7),
+            session_id: id("session", 6),
+            // Clocks differ a little.
+            timestamp: Timestamp::UNIX_EPOCH + SignedDuration::from_secs((n * 10 + n % 7 * 13).cast_signed()),
+            payload: [("text".to_owned(), json!([word(1), {"deep": format!("{} {}", word(3), word(11))}, n]))]
+                .into_iter()
+                .collect(),
+            ..event(&format!("v-{n}"))
+        }
+    }))
+}
+
+async fn searches(journal: &impl Journal) {
+    assert_eq!(journal.search(&Search::all(), Seq::MAX, 10).await.expect("search"), Default::default());
+    for from in [0, 250, 500] {
+        journal.append(various(from..from + 250)).await.expect("append");
+    }
+    finds_what_a_scan_finds(journal).await;
+}
+
+/// Searches find what looking at every event finds, page by page.
+pub(crate) async fn finds_what_a_scan_finds(journal: &impl Journal) {
+    let all = journal.read(0, usize::MAX, &Filter::ALL).await.expect("read");
+    let at = |second| Some(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second));
+    let typed = |typed: &str| Search { terms: typed.parse().expect("any text"), ..Search::all() };
+    let mut searches: Vec<_> = [
+        "",
+        "deploy",
+        "\"deploy\"",
+        "deploy -lint",
+        "-deploy -lint",
+        "\"deploy lint\"",
+        "main.rs",
+        "zoe -\"a b\"",
+        "1",
+        "77",
+        "failed 日",
+        "nothing at all",
+        "* \" ( NEAR OR",
+        "\u{0}",
+        "-",
+    ]
+    .map(typed)
+    .into();
+    let text = || typed("lint");
+    searches.push(Search { pattern: "tool:*".parse().expect("a pattern"), ..text() });
+    searches.push(Search { pattern: "*:timed_out".parse().expect("a pattern"), ..typed("-lint") });
+    searches.push(Search { agent_id: Some("agent 2".to_owned()), ..text() });
+    searches.push(Search { agent_id: Some("agent".to_owned()), ..text() });
+    searches.push(Search {
+        graph_id: Some("graph 3".to_owned()),
+        session_id: Some("session 5".to_owned()),
+        ..typed("")
+    });
+    searches.push(Search { from: at(1_000), until: at(3_000), ..typed("") });
+    searches.push(Search { from: at(4_000), agent_id: Some("agent 1".to_owned()), ..text() });
+    searches.push(Search { until: at(2_000), ..text() });
+    searches.push(Search { from: at(3_000), until: at(1_000), ..typed("") });
+    for search in searches {
+        let expected = all.iter().rev().filter(|record| search.matches(&record.event)).map(|record| record.seq);
+        let (mut found, mut before) = (Vec::new(), Some(Seq::MAX));
+        while let Some(cursor) = before {
+            let page = journal.search(&search, cursor, 7).await.expect("search");
+            assert!(page.records.len() <= 7 && page.older.is_none_or(|older| older < cursor), "{search:?}");
+            found.extend(page.records.iter().map(|record| record.seq));
+            before = page.older;
+        }
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{search:?}");
+    }
+}
+
+/// A store without an index of its own.
+pub(crate) struct WithoutIndex<J>(pub(crate) J);
+
+#[async_trait::async_trait]
+impl<J: Journal> Journal for WithoutIndex<J> {
+    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+        self.0.append(entries).await
+    }
+
+    async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+        self.0.read(after, limit, filter).await
+    }
+
+    async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+        self.0.latest(limit, filter).await
+    }
+
+    async fn last_seq(&self) -> Result<Seq, JournalError> {
+        self.0.last_seq().await
+    }
+
+    async fn first_seq(&self) -> Result<Seq, JournalError> {
+        self.0.first_seq().await
+    }
+
+    async fn extent(&self) -> Result<Extent, JournalError> {
+        self.0.extent().await
+    }
+
+    async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError> {
+        self.0.prune(batch).await
+    }
+
+    async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
+        self.0.load_snapshot(name).await
+    }
+
+    async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError> {
+        self.0.save_snapshot(name, snapshot).await
+    }
 }

@@ -14,7 +14,7 @@ use tokio_rusqlite::{
     rusqlite::{self, ErrorCode, OpenFlags},
 };
 
-use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes, schema};
+use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes, indexer::Appends, schema};
 
 /// The database's name in the data folder.
 pub const FILE_NAME: &str = "remora.db";
@@ -108,13 +108,15 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
         || matches!(error, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))
 }
 
-/// The open database. Clones share its connections: one that writes, and one each for the readers of the journal and
-/// of the workspaces, so that neither waits for the other.
+/// The open database. Clones share its connections: one that writes, and one each for the readers of the journal,
+/// of the workspaces and for searches, so that none waits for the other.
 #[derive(Debug, Clone)]
 pub struct Database {
     pub(super) writer: Connection,
     pub(super) journal_reader: Connection,
     pub(super) workspace_reader: Connection,
+    pub(super) search_reader: Connection,
+    pub(super) appends: Appends,
     pub(super) changes: Arc<Changes>,
 }
 
@@ -138,6 +140,8 @@ impl Database {
         Ok(Self {
             journal_reader: reader()?,
             workspace_reader: reader()?,
+            search_reader: reader()?,
+            appends: Appends::default(),
             writer: writer.into(),
             changes: Arc::default(),
         })
@@ -180,7 +184,7 @@ impl Database {
     /// What was written is safe; only the tidying failed.
     pub async fn close(&self) -> Result<(), String> {
         // The last connection to close moves the write-ahead log into the file.
-        for connection in [&self.journal_reader, &self.workspace_reader, &self.writer] {
+        for connection in [&self.journal_reader, &self.workspace_reader, &self.search_reader, &self.writer] {
             connection.clone().close().await.map_err(|error| error.to_string())?;
         }
         Ok(())

@@ -6,15 +6,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use remora_actors::{
-    model::{Record, Seq},
-    ports::{Appended, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot},
+    model::{Record, Search, Seq},
+    ports::{Appended, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot},
 };
 use tokio_rusqlite::{
     Error,
     rusqlite::{self, OptionalExtension, Row, ToSql, Transaction, params, types::Type},
 };
 
-use super::{Database, database::is_damage, retention};
+use super::{Database, database::is_damage, retention, search};
 
 const INSERT: &str = "INSERT INTO events (seq, id, category, action, agent_id, body, received_at)
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
@@ -34,7 +34,7 @@ impl SqliteJournal {
     }
 }
 
-fn failed(error: Error) -> JournalError {
+pub(super) fn failed(error: Error) -> JournalError {
     match error {
         Error::Error(error) if is_damage(&error) => JournalError::Damaged(error.to_string()),
         Error::Error(error) => JournalError::Unavailable(error.to_string()),
@@ -45,16 +45,15 @@ fn failed(error: Error) -> JournalError {
 #[async_trait]
 impl Journal for SqliteJournal {
     async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        self.database
-            .writer
-            .call(move |connection| {
-                let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-                let appended = insert(&transaction, &entries)?;
-                transaction.commit()?;
-                Ok(appended)
-            })
-            .await
-            .map_err(failed)
+        let append = move |connection: &mut rusqlite::Connection| {
+            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let appended = insert(&transaction, &entries)?;
+            transaction.commit()?;
+            Ok(appended)
+        };
+        let appended = self.database.writer.call(append).await.map_err(failed)?;
+        self.database.appends.tell(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0));
+        Ok(appended)
     }
 
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
@@ -69,6 +68,12 @@ impl Journal for SqliteJournal {
         let mut records = self.database.journal_reader.call(run).await.map_err(failed)?;
         records.reverse();
         Ok(records)
+    }
+
+    async fn search(&self, search: &Search, before: Seq, limit: usize) -> Result<Found, JournalError> {
+        let search = search.clone();
+        let run = move |connection: &mut rusqlite::Connection| search::search(connection, &search, before, limit);
+        self.database.search_reader.call(run).await.map_err(failed)
     }
 
     async fn last_seq(&self) -> Result<Seq, JournalError> {
@@ -220,7 +225,7 @@ impl Query {
     }
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Arc<Record>> {
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Arc<Record>> {
     let seq = seq_of(row)?;
     let json = Bytes::copy_from_slice(row.get_ref(1)?.as_str()?.as_bytes());
     Record::from_json(seq, json).map_err(|error| {

@@ -3,6 +3,7 @@
 //! - `database`: opening the file, its schema and its connections.
 //! - `journal`: the [`Journal`](remora_actors::ports::Journal) in it.
 //! - `schema`: the tables, and how a database of an older version gets them.
+//! - `search`: finding events in it. `indexer`: what makes that quick.
 //! - `retention`: deleting the oldest events.
 //! - [`backup`]: copies of the file, made and restored.
 //! - `embedded`: the [`Workspace`](remora_actors::ports::Workspace)s in it.
@@ -10,9 +11,11 @@
 pub mod backup;
 mod database;
 mod embedded;
+mod indexer;
 mod journal;
 mod retention;
 mod schema;
+mod search;
 
 pub use database::{Database, Durability, FILE_NAME, OpenError};
 pub use embedded::EmbeddedWorkspace;

@@ -9,6 +9,8 @@ use remora_actors::{
 };
 use tokio_rusqlite::rusqlite::{self, Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use super::search;
+
 /// Pages given back to the file system after a batch: more than a batch frees, so that what earlier ones left
 /// behind goes as well.
 const VACUUM_PAGES: u32 = 1_000;
@@ -69,23 +71,25 @@ fn delete(transaction: &Transaction<'_>, batch: &Prune) -> rusqlite::Result<Prun
     let mut find = transaction.prepare_cached(CANDIDATES)?;
     let candidates = find.query_map(params![batch.after.cast_signed(), until, limit], Candidate::from_row)?;
     let mut remove = transaction.prepare_cached("DELETE FROM events WHERE seq = ?1")?;
-    let (mut deleted, mut upto, mut agents) = (0, batch.after.cast_signed(), BTreeSet::new());
+    let (mut deleted, mut upto, mut agents) = (Vec::new(), batch.after.cast_signed(), BTreeSet::new());
     for candidate in candidates.collect::<rusqlite::Result<Vec<_>>>()? {
         if candidate.received_at >= before {
             break;
         }
         upto = candidate.seq;
         if !candidate.is_kept(&batch.keep) {
-            deleted += remove.execute([candidate.seq])?;
+            remove.execute([candidate.seq])?;
+            deleted.push(candidate.seq);
             agents.extend(candidate.agent_id);
         }
     }
+    search::forget(transaction, &deleted)?;
     let mut forget = transaction.prepare_cached(FORGET_SPANS)?;
     for agent_id in agents {
         forget.execute(params![agent_id, upto])?;
     }
     transaction.prepare_cached("UPDATE retention SET pruned = max(pruned, ?1)")?.execute([upto])?;
-    Ok(Pruned { deleted, upto: upto.cast_unsigned() })
+    Ok(Pruned { deleted: deleted.len(), upto: upto.cast_unsigned() })
 }
 
 /// What the journal holds.

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use tokio_rusqlite::rusqlite::{self, TransactionBehavior};
 
-use super::OpenError;
+use super::{OpenError, search};
 
 /// "RMRA": says to `file` and to other programs whose database this is.
 pub(super) const APPLICATION_ID: u32 = 0x524d_5241;
 
 /// The steps, the first of which begins with nothing. A step that was released never changes; what is to be otherwise
 /// is a further one. `user_version` counts the steps taken.
-const STEPS: [&str; 2] = [BEGINNING, RETENTION];
+const STEPS: [&str; 3] = [BEGINNING, RETENTION, search::SCHEMA];
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;

@@ -25,6 +25,28 @@ impl Clock {
         local.strftime(format).to_string()
     }
 
+    /// `14:05:09`, with date and zone on hovering: where the day stands above.
+    pub(super) fn of_day(&self, at: Timestamp) -> impl Render {
+        let (iso, short) = (at.to_string(), self.local(at).strftime("%H:%M:%S").to_string());
+        let long = self.local(at).strftime("%Y-%m-%d %H:%M:%S%.3f %Z").to_string();
+        owned_html! { time(datetime = &iso, title = &long) : &short; }
+    }
+
+    /// `Tuesday, 24 February 2026`.
+    pub(super) fn day(&self, at: Timestamp) -> String {
+        self.local(at).strftime("%A, %-d %B %Y").to_string()
+    }
+
+    /// `2026-02-24 14:05:09`.
+    pub(super) fn long(&self, at: Timestamp) -> String {
+        self.local(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// As a browser's field for date and time has it.
+    pub(super) fn field(&self, at: Timestamp) -> String {
+        self.local(at).strftime("%Y-%m-%dT%H:%M:%S").to_string()
+    }
+
     /// A point in time, with date and zone on hovering.
     pub(super) fn time(&self, at: Timestamp) -> impl Render {
         let (iso, short) = (at.to_string(), self.short(at));

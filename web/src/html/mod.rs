@@ -4,7 +4,8 @@
 //! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `notices`,
 //!   `api_page`, `login`, `link_page`: the documents. `live`: what keeps a page and its stream together. `help`: the keys.
 //!   `alerts`: what a browser does when nobody looks. `keeper`: what keeps together a page and what a person does on it.
-//! - `graph`: the page of all graphs, and the page of one.
+//! - `graph`: the page of all graphs, and the page of one. `history`: the search in the journal; `past`: the dashboard
+//!   as it was.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
 //! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
@@ -20,6 +21,7 @@ mod clock;
 mod events;
 mod graph;
 mod help;
+mod history;
 mod inbox;
 mod inbox_page;
 mod keeper;
@@ -30,6 +32,7 @@ mod markdown;
 mod note;
 mod notices;
 mod page;
+mod past;
 mod progress;
 mod projector;
 mod results;
@@ -83,7 +86,14 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
             Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
             Subject::Notices => Some(notices::render(dashboard, *part, clock)),
+            // The document comes with what was found; what is live on it is its bar.
+            Subject::History => Some(history::live_frame(dashboard)),
         },
+        View::Past(moment, part) => Some(past::render(dashboard, moment, *part, clock)),
+        View::Found { search, found, before, part } => {
+            let results = history::Results { search, found: found.as_ref(), before: *before };
+            Some(history::render(dashboard, &results, *part, clock))
+        }
     }
 }
 

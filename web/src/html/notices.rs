@@ -39,7 +39,7 @@ pub(super) fn panel(dashboard: &Dashboard) -> impl Render + use<> {
 /// The page, as a document or as a frame.
 pub(super) fn render(dashboard: &Dashboard, part: Part, clock: &Clock) -> Bytes {
     let main = text_of(main(dashboard, clock));
-    if part == Part::Frame {
+    if part != Part::Document {
         return Frame::of(main, &live::signals(dashboard), dashboard.last_seq());
     }
     let live = Live { title: "Undelivered notices · Remora", tab: None, subject: Some(&Subject::Notices) };

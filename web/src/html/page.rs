@@ -1,6 +1,6 @@
 //! The dashboard's document.
 
-use horrorshow::{Render, owned_html};
+use horrorshow::{Raw, Render, owned_html};
 use remora_actors::model::Dashboard;
 
 use super::{
@@ -13,21 +13,29 @@ use super::{
 
 /// The dashboard.
 pub(super) fn document(dashboard: &Dashboard, clock: &Clock) -> impl Render {
+    let columns = text_of(columns(dashboard, clock));
     let body = text_of(owned_html! {
         : troubles::panel(dashboard, clock);
         main(id = "dashboard") {
             h1(class = "unseen") : "Remora Dashboard";
             : notices::panel(dashboard);
-            div(class = "column") {
-                : inbox::panel(dashboard, clock);
-                : agents::panel(dashboard);
-            }
-            div(class = "column") {
-                : progress::panel(dashboard);
-                : results::panel(dashboard, clock);
-                : events::panel(dashboard, clock);
-            }
+            : Raw(&columns);
         }
     });
     shell::live(&Live { title: "Remora Dashboard", tab: Some(Tab::Inbox), subject: None }, dashboard, &body)
+}
+
+/// The panels, of now or of another moment.
+pub(super) fn columns(dashboard: &Dashboard, clock: &Clock) -> impl Render {
+    owned_html! {
+        div(class = "column") {
+            : inbox::panel(dashboard, clock);
+            : agents::panel(dashboard);
+        }
+        div(class = "column") {
+            : progress::panel(dashboard);
+            : results::panel(dashboard, clock);
+            : events::panel(dashboard, clock);
+        }
+    }
 }

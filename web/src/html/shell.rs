@@ -18,16 +18,19 @@ pub(super) enum Tab {
     Agents,
     /// The graphs.
     Graphs,
+    /// The search in the journal, and the dashboard as it was.
+    History,
 }
 
 impl Tab {
-    const ALL: [Self; 3] = [Self::Inbox, Self::Agents, Self::Graphs];
+    const ALL: [Self; 4] = [Self::Inbox, Self::Agents, Self::Graphs, Self::History];
 
     fn name(self) -> &'static str {
         match self {
             Self::Inbox => "Inbox",
             Self::Agents => "Agents",
             Self::Graphs => "Graphs",
+            Self::History => "History",
         }
     }
 
@@ -36,6 +39,7 @@ impl Tab {
             Self::Inbox => "/",
             Self::Agents => "/agents",
             Self::Graphs => "/graphs",
+            Self::History => "/history",
         }
     }
 }
@@ -74,6 +78,28 @@ pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl R
             head {
                 title(data-title = &name, data-text = live::TITLE) : &title;
                 : head(true);
+                script(type = "module", src = assets::url("datastar.js"));
+            }
+            body(data-signals = &signals) { : Raw(&body) }
+        }
+    }
+}
+
+/// A document that shows the past: it has the signals and the keys of a live one, and no stream.
+pub(super) fn past(title: &str, signals: &str, body: &str) -> impl Render + use<> {
+    let (title, signals) = (format!("{title} · {NAME}"), signals.to_owned());
+    let body = text_of(owned_html! {
+        : bar(Some(Tab::History), None);
+        : keeper::keeper();
+        : Raw(body);
+        : foot();
+    });
+    owned_html! {
+        : doctype::HTML;
+        html(lang = "en") {
+            head {
+                title : &title;
+                : head(false);
                 script(type = "module", src = assets::url("datastar.js"));
             }
             body(data-signals = &signals) { : Raw(&body) }

@@ -79,7 +79,7 @@ async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Res
 }
 
 /// A document, and a name for the browser that has none: its streams are counted together.
-fn document(page: &Bytes, headers: &HeaderMap) -> Response {
+pub(super) fn document(page: &Bytes, headers: &HeaderMap) -> Response {
     let mut response = warp::reply::html(page.to_vec()).into_response();
     if cookie(headers, BROWSER_COOKIE).is_none() {
         let cookie = format!("{BROWSER_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", Uuid::now_v7());

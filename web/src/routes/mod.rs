@@ -6,10 +6,12 @@ mod bulk;
 mod cloud_events;
 mod dashboard;
 mod events;
+mod exports;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod graphs;
 mod health;
+mod history;
 mod links;
 mod login;
 mod mcp;
@@ -40,7 +42,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'un
 
 /// Every route of the daemon.
 pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
-    let routes = dashboard::routes(context)
+    let routes = history::routes(context)
+        .or(dashboard::routes(context))
+        .unify()
         .or(respond::routes(context))
         .unify()
         .or(alike::routes(context))
@@ -83,6 +87,8 @@ pub(crate) fn json_api(context: &Context) -> BoxedFilter<(Response,)> {
 fn api(context: &Context) -> BoxedFilter<(Response,)> {
     let routes = events::routes(context)
         .or(streams::raw(context))
+        .unify()
+        .or(exports::routes(context))
         .unify()
         .or(cloud_events::routes(context))
         .unify()

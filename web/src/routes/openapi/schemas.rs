@@ -92,6 +92,15 @@ pub(crate) struct EventPage {
     first_seq: u64,
 }
 
+/// What a search has found so far, newest first.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FoundEvents {
+    events: Vec<Event>,
+    /// Search on with `before` set to this; null: everything was looked at.
+    older: Option<u64>,
+}
+
 /// Why a question was asked. A `confirmation` or a `tool_call` without `options` and `response_schema` is answered by a
 /// `Decision`.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 11] = [
+const FOR_BROWSERS: [&str; 14] = [
     "get /events",
     "post /agents/{}/messages",
     "post /agent/{}/undo",
@@ -21,6 +21,9 @@ const FOR_BROWSERS: [&str; 11] = [
     "get /a/{}",
     "post /a/{}",
     "post /notices/{}",
+    "get /history",
+    "get /at",
+    "get /at/{}",
 ];
 
 /// `get /api/v1/events`, with the parameters' names left out.
@@ -49,9 +52,19 @@ fn routed() -> BTreeSet<String> {
 
 fn routes_of(file: &Path) -> Vec<String> {
     let source = fs::read_to_string(file).expect("text");
-    let is_under_api =
-        ["events", "streams", "questions", "agents", "bulk", "workspaces", "state", "graphs", "cloud_events"]
-            .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
+    let is_under_api = [
+        "events",
+        "streams",
+        "questions",
+        "agents",
+        "bulk",
+        "workspaces",
+        "state",
+        "graphs",
+        "cloud_events",
+        "exports",
+    ]
+    .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
     let routes = source.split("warp::path!(").skip(1).filter(|rest| !rest.starts_with("\"api\" / \"v1\" / ..)"));
     let route = |rest: &str| {
         let (path, after) = rest.split_once(')')?;

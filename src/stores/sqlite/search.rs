@@ -1,0 +1,301 @@
+//! Searching the journal with an index of its words, SQLite's FTS5.
+//!
+//! The index is contentless and knows only which word stands in which event: it gives candidates, and the event itself
+//! tells whether it matches. Its tokenizer need not fold anything: [`event_words`] has done that. The ids an event has are
+//! words of a private kind in it. For times there are spans: the earliest and the latest in each stretch of events.
+//!
+//! Events are indexed some time after they were appended (see [`indexer`](super::indexer)); those that are not yet are
+//! looked at one by one, so that a search finds everything at any time.
+
+use std::sync::Arc;
+
+use remora_actors::{
+    model::{Event, Record, Search, Seq, Term, event_words},
+    ports::Found,
+};
+use tokio_rusqlite::rusqlite::{self, Connection, Transaction, params};
+use uuid::Uuid;
+
+use super::journal::record;
+
+/// Events that one search looks at: some tens of milliseconds. It then says where to go on.
+const CANDIDATES: usize = 10_000;
+/// Events in one span.
+const SPAN_EVENTS: u64 = 1_000;
+/// Begins a word that stands for an id: no letter and no digit, hence in no text's words.
+const PRIVATE: char = '\u{e000}';
+
+/// The index can be thrown away at any time: it is made again from the events.
+pub(super) const SCHEMA: &str = "
+    CREATE VIRTUAL TABLE search USING fts5 (
+        words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
+    );
+    CREATE TABLE search_spans (
+        first INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL,
+        earliest INTEGER NOT NULL,
+        latest INTEGER NOT NULL
+    );
+";
+
+/// The last event in the index.
+pub(super) fn indexed(connection: &Connection) -> rusqlite::Result<Seq> {
+    let sql = "SELECT coalesce((SELECT last FROM search_spans ORDER BY first DESC LIMIT 1), 0)";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0).map(i64::cast_unsigned))
+}
+
+/// What the index holds of an event.
+pub(super) struct Indexable {
+    seq: Seq,
+    words: String,
+    time_ms: i64,
+}
+
+impl Indexable {
+    pub(super) fn new(record: &Record) -> Self {
+        let mut words: Vec<String> = event_words(&record.event).collect();
+        words.sort_unstable();
+        words.dedup();
+        words.extend(ids(&record.event));
+        Self { seq: record.seq, words: words.join(" "), time_ms: record.event.timestamp.as_millisecond() }
+    }
+}
+
+fn ids(event: &Event) -> impl Iterator<Item = String> {
+    let kind = [Some(private('c', event.category.as_str())), Some(private('k', &event.action))];
+    let id = |field, id: &Option<String>| id.as_deref().map(|id| private(field, id));
+    let ids = [id('a', &event.agent_id), id('g', &event.graph_id), id('s', &event.session_id)];
+    kind.into_iter().chain(ids).flatten()
+}
+
+/// A word that stands for a field's value, whatever characters are in it.
+fn private(field: char, value: &str) -> String {
+    let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, value.as_bytes()).simple().to_string();
+    format!("{PRIVATE}{field}{}", &hash[..16])
+}
+
+/// Puts events into the index, which must be behind the ones in it.
+pub(super) fn index(transaction: &Transaction<'_>, events: &[Indexable]) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
+    let indexed = indexed(transaction)?;
+    for event in events.iter().filter(|event| event.seq > indexed) {
+        insert.execute(params![event.seq.cast_signed(), event.words])?;
+        widen_span(transaction, event)?;
+    }
+    Ok(())
+}
+
+fn widen_span(transaction: &Transaction<'_>, event: &Indexable) -> rusqlite::Result<()> {
+    let sql = "UPDATE search_spans SET last = ?1, earliest = min(earliest, ?2), latest = max(latest, ?2)
+               WHERE first = (SELECT max(first) FROM search_spans) AND first > ?1 - ?3";
+    let (seq, room) = (event.seq.cast_signed(), SPAN_EVENTS.cast_signed());
+    if transaction.prepare_cached(sql)?.execute(params![seq, event.time_ms, room])? == 0 {
+        let sql = "INSERT INTO search_spans (first, last, earliest, latest) VALUES (?1, ?1, ?2, ?2)";
+        transaction.prepare_cached(sql)?.execute(params![seq, event.time_ms])?;
+    }
+    Ok(())
+}
+
+/// Takes events that were deleted out of the index.
+pub(super) fn forget(transaction: &Transaction<'_>, deleted: &[i64]) -> rusqlite::Result<()> {
+    let mut forget = transaction.prepare_cached("DELETE FROM search WHERE rowid = ?1")?;
+    for seq in deleted {
+        forget.execute([seq])?;
+    }
+    let sql = "DELETE FROM search_spans WHERE last < (SELECT min(seq) FROM events)";
+    transaction.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Searches: the events that are not indexed yet one by one, then the others by the index.
+pub(super) fn search(
+    connection: &mut Connection,
+    search: &Search,
+    before: Seq,
+    limit: usize,
+) -> rusqlite::Result<Found> {
+    // One state of the database for both halves.
+    let transaction = connection.transaction()?;
+    let indexed = indexed(&transaction)?;
+    let end = before.min(i64::MAX.cast_unsigned());
+    let mut hits = Hits { search, limit, left: CANDIDATES, records: Vec::new(), stopped: None };
+    hits.look(&transaction, "SELECT seq, body FROM events", "seq", None, (indexed + 1, end))?;
+    let (from, words) = match words_of(search) {
+        None => ("SELECT seq, body FROM events", None),
+        words => ("SELECT seq, body FROM search CROSS JOIN events ON seq = search.rowid", words),
+    };
+    let column = if words.is_some() { "search.rowid" } else { "seq" };
+    for range in ranges(&transaction, search, end.min(indexed + 1))? {
+        hits.look(&transaction, from, column, words.as_deref(), range)?;
+    }
+    Ok(Found { older: hits.stopped, records: hits.records })
+}
+
+/// What a search has found, and how far it has come.
+struct Hits<'a> {
+    search: &'a Search,
+    limit: usize,
+    left: usize,
+    records: Vec<Arc<Record>>,
+    /// Before which event there is more to look at.
+    stopped: Option<Seq>,
+}
+
+impl Hits<'_> {
+    /// Looks at the events of a range, the first one in it and the last one not, from the newest on.
+    fn look(
+        &mut self,
+        transaction: &Transaction<'_>,
+        from: &str,
+        column: &str,
+        words: Option<&str>,
+        (first, end): (Seq, Seq),
+    ) -> rusqlite::Result<()> {
+        if self.stopped.is_some() || first >= end {
+            return Ok(());
+        }
+        let matching = if words.is_some() { "search MATCH ?3 AND" } else { "?3 IS NULL AND" };
+        let sql = format!("{from} WHERE {matching} {column} >= ?1 AND {column} < ?2 ORDER BY {column} DESC");
+        let mut statement = transaction.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![first.cast_signed(), end.cast_signed(), words])?;
+        while let Some(row) = rows.next()? {
+            if self.left == 0 || self.records.len() == self.limit {
+                let seq: i64 = row.get(0)?;
+                self.stopped = Some(seq.cast_unsigned() + 1);
+                break;
+            }
+            self.left -= 1;
+            let record = record(row)?;
+            if self.search.matches(&record.event) {
+                self.records.push(record);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where indexed events of the wanted times may stand, the newest first.
+fn ranges(transaction: &Transaction<'_>, search: &Search, end: Seq) -> rusqlite::Result<Vec<(Seq, Seq)>> {
+    if search.from.is_none() && search.until.is_none() {
+        return Ok(vec![(0, end)]);
+    }
+    let sql = "SELECT first, last FROM search_spans WHERE first < ?1 AND latest >= ?2 AND earliest <= ?3
+               ORDER BY first DESC";
+    let from = search.from.map_or(i64::MIN, |from| from.as_millisecond());
+    let until = search.until.map_or(i64::MAX, |until| until.as_millisecond());
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query(params![end.cast_signed(), from, until])?;
+    let mut ranges: Vec<(Seq, Seq)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (first, last) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
+        match ranges.last_mut() {
+            Some(range) if range.0 == last + 1 => range.0 = first,
+            _ => ranges.push((first, end.min(last + 1))),
+        }
+    }
+    Ok(ranges)
+}
+
+/// The words that every match has, as a query of the index, and those it must not have. `None`: there are none.
+fn words_of(search: &Search) -> Option<String> {
+    let field = |field, value: Option<&str>| value.map(|value| format!("\"{}\"", private(field, value)));
+    let ids = [
+        field('c', search.pattern.category().map(|category| category.as_str())),
+        field('k', search.pattern.action()),
+        field('a', search.agent_id.as_deref()),
+        field('g', search.graph_id.as_deref()),
+        field('s', search.session_id.as_deref()),
+    ];
+    let wanted: Vec<_> =
+        ids.into_iter().flatten().chain(search.terms.wanted().iter().flat_map(words_of_term)).collect();
+    if wanted.is_empty() {
+        return None;
+    }
+    let mut query = format!("({})", wanted.join(" AND "));
+    // A phrase is unwanted only where its words stand together, which the index does not know.
+    for term in search.terms.unwanted().iter().filter(|term| term.words.len() == 1) {
+        query = format!("({query} NOT {})", words_of_term(term).concat());
+    }
+    Some(query)
+}
+
+/// Words are letters and digits: within quotes none of them means anything to the index.
+fn words_of_term(term: &Term) -> Vec<String> {
+    let last = term.words.len() - 1;
+    let word = |(index, word)| format!("\"{word}\"{}", if index == last && term.is_open { " *" } else { "" });
+    term.words.iter().enumerate().map(word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use remora_actors::ports::Journal;
+
+    use super::*;
+    use crate::stores::{
+        conformance::journal,
+        sqlite::{Database, Durability, FILE_NAME},
+    };
+
+    fn database() -> (Database, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("tempdir");
+        (Database::open(&folder.path().join(FILE_NAME), Durability::Normal).expect("open"), folder)
+    }
+
+    #[tokio::test]
+    async fn finds_the_same_however_much_is_indexed() {
+        let (database, _folder) = database();
+        let journal = database.journal();
+        for _ in 0..3 {
+            let last = journal.last_seq().await.expect("last");
+            journal.append(journal::various(last..last + 400)).await.expect("append");
+            journal::finds_what_a_scan_finds(&journal).await;
+            assert!(database.index_some(150).await.expect("indexed"));
+            journal::finds_what_a_scan_finds(&journal).await;
+        }
+        while database.index_some(150).await.expect("indexed") {}
+        journal::finds_what_a_scan_finds(&journal).await;
+    }
+
+    #[tokio::test]
+    async fn a_store_without_an_index_finds_the_same() {
+        let (database, _folder) = database();
+        let journal = journal::WithoutIndex(database.journal());
+        journal.append(journal::various(0..1_200)).await.expect("append");
+        journal::finds_what_a_scan_finds(&journal).await;
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_is_forgotten() {
+        let (database, _folder) = database();
+        let journal = database.journal();
+        journal.append(journal::various(0..2_500)).await.expect("append");
+        while database.index_some(500).await.expect("indexed") {}
+        let delete = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute("DELETE FROM events WHERE seq < 1500", [])?;
+            forget(&transaction, &(1..1_500).collect::<Vec<_>>())?;
+            transaction.commit()?;
+            connection.query_row(
+                "SELECT count(*), min(rowid) FROM search WHERE search MATCH 'agent OR tool'",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            )
+        };
+        assert_eq!(database.writer.call(delete).await.expect("deleted"), (1_001, 1_500));
+        journal::finds_what_a_scan_finds(&journal).await;
+    }
+
+    #[tokio::test]
+    async fn a_search_that_looked_at_much_says_where_to_go_on() {
+        let (database, _folder) = database();
+        let journal = database.journal();
+        let events = CANDIDATES as u64 + 5_000;
+        journal.append(journal::batch(0..u32::try_from(events).expect("fits"))).await.expect("append");
+        let nothing = Search { terms: "nothing".parse().expect("any text"), ..Search::all() };
+        let found = journal.search(&nothing, Seq::MAX, 5).await.expect("search");
+        assert_eq!(found, Found { records: vec![], older: Some(5_001) });
+        assert_eq!(journal.search(&nothing, 5_001, 5).await.expect("search"), Found::default());
+        while database.index_some(2_000).await.expect("indexed") {}
+        assert_eq!(journal.search(&nothing, Seq::MAX, 5).await.expect("search"), Found::default());
+    }
+}
