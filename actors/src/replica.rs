@@ -102,6 +102,11 @@ impl<F: Fold> Replica<F> {
         replay(journal, fold.last_seq(), until, |record| apply(fold, record)).await
     }
 
+    /// What changes the picture beside events.
+    pub(crate) fn adjust<T>(&mut self, change: impl FnOnce(&mut F) -> T) -> T {
+        change(&mut self.fold)
+    }
+
     /// Saves a snapshot.
     pub(crate) async fn save(&self) {
         save(self.system.journal(), &self.fold).await;

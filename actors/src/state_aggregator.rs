@@ -5,19 +5,19 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use jiff::Timestamp;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
-    model::{Dashboard, Panels, Seq},
+    model::{Dashboard, Panel, Panels, Place, Seq},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
     system::{Role, System},
-    view::View,
+    view::{LISTED_AGENTS, View},
 };
 
 impl Fold for Dashboard {
-    const SNAPSHOT: &'static str = "dashboard-1";
+    const SNAPSHOT: &'static str = "dashboard-2";
 
     fn last_seq(&self) -> Seq {
         self.last_seq()
@@ -51,6 +51,8 @@ pub enum StateAggregatorMessage {
     Deliver(Delivery),
     /// The time between two frames has passed.
     Frame,
+    /// Time alone may have changed where an agent stands.
+    Tick,
     /// Render something now.
     Render(View, RpcReplyPort<Option<Bytes>>),
     /// Bring a browser up to date that has seen everything up to an event, or nothing.
@@ -76,6 +78,13 @@ pub struct StateAggregatorState {
     dirty: Panels,
     /// The last event that the last frame showed.
     framed: Seq,
+    /// The places in the list of agents that the last frame showed.
+    places: Vec<Place>,
+    /// The last event before the last frame that no event was the cause of. Who has seen no later event may or may not
+    /// have seen that frame.
+    timed: Option<Seq>,
+    /// Wakes the aggregator when time alone may change something.
+    alarm: Option<(Timestamp, AbortHandle)>,
     last_frame: Instant,
     frame_due: bool,
     /// Recent frames without a gap, for browsers that come back.
@@ -86,6 +95,17 @@ pub struct StateAggregatorState {
     unsaved_events: u64,
 }
 
+/// Longest sleep toward a change, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+impl Drop for StateAggregatorState {
+    fn drop(&mut self) {
+        if let Some((_, alarm)) = self.alarm.take() {
+            alarm.abort();
+        }
+    }
+}
+
 impl Actor for StateAggregator {
     type Msg = StateAggregatorMessage;
     type State = StateAggregatorState;
@@ -93,12 +113,12 @@ impl Actor for StateAggregator {
 
     async fn pre_start(
         &self,
-        _: ActorRef<Self::Msg>,
+        myself: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<StateAggregatorState, ActorProcessingErr> {
         let mut read = 0;
         let new = Dashboard::new(system.limits());
-        let dashboard = Replica::start(
+        let mut dashboard = Replica::start(
             &system,
             Role::StateAggregator,
             StateAggregatorMessage::Deliver,
@@ -109,8 +129,13 @@ impl Actor for StateAggregator {
             },
         )
         .await?;
+        let patience = system.world.settings.patience;
+        dashboard.adjust(|dashboard| dashboard.set_patience(patience));
         let framed = dashboard.last_seq();
-        Ok(StateAggregatorState {
+        let mut state = StateAggregatorState {
+            places: Vec::new(),
+            timed: Some(framed),
+            alarm: None,
             dirty: Panels::NONE,
             framed,
             last_frame: Instant::now(),
@@ -121,7 +146,10 @@ impl Actor for StateAggregator {
             unsaved_events: read,
             dashboard,
             system,
-        })
+        };
+        state.pass_time(&myself);
+        state.places = state.dashboard.window(LISTED_AGENTS);
+        Ok(state)
     }
 
     async fn handle(
@@ -134,8 +162,13 @@ impl Actor for StateAggregator {
             StateAggregatorMessage::Deliver(delivery) => {
                 state.fold(&delivery).await?;
                 drop(delivery);
+                state.set_alarm(&myself);
                 state.schedule_frame(&myself);
                 state.save_sometimes();
+            }
+            StateAggregatorMessage::Tick => {
+                state.alarm = None;
+                state.pass_time(&myself);
             }
             StateAggregatorMessage::Frame => {
                 state.frame_due = false;
@@ -183,6 +216,28 @@ impl StateAggregatorState {
         Ok(())
     }
 
+    fn pass_time(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
+        let changed = self.dashboard.adjust(|dashboard| dashboard.pass_time(Timestamp::now()));
+        if !changed.is_empty() {
+            self.full = None;
+            self.dirty |= changed;
+        }
+        self.set_alarm(myself);
+        self.schedule_frame(myself);
+    }
+
+    fn set_alarm(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
+        let Some(next) = self.dashboard.next_change() else { return };
+        if self.alarm.as_ref().is_some_and(|(at, _)| *at <= next) {
+            return;
+        }
+        let left = Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default();
+        let timer = myself.send_after(left.min(LONGEST_SLEEP), || StateAggregatorMessage::Tick);
+        if let Some((_, earlier)) = self.alarm.replace((next, timer.abort_handle())) {
+            earlier.abort();
+        }
+    }
+
     /// A lone change goes out at once; under load frames keep their distance.
     fn schedule_frame(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
         if self.frame_due || self.dirty.is_empty() {
@@ -208,6 +263,12 @@ impl StateAggregatorState {
         }
         let panels = std::mem::take(&mut self.dirty);
         let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
+        if after == self.framed {
+            self.timed = Some(after);
+        }
+        let now_listed =
+            if panels.contains(Panel::Agents) { self.dashboard.window(LISTED_AGENTS) } else { self.places.clone() };
+        let places = std::mem::replace(&mut self.places, now_listed);
         self.last_frame = Instant::now();
         if !self.has_viewers() {
             // Nobody looks: whoever comes gets everything.
@@ -215,7 +276,7 @@ impl StateAggregatorState {
             self.ring_bytes = 0;
             return;
         }
-        let Some(bytes) = self.draw(&View::Delta { panels, after }) else { return };
+        let Some(bytes) = self.draw(&View::Delta { panels, after, places }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
         let frame = Arc::new(Frame { after, upto: self.framed, bytes });
@@ -242,9 +303,12 @@ impl StateAggregatorState {
 
     /// The frames after `seen`, if all of them are still there and they cost less than everything.
     fn missed(&self, seen: Seq) -> Option<Bytes> {
+        if self.timed.is_some_and(|timed| seen <= timed) {
+            return None;
+        }
         if seen == self.framed {
             // Something must be sent: the first frame is how a page knows that it is connected.
-            return self.draw(&View::Delta { panels: Panels::NONE, after: seen });
+            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, places: Vec::new() });
         }
         let start = self.ring.iter().position(|frame| frame.after == seen && frame.upto > seen)?;
         let frames = self.ring.range(start..);

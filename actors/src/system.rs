@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     metrics::Metrics,
-    model::Limits,
+    model::{Limits, Patience},
     ports::{Journal, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::Renderer,
@@ -28,6 +28,8 @@ pub struct Settings {
     pub frame_interval: Duration,
     /// Events between two snapshots: what a start has to read at most.
     pub snapshot_events: u64,
+    /// How long agents at work may be silent.
+    pub patience: Patience,
 }
 
 /// The ports and the renderer that a daemon is built from.

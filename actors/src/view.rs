@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::model::{Dashboard, Panels, Record, Seq};
+use crate::model::{Dashboard, Panels, Place, Record, Seq};
+
+/// Agents listed on the dashboard: what a person looks through. The others are counted.
+pub const LISTED_AGENTS: usize = 100;
 
 /// Something to render.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub enum View {
         panels: Panels,
         /// The last event that the previous frame showed.
         after: Seq,
+        /// The places in the list of agents that the previous frame showed.
+        places: Vec<Place>,
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,

@@ -24,6 +24,8 @@ pub mod actions {
     pub const CANCELLED: &str = "cancelled";
     pub const TIMED_OUT: &str = "timed_out";
     pub const PROGRESS: &str = "progress";
+    /// The agent has nothing to do until somebody tells it to.
+    pub const IDLE: &str = "idle";
     /// The answer has reached the workspace's inbox.
     pub const ANSWER_WRITTEN: &str = "answer_written";
     /// The agent has picked the answer up.
@@ -46,6 +48,8 @@ pub mod actions {
     pub const MESSAGE_DELIVERED: &str = "message_delivered";
     /// A person wrote to an agent.
     pub const MESSAGED: &str = "messaged";
+    /// A person asked an agent to stop.
+    pub const STOP_REQUESTED: &str = "stop_requested";
 }
 
 /// Who or what an event is about.

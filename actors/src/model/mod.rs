@@ -1,6 +1,7 @@
 //! What Remora knows, and how events change it. Pure: no clock, no input or output, no async.
 
 mod agent;
+mod call;
 mod dashboard;
 mod dialect;
 mod event;
@@ -11,8 +12,9 @@ mod question;
 mod registrations;
 mod text;
 
-pub use agent::{Agent, AgentState, Tally};
-pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, Panel, Panels, ResultItem};
+pub use agent::{Agent, AgentState, Call, Counts, Patience, Standing, Tally};
+pub use call::CallName;
+pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, ListStep, Panel, Panels, Place, ResultItem, changes};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
 pub use inbox::{Inbox, MessageState, UserMessage};
 pub use limits::Limits;

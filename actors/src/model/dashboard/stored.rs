@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::super::{Agent, Event, Inbox, Record, Seq};
-use super::{Dashboard, GraphProgress, ResultItem};
+use super::{Dashboard, GraphProgress, ResultItem, roster::Roster};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Stored {
@@ -24,7 +24,7 @@ pub(super) struct Stored {
 impl From<Dashboard> for Stored {
     fn from(dashboard: Dashboard) -> Self {
         Self {
-            agents: dashboard.agents.into_values().collect(),
+            agents: dashboard.agents.into_agents(),
             graphs: dashboard.graphs,
             inbox: dashboard.inbox,
             log: dashboard.log.iter().map(|record| (record.seq, Arc::clone(&record.event))).collect(),
@@ -38,7 +38,7 @@ impl From<Dashboard> for Stored {
 impl From<Stored> for Dashboard {
     fn from(stored: Stored) -> Self {
         let mut dashboard = Self {
-            agents: BTreeMap::new(),
+            agents: Roster::new(),
             tally: Default::default(),
             graphs: stored.graphs,
             inbox: stored.inbox,

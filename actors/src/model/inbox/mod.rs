@@ -75,6 +75,8 @@ pub struct Inbox {
     questions: BTreeMap<QuestionKey, QuestionRecord>,
     /// Open questions by agent: the key's agent comes first, so that one agent's stand together.
     open: BTreeSet<(String, QuestionKey)>,
+    /// Answered ones whose answer was not picked up yet, in the same way.
+    unread: BTreeSet<(String, QuestionKey)>,
     /// Closed questions, the longest closed first.
     closed: VecDeque<QuestionKey>,
     messages: VecDeque<UserMessage>,
@@ -98,13 +100,13 @@ struct Stored {
 impl From<Stored> for Inbox {
     fn from(stored: Stored) -> Self {
         let questions: BTreeMap<_, _> = stored.questions.into_iter().map(|r| (r.question.key(), r)).collect();
-        let open = questions
-            .iter()
-            .filter(|(_, record)| record.status == Status::Open)
-            .map(|(key, record)| (record.question.agent_id.clone(), key.clone()))
-            .collect();
+        let by_agent = |wanted: fn(&QuestionRecord) -> bool| {
+            let found = questions.iter().filter(|(_, record)| wanted(record));
+            found.map(|(key, record)| (record.question.agent_id.clone(), key.clone())).collect()
+        };
+        let (open, unread) = (by_agent(|record| record.status == Status::Open), by_agent(is_unread));
         let Stored { closed, messages, troubles, last_seq, keep_closed, .. } = stored;
-        Self { questions, open, closed, messages, troubles, last_seq, keep_closed }
+        Self { questions, open, unread, closed, messages, troubles, last_seq, keep_closed }
     }
 }
 
@@ -121,6 +123,7 @@ impl Inbox {
         Self {
             questions: BTreeMap::new(),
             open: BTreeSet::new(),
+            unread: BTreeSet::new(),
             closed: VecDeque::new(),
             messages: VecDeque::new(),
             troubles: BTreeMap::new(),
@@ -277,6 +280,11 @@ impl Inbox {
     fn settle(&mut self, key: &QuestionKey) {
         let Some(record) = self.questions.get(key) else { return };
         let entry = (record.question.agent_id.clone(), key.clone());
+        if is_unread(record) {
+            self.unread.insert(entry.clone());
+        } else {
+            self.unread.remove(&entry);
+        }
         if record.status == Status::Open {
             self.open.insert(entry);
             return;
@@ -337,9 +345,17 @@ impl Inbox {
 
     /// The open questions of an agent.
     pub fn open_of(&self, agent_id: &str) -> Vec<QuestionKey> {
-        let nothing = QuestionKey { msg_id: String::new(), workspace_id: String::new() };
-        let from = (agent_id.to_owned(), nothing);
-        self.open.range(from..).take_while(|(agent, _)| agent == agent_id).map(|(_, key)| key.clone()).collect()
+        of_agent(&self.open, agent_id).cloned().collect()
+    }
+
+    /// True while a question of the agent is open.
+    pub fn asks(&self, agent_id: &str) -> bool {
+        of_agent(&self.open, agent_id).next().is_some()
+    }
+
+    /// True while an answer to the agent has not been picked up.
+    pub fn has_unread_answer(&self, agent_id: &str) -> bool {
+        of_agent(&self.unread, agent_id).next().is_some()
     }
 
     /// How many questions are open.
@@ -364,7 +380,7 @@ impl Inbox {
 
     /// Answered questions whose agents have not picked the answer up yet.
     pub fn waiting_for_pickup(&self) -> impl Iterator<Item = &QuestionRecord> {
-        self.questions.values().filter(|record| record.status == Status::Answered && record.closed_reason.is_none())
+        self.questions.values().filter(|record| is_unread(record))
     }
 
     /// The most recently closed questions, newest first.
@@ -386,6 +402,18 @@ impl Inbox {
     pub fn last_seq(&self) -> Seq {
         self.last_seq
     }
+}
+
+/// One agent's part of an index.
+fn of_agent<'a>(index: &'a BTreeSet<(String, QuestionKey)>, agent_id: &'a str) -> impl Iterator<Item = &'a QuestionKey> {
+    let nothing = QuestionKey { msg_id: String::new(), workspace_id: String::new() };
+    let from = (agent_id.to_owned(), nothing);
+    index.range(from..).take_while(move |(agent, _)| agent == agent_id).map(|(_, key)| key)
+}
+
+/// True while an answer has not been picked up and still may be.
+fn is_unread(record: &QuestionRecord) -> bool {
+    record.status == Status::Answered && record.closed_reason.is_none()
 }
 
 /// True once nothing more is expected to happen to a question.
