@@ -64,6 +64,9 @@ pub struct Settings {
     /// Shortest time between two frames to a browser, in milliseconds: 33 looks continuous to the eye
     #[arg(long, value_name = "MS", default_value_t = 33)]
     pub frame_interval_ms: u64,
+    /// Shortest time between two frames of a page beside the dashboard, in milliseconds: it is rendered whole each time
+    #[arg(long, value_name = "MS", default_value_t = 250)]
+    pub view_interval_ms: u64,
 
     /// Time between heartbeats on a quiet stream, in seconds: below the idle timeouts of common proxies
     #[arg(long, value_name = "S", default_value_t = 15)]

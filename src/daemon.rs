@@ -176,6 +176,7 @@ fn actor_settings(settings: &Settings) -> ActorSettings {
     ActorSettings {
         limits: settings.limits.clone(),
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
+        view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
     }
 }

@@ -4,11 +4,11 @@
 //! - [`ports`]: the two things the actors need from the world, a [`ports::Journal`] and a [`ports::Workspace`].
 //! - [`handle`]: the one way for everything outside to talk to the actors.
 //! - The actors, one per file: [`event_bus`], [`state_aggregator`], [`workspace_registry`], [`inbox_coordinator`] with
-//!   a [`workspace_watcher`] per workspace, [`session_supervisor`] with an [`sse_session`] per browser, all under the
-//!   [`root_supervisor`].
+//!   a [`workspace_watcher`] per workspace, [`session_supervisor`] with an [`sse_session`] per browser and a
+//!   [`view_watcher`] per page beside the dashboard, all under the [`root_supervisor`].
 //!
 //! Calls flow one way: `WorkspaceRegistry` calls nobody, `InboxCoordinator` calls the registry and the bus,
-//! `SseSession` calls the aggregator. Everything that goes the other way is a cast. Every follower of events has a
+//! `SseSession` calls the aggregator or its `ViewWatcher`, which calls the aggregator. Everything that goes the other way is a cast. Every follower of events has a
 //! cursor (see `replica`): deliveries come at least once, and a gap is read from the journal. So any actor may die at
 //! any moment, and what it missed is made good when it is back.
 //!
@@ -30,6 +30,7 @@ pub mod state_aggregator;
 pub mod subscribers;
 pub mod system;
 pub mod view;
+pub mod view_watcher;
 pub mod workspace_registry;
 pub mod workspace_watcher;
 

@@ -1,6 +1,9 @@
 //! The `SessionSupervisor`: keeps the browsers' sessions and hands every frame to each of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
@@ -10,6 +13,8 @@ use crate::{
     sse_session::{SseSession, SseSessionArguments, SseSessionMessage},
     state_aggregator::Frame,
     system::System,
+    view::Subject,
+    view_watcher::{ViewWatcher, ViewWatcherMessage},
 };
 
 /// A browser's wish for a stream.
@@ -19,6 +24,8 @@ pub struct Opening {
     pub last_event_id: Option<Seq>,
     /// Which browser it is, if known: all tabs of one browser share six connections.
     pub browser: Option<String>,
+    /// The page that it shows; `None`: the dashboard.
+    pub subject: Option<Subject>,
 }
 
 /// A stream for a browser.
@@ -40,8 +47,10 @@ pub struct TooManySessions(pub usize);
 pub enum SessionSupervisorMessage {
     /// Open a stream.
     Open(Opening, RpcReplyPort<Result<Opened, TooManySessions>>),
-    /// Hand this to every session.
+    /// Hand this to every session that shows the dashboard.
     Frame(Arc<Frame>),
+    /// Hand this to every session that shows this page.
+    ViewFrame(Subject, Arc<Frame>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
     /// Die.
@@ -62,12 +71,15 @@ pub struct SessionSupervisorState {
     system: Arc<System>,
     /// By age: ids grow.
     sessions: BTreeMap<ActorId, Session>,
+    /// One for each page beside the dashboard that a session shows.
+    watchers: HashMap<Subject, ActorRef<ViewWatcherMessage>>,
 }
 
 #[derive(Debug)]
 struct Session {
     actor: ActorRef<SseSessionMessage>,
     browser: Option<String>,
+    subject: Option<Subject>,
 }
 
 impl Actor for SessionSupervisor {
@@ -81,7 +93,7 @@ impl Actor for SessionSupervisor {
         system: Arc<System>,
     ) -> Result<SessionSupervisorState, ActorProcessingErr> {
         system.metrics.sessions.set(0);
-        Ok(SessionSupervisorState { system, sessions: BTreeMap::new() })
+        Ok(SessionSupervisorState { system, sessions: BTreeMap::new(), watchers: HashMap::new() })
     }
 
     async fn handle(
@@ -95,10 +107,12 @@ impl Actor for SessionSupervisor {
                 let _ = reply.send(state.open(&myself, opening).await?);
             }
             SessionSupervisorMessage::Frame(frame) => {
-                for session in state.sessions.values() {
-                    let _ = session.actor.cast(SseSessionMessage::Frame(Arc::clone(&frame)));
+                for watcher in state.watchers.values() {
+                    let _ = watcher.cast(ViewWatcherMessage::Changed(frame.panels));
                 }
+                state.hand_out(None, &frame);
             }
+            SessionSupervisorMessage::ViewFrame(subject, frame) => state.hand_out(Some(&subject), &frame),
             SessionSupervisorMessage::Ping(reply) => {
                 let _ = reply.send(());
             }
@@ -122,7 +136,11 @@ impl Actor for SessionSupervisor {
         state: &mut SessionSupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(cell, _) | SupervisionEvent::ActorTerminated(cell, _, _) = event {
-            state.sessions.remove(&cell.get_id());
+            let id = cell.get_id();
+            match state.sessions.remove(&id) {
+                Some(session) => state.stop_watching(session.subject),
+                None => state.forget_watcher(id),
+            }
             state.count();
         }
         Ok(())
@@ -142,13 +160,19 @@ impl SessionSupervisorState {
         }
         self.make_room_in(opening.browser.as_deref());
         let outbox = Arc::new(Outbox::new(self.system.limits().session_bytes));
+        let watcher = match &opening.subject {
+            Some(subject) => Some(self.watcher(myself, subject).await?),
+            None => None,
+        };
         let arguments = SseSessionArguments {
             system: Arc::clone(&self.system),
             outbox: Arc::clone(&outbox),
-            last_event_id: opening.last_event_id,
+            // A page beside the dashboard comes whole, whatever was seen of it.
+            last_event_id: opening.last_event_id.filter(|_| watcher.is_none()),
+            watcher,
         };
         let (actor, _) = SseSession::spawn_linked(None, SseSession, arguments, myself.get_cell()).await?;
-        let session = Session { actor: actor.clone(), browser: opening.browser };
+        let session = Session { actor: actor.clone(), browser: opening.browser, subject: opening.subject };
         self.sessions.insert(actor.get_id(), session);
         self.count();
         Ok(Ok(Opened { outbox, session: actor }))
@@ -164,7 +188,50 @@ impl SessionSupervisorState {
             if let Some(session) = self.sessions.remove(&id) {
                 self.system.metrics.sessions_parked.inc();
                 let _ = session.actor.cast(SseSessionMessage::Park);
+                self.stop_watching(session.subject);
             }
+        }
+    }
+
+    fn hand_out(&self, subject: Option<&Subject>, frame: &Arc<Frame>) {
+        for session in self.sessions.values().filter(|session| session.subject.as_ref() == subject) {
+            let _ = session.actor.cast(SseSessionMessage::Frame(Arc::clone(frame)));
+        }
+    }
+
+    async fn watcher(
+        &mut self,
+        myself: &ActorRef<SessionSupervisorMessage>,
+        subject: &Subject,
+    ) -> Result<ActorRef<ViewWatcherMessage>, ActorProcessingErr> {
+        if let Some(watcher) = self.watchers.get(subject) {
+            return Ok(watcher.clone());
+        }
+        let arguments = (Arc::clone(&self.system), subject.clone());
+        let (watcher, _) = ViewWatcher::spawn_linked(None, ViewWatcher, arguments, myself.get_cell()).await?;
+        self.watchers.insert(subject.clone(), watcher.clone());
+        Ok(watcher)
+    }
+
+    /// Ends a page's watcher once no session shows the page any more.
+    fn stop_watching(&mut self, subject: Option<Subject>) {
+        let Some(subject) = subject else { return };
+        if self.sessions.values().all(|session| session.subject.as_ref() != Some(&subject))
+            && let Some(watcher) = self.watchers.remove(&subject)
+        {
+            watcher.stop(None);
+        }
+    }
+
+    /// A watcher that died takes its sessions along: their browsers come back and get another one.
+    fn forget_watcher(&mut self, id: ActorId) {
+        let Some(subject) = self.watchers.iter().find(|(_, w)| w.get_id() == id).map(|(subject, _)| subject.clone())
+        else {
+            return;
+        };
+        self.watchers.remove(&subject);
+        for session in self.sessions.values().filter(|session| session.subject.as_ref() == Some(&subject)) {
+            session.actor.stop(None);
         }
     }
 

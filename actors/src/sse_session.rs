@@ -3,14 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, rpc::CallResult};
 
 use crate::{
     model::{Dashboard, Seq},
     outbox::{End, Outbox},
-    state_aggregator::{Frame, StateAggregatorMessage},
-    system::{Role, System, Unreachable},
+    state_aggregator::{Frame, Joined, StateAggregatorMessage},
+    system::{CALL_TIMEOUT, Role, System},
     view::View,
+    view_watcher::ViewWatcherMessage,
 };
 
 /// Pause before the aggregator is asked again while it restarts.
@@ -22,6 +23,8 @@ pub struct SseSessionArguments {
     pub(crate) system: Arc<System>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) last_event_id: Option<Seq>,
+    /// Who renders the page that it shows; `None`: the dashboard, which the aggregator renders.
+    pub(crate) watcher: Option<ActorRef<ViewWatcherMessage>>,
 }
 
 /// What a session is told.
@@ -47,6 +50,7 @@ pub struct SseSession;
 pub struct SseSessionState {
     system: Arc<System>,
     outbox: Arc<Outbox>,
+    watcher: Option<ActorRef<ViewWatcherMessage>>,
     /// The last event its browser has seen; `None`: it needs everything.
     seen: Option<Seq>,
     /// True until the browser was brought up to date once.
@@ -70,9 +74,9 @@ impl Actor for SseSession {
         myself: ActorRef<Self::Msg>,
         arguments: SseSessionArguments,
     ) -> Result<SseSessionState, ActorProcessingErr> {
-        let SseSessionArguments { system, outbox, last_event_id } = arguments;
+        let SseSessionArguments { system, outbox, last_event_id, watcher } = arguments;
         let _ = myself.cast(SseSessionMessage::Refresh);
-        Ok(SseSessionState { system, outbox, seen: last_event_id, joining: true })
+        Ok(SseSessionState { system, outbox, watcher, seen: last_event_id, joining: true })
     }
 
     async fn handle(
@@ -112,16 +116,28 @@ impl Actor for SseSession {
 
 impl SseSessionState {
     async fn join(&mut self, myself: &ActorRef<SseSessionMessage>) {
-        let seen = self.seen;
-        match self.system.call(Role::StateAggregator, |reply| StateAggregatorMessage::Join(seen, reply)).await {
-            Ok(joined) => {
+        match self.everything().await {
+            Some(joined) => {
                 self.joining = false;
                 self.seen = self.outbox.push(joined.bytes).then_some(joined.seq);
             }
-            Err(Unreachable(_)) => {
+            None => {
                 self.joining = true;
                 myself.send_after(RETRY, || SseSessionMessage::Refresh);
             }
+        }
+    }
+
+    async fn everything(&self) -> Option<Joined> {
+        let seen = self.seen;
+        match &self.watcher {
+            None => {
+                self.system.call(Role::StateAggregator, |reply| StateAggregatorMessage::Join(seen, reply)).await.ok()
+            }
+            Some(watcher) => match watcher.call(ViewWatcherMessage::Join, Some(CALL_TIMEOUT)).await {
+                Ok(CallResult::Success(joined)) => Some(joined),
+                _ => None,
+            },
         }
     }
 

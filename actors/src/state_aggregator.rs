@@ -31,6 +31,8 @@ pub struct Frame {
     pub after: Seq,
     /// The last event that this frame shows.
     pub upto: Seq,
+    /// The panels that it changes.
+    pub panels: Panels,
     /// The frame.
     pub bytes: Bytes,
 }
@@ -279,7 +281,7 @@ impl StateAggregatorState {
         let Some(bytes) = self.draw(&View::Delta { panels, after, places }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
-        let frame = Arc::new(Frame { after, upto: self.framed, bytes });
+        let frame = Arc::new(Frame { after, upto: self.framed, panels, bytes });
         self.remember(&frame);
         self.system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Frame(frame));
     }

@@ -8,9 +8,9 @@ use tokio::sync::Semaphore;
 use crate::{
     metrics::Metrics,
     model::{Limits, Patience},
-    ports::{Journal, OpenWorkspace, Workspace},
+    ports::{Journal, JournalError, OpenWorkspace, Workspace},
     subscribers::Subscribers,
-    view::Renderer,
+    view::{Part, Renderer, Subject, View},
 };
 
 /// How long a caller waits for an actor, restarts included. Longer than a commit on a slow disk, shorter than a
@@ -26,6 +26,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Shortest time between two frames: 33 ms is as often as a person sees a change.
     pub frame_interval: Duration,
+    /// Shortest time between two frames of a page beside the dashboard, which are rendered whole.
+    pub view_interval: Duration,
     /// Events between two snapshots: what a start has to read at most.
     pub snapshot_events: u64,
     /// How long agents at work may be silent.
@@ -122,6 +124,15 @@ impl System {
 
     pub(crate) fn journal(&self) -> &dyn Journal {
         &*self.world.journal
+    }
+
+    /// What is needed to render a page beside the dashboard.
+    pub(crate) async fn view_of(&self, subject: Subject, part: Part) -> Result<View, JournalError> {
+        let events = match subject.events() {
+            Some((filter, limit)) => self.journal().latest(limit, &filter).await?,
+            None => Vec::new(),
+        };
+        Ok(View::Of { subject, events, part })
     }
 
     /// The registered name of an actor.

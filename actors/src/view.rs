@@ -5,19 +5,24 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::model::{Dashboard, Panels, Place, Record, Seq};
+use crate::{
+    model::{Dashboard, Panels, Pattern, Place, Record, Seq},
+    ports::Filter,
+};
 
 /// Agents listed on the dashboard: what a person looks through. The others are counted.
 pub const LISTED_AGENTS: usize = 100;
+/// Events on an agent's page.
+const AGENT_EVENTS: usize = 500;
 
 /// Something to render.
 #[derive(Debug, Clone)]
 pub enum View {
-    /// The whole page, as a document.
+    /// The dashboard, as a document.
     Page,
-    /// Every panel and signal, as one stream frame: what a new or lagging browser gets.
+    /// Every panel and signal of the dashboard, as one stream frame: what a new or lagging browser gets.
     Full,
-    /// What changed after an event, as one stream frame.
+    /// What changed on the dashboard after an event, as one stream frame.
     Delta {
         /// The panels that look different.
         panels: Panels,
@@ -28,13 +33,49 @@ pub enum View {
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,
-    /// One agent's page, as a document.
-    Agent {
-        /// The agent.
-        agent_id: String,
-        /// Its latest events, oldest first.
+    /// A page beside the dashboard.
+    Of {
+        /// What it is about.
+        subject: Subject,
+        /// The latest of the events that it wants, oldest first.
         events: Vec<Arc<Record>>,
+        /// As what it is wanted.
+        part: Part,
     },
+}
+
+/// As what a page beside the dashboard is rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The document.
+    Document,
+    /// Its changing part, as a stream frame that stands for itself.
+    Frame,
+}
+
+/// What a page beside the dashboard is about: whatever its address says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// One agent.
+    Agent(String),
+}
+
+impl Subject {
+    /// The events that the page shows beside the picture, and how many of them.
+    pub fn events(&self) -> Option<(Filter, usize)> {
+        match self {
+            Self::Agent(agent_id) => {
+                Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
+            }
+        }
+    }
+
+    /// The parts of the picture whose changes may change the page.
+    pub fn panels(&self) -> Panels {
+        match self {
+            Self::Agent(_) => Panels::ALL,
+        }
+    }
 }
 
 /// Renders a view as of a moment. Given to the aggregator when it is spawned.

@@ -25,6 +25,7 @@ mod messages;
 mod openapi;
 mod otlp;
 mod page;
+mod pages;
 mod questions;
 mod replay;
 mod screenshots;

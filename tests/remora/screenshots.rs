@@ -57,15 +57,13 @@ async fn every_page_in_light_and_dark_wide_and_narrow() {
     let browser = Browser::of(&daemon).await;
     for (page, path, ready) in [("dashboard", "/", ".blocked-agent"), ("agent", "/agents/deployer", "body")] {
         for (mode, dark) in [("light", false), ("dark", true)] {
-            for (width, height) in [(1280, 800), (390, 844)] {
+            for (width, height) in [(1280, 800), (360, 780)] {
                 browser.prefer_dark(dark).await;
                 browser.size(width, height).await;
                 browser.goto(&daemon.url(path)).await;
                 browser.find(ready).await;
                 browser.text_has("body", "Deploy version 2.4.0").await;
-                if path == "/" {
-                    browser.connected().await;
-                }
+                browser.connected().await;
                 let overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
                 assert_eq!(browser.eval(overflow, &[]).await, 0, "{page} is wider than {width} px");
                 let file = browser.screenshot(&format!("{page}-{mode}-{width}"), width, height).await;

@@ -14,8 +14,18 @@ pub(crate) struct Asset {
     pub(crate) body: &'static [u8],
 }
 
+/// One style sheet out of one file per concern; later ones may override earlier ones.
+macro_rules! style_sheet {
+    ($($concern:literal),* $(,)?) => {
+        concat!($(include_str!(concat!("../../static/css/", $concern, ".css"))),*).as_bytes()
+    };
+}
+
+const CSS: &[u8] =
+    style_sheet!("tokens", "base", "shell", "rows", "inbox", "answers", "agents", "graphs", "log", "api",);
+
 const FILES: [(&str, Asset); 3] = [
-    ("remora.css", Asset { content_type: "text/css; charset=utf-8", body: include_bytes!("../../static/remora.css") }),
+    ("remora.css", Asset { content_type: "text/css; charset=utf-8", body: CSS }),
     ("remora.svg", Asset { content_type: "image/svg+xml", body: include_bytes!("../../static/remora.svg") }),
     (
         "datastar.js",

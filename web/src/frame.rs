@@ -33,6 +33,14 @@ impl Frame {
         self.push(PatchSignals::new(signals.to_string()).into());
     }
 
+    /// A frame that replaces one element and sets the signals.
+    pub(crate) fn of(element: String, signals: &Value, last_seq: Seq) -> Bytes {
+        let mut frame = Self::default();
+        frame.patch(element);
+        frame.signals(signals);
+        frame.finish(last_seq)
+    }
+
     /// A bare carriage return ends a line of the stream too, so that agent text could begin events of its own. The
     /// crate does not know that: no line gets past here with one.
     fn push(&mut self, mut event: DatastarEvent) {

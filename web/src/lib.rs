@@ -9,6 +9,7 @@
 //! Routes hold no state: each asks an actor for rendered HTML or JSON, or sends a command, through one
 //! [`remora_actors::Handle`].
 
+mod address;
 mod api;
 mod assets;
 mod context;

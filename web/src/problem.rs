@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use remora_actors::{
-    handle::WorkspaceAccessError,
+    handle::{DocumentError, WorkspaceAccessError},
     inbox_coordinator::{AskError, FindError, RespondError},
     model::{Invalid, QuestionRecord},
     ports::{JournalError, WorkspaceError},
@@ -128,6 +128,15 @@ impl From<JournalError> for Problem {
         match error {
             JournalError::Unavailable(_) => Self::unavailable(error),
             JournalError::Damaged(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error),
+        }
+    }
+}
+
+impl From<DocumentError> for Problem {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::Journal(error) => error.into(),
+            DocumentError::Unreachable(error) => error.into(),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use ractor::{Actor, ActorRef, RpcReplyPort};
 
 pub use journal::{EventStream, Receipt};
-pub use view::Session;
+pub use view::{DocumentError, Session};
 pub use workspaces::WorkspaceAccessError;
 
 use crate::{

@@ -8,12 +8,24 @@ use ractor::ActorRef;
 use super::Handle;
 use crate::{
     outbox::{End, Next, Outbox},
+    ports::JournalError,
     session_supervisor::{Opening, SessionSupervisorMessage, TooManySessions},
     sse_session::SseSessionMessage,
     state_aggregator::StateAggregatorMessage,
     system::{Role, Unreachable},
-    view::View,
+    view::{Part, Subject, View},
 };
+
+/// Why a document could not be rendered.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DocumentError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The aggregator does not answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+}
 
 impl Handle {
     /// Renders something. `None`: there is no such thing.
@@ -23,6 +35,15 @@ impl Handle {
     pub async fn render(&self, view: View) -> Result<Option<Bytes>, Unreachable> {
         let render = |reply| StateAggregatorMessage::Render(view.clone(), reply);
         self.system.call(Role::StateAggregator, render).await
+    }
+
+    /// Renders the document of a page beside the dashboard. `None`: there is no such thing.
+    ///
+    /// # Errors
+    /// The journal cannot be read, or the aggregator does not answer.
+    pub async fn document(&self, subject: Subject) -> Result<Option<Bytes>, DocumentError> {
+        let view = self.system.view_of(subject, Part::Document).await?;
+        Ok(self.render(view).await?)
     }
 
     /// The picture as JSON.

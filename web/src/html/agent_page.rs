@@ -2,32 +2,55 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use horrorshow::{Raw, Render, owned_html};
-use remora_actors::model::{
-    Agent, Category, Dashboard, MessageState, QuestionRecord, Record, Status, UserMessage, actions,
+use remora_actors::{
+    model::{Agent, Category, Dashboard, MessageState, QuestionRecord, Record, Status, UserMessage, actions},
+    view::{Part, Subject},
 };
 
 use super::{
     agents,
     card::{self, Place},
     clock::Clock,
-    events, live, note, page, text_of, words,
+    events, live, note,
+    shell::{self, Live, Tab},
+    text_of, words,
 };
+use crate::frame::Frame;
 
-/// The document.
-pub(super) fn document(dashboard: &Dashboard, agent_id: &str, events: &[Arc<Record>], clock: &Clock) -> impl Render {
+/// The page, as a document or as a frame. `None`: an agent that has neither a state nor events.
+pub(super) fn render(
+    dashboard: &Dashboard,
+    subject: &Subject,
+    agent_id: &str,
+    events: &[Arc<Record>],
+    part: Part,
+    clock: &Clock,
+) -> Option<Bytes> {
     let agent = dashboard.agent(agent_id);
-    let name = agent.map_or(agent_id, |agent| agent.name.as_str());
-    let title = format!("{} · Remora", words::brief(name, 80));
-    let signals = live::initial_signals(dashboard);
+    if agent.is_none() && events.is_empty() {
+        return None;
+    }
+    let main = text_of(main(dashboard, agent_id, events, clock));
+    if part == Part::Frame {
+        return Some(Frame::of(main, &live::signals(dashboard), dashboard.last_seq()));
+    }
+    let name = words::brief(agent.map_or(agent_id, |agent| agent.name.as_str()), 80);
+    let live = Live { title: &format!("{name} · {}", shell::NAME), tab: Tab::Agents, subject: Some(subject) };
+    Some(text_of(shell::live(&live, dashboard, &main)).into())
+}
+
+fn main(dashboard: &Dashboard, agent_id: &str, events: &[Arc<Record>], clock: &Clock) -> impl Render {
+    let agent = dashboard.agent(agent_id);
+    let name = agent.map_or(agent_id, |agent| agent.name.as_str()).to_owned();
     let mut questions: Vec<_> = dashboard.inbox().iter().filter(|r| r.question.agent_id == agent_id).collect();
     questions.sort_by_key(|record| std::cmp::Reverse(record.question.created_at));
     let (open, closed): (Vec<_>, Vec<_>) = questions.into_iter().partition(|record| record.status == Status::Open);
-    let body = text_of(owned_html! {
-        : page::back();
+    owned_html! {
         main(id = "agent") {
             section(class = "panel", aria-labelledby = "agent-title") {
-                h1(id = "agent-title", data-ignore) : name;
+                h1(id = "agent-title", data-ignore) : &name;
                 : facts(agent_id, agent, clock);
             }
             @ if !open.is_empty() {
@@ -43,8 +66,7 @@ pub(super) fn document(dashboard: &Dashboard, agent_id: &str, events: &[Arc<Reco
             : results(events, clock);
             : timeline(events, clock);
         }
-    });
-    owned_html! { : page::frame(&title, None, Some(&signals), &body); }
+    }
 }
 
 /// What is known of the agent.
@@ -82,7 +104,7 @@ fn messages(dashboard: &Dashboard, agent_id: &str, agent: Option<&Agent>, clock:
         section(class = "panel", aria-labelledby = "messages-title") {
             h2(id = "messages-title") : "Messages to this agent";
             @ if listens {
-                form(id = "message-form", class = "answer", action = &action, method = "post",
+                form(id = "message-form", class = "answer", action = &action, method = "post", data-ignore-morph,
                     data-on:submit = live::SUBMIT) {
                     label(for = "message-content", class = "unseen") : "Your message";
                     textarea(id = "message-content", name = "content", rows = "2", required,

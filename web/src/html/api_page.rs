@@ -3,13 +3,12 @@
 use horrorshow::{Raw, Render, owned_html};
 use serde_json::{Map, Value};
 
-use super::{page, text_of};
+use super::{shell, text_of};
 
 /// The document for an OpenAPI document. It is ours, so that nothing in it needs to be distrusted.
 pub fn api_page(openapi: &Value) -> String {
     let sections: String = list(&openapi["tags"]).iter().map(|tag| text_of(section(openapi, tag))).collect();
     let body = text_of(owned_html! {
-        : page::back();
         main(id = "api") {
             section(class = "panel", aria-labelledby = "api-title") {
                 h1(id = "api-title") : "API";
@@ -24,7 +23,7 @@ pub fn api_page(openapi: &Value) -> String {
             : schemas(openapi);
         }
     });
-    text_of(owned_html! { : page::frame("API · Remora", None, None, &body); })
+    text_of(owned_html! { : shell::plain("API", &body); })
 }
 
 fn section(openapi: &Value, tag: &Value) -> impl Render {

@@ -14,7 +14,7 @@ pub(super) const SUBMIT: &str =
 pub(super) const SUBMIT_BY_KEY: &str = "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && el.form.requestSubmit()";
 
 /// The document's title.
-pub(super) const TITLE: &str = "($waiting > 0 ? '(' + $waiting + ') ' : '') + 'Remora Dashboard'";
+pub(super) const TITLE: &str = "($waiting > 0 ? '(' + $waiting + ') ' : '') + el.dataset.title";
 
 /// The word in `#connection-status`.
 pub(super) const STATUS: &str = "$_parked ? 'Paused' : \
@@ -24,7 +24,7 @@ pub(super) const STATUS: &str = "$_parked ? 'Paused' : \
 pub(super) const STATUS_LOOK: &str = "$_parked ? 'parked' : $_link";
 
 /// Opens the stream. No signals travel with it; it is retried for ever, also in a hidden tab, which still has a title.
-const OPEN: &str = "@get('/events', {retryInterval: 500, retryScaler: 1.5, retryMaxWaitMs: 4000, \
+const OPEN: &str = "@get(el.dataset.stream, {retryInterval: 500, retryScaler: 1.5, retryMaxWaitMs: 4000, \
     retryMaxCount: Infinity, openWhenHidden: true, filterSignals: {include: /^$/}})";
 
 /// The browser reports every request of the page here: only the stream's own say something about the connection.
@@ -57,13 +57,13 @@ const RELATIVE: &str = "(at, now, past) => \
 
 /// The element that owns the stream. Each second it opens another where none is open or the open one is silent: a
 /// stream that ended cleanly, or whose network vanished, is not retried by itself.
-pub(super) fn stream() -> impl Render {
+pub(super) fn stream(url: &str) -> impl Render {
     let heal = format!(
         "$_now = Date.now(); $_parked || $_open && $_now - $_seen < {SILENCE_S}000 || \
         ($_link = $_link === 'connected' ? 'lost' : $_link, $_seen = $_now, {OPEN})"
     );
     owned_html! {
-        div(id = "stream", hidden, data-indicator = "_open", data-on:datastar-fetch = WATCH, data-init = OPEN,
+        div(id = "stream", hidden, data-stream = url, data-indicator = "_open", data-on:datastar-fetch = WATCH, data-init = OPEN,
             data-on-interval = &heal);
     }
 }

@@ -2,15 +2,14 @@
 
 use horrorshow::{Render, owned_html};
 
-use super::{page, text_of};
+use super::{shell, text_of};
 
 /// The document, with what was wrong with the last try. Its form posts the field `token` to `/login`.
 pub fn login(error: Option<&str>) -> String {
     let body = text_of(owned_html! {
-        : page::back();
         main(id = "login") { : form(error); }
     });
-    text_of(owned_html! { : page::frame("Log in · Remora", None, None, &body); })
+    text_of(owned_html! { : shell::plain("Log in", &body); })
 }
 
 fn form(error: Option<&str>) -> impl Render {

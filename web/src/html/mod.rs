@@ -1,7 +1,8 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps the page and its stream together.
+//! - `shell`: what all documents share. `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps a
+//!   page and its stream together.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
@@ -18,6 +19,7 @@ mod note;
 mod page;
 mod progress;
 mod results;
+mod shell;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -27,7 +29,7 @@ use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
     model::{Dashboard, Panel, Panels, Seq},
-    view::View,
+    view::{Subject, View},
 };
 
 use crate::frame::{self, Frame};
@@ -39,7 +41,7 @@ pub use words::agent_url;
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
-/// `None`: an agent that has neither a state nor events.
+/// `None`: there is no such page.
 pub fn render(dashboard: &Dashboard, view: &View, now: Timestamp) -> Option<Bytes> {
     render_at(dashboard, view, &Clock { now, zone: TimeZone::system() })
 }
@@ -50,10 +52,9 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Full => Some(full(dashboard, clock)),
         View::Parked => Some(frame::parked()),
         View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
-        View::Agent { agent_id, events } => {
-            let known = dashboard.agent(agent_id).is_some() || !events.is_empty();
-            known.then(|| text_of(agent_page::document(dashboard, agent_id, events, clock)).into())
-        }
+        View::Of { subject, events, part } => match subject {
+            Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+        },
     }
 }
 

@@ -2,17 +2,19 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use remora_actors::model::{AgentState, Answer, AnsweredBy, QuestionKey, Reason, Urgency};
+use percent_encoding::utf8_percent_encode;
+use remora_actors::{
+    model::{AgentState, Answer, AnsweredBy, QuestionKey, Reason, Urgency},
+    view::Subject,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What stays as it is in a path segment: RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+use crate::address::{self, SEGMENT};
 
 /// The path of an agent's page.
 pub fn agent_url(agent_id: &str) -> String {
-    format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT))
+    address::url(&Subject::Agent(agent_id.to_owned()))
 }
 
 /// Where the answer to an agent's question goes.

@@ -1,26 +1,28 @@
 //! The pages, their stream, and what they are made of.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
-use remora_actors::{model::Pattern, ports::Filter as EventFilter, session_supervisor::Opening, view::View};
+use remora_actors::{
+    session_supervisor::Opening,
+    view::{Subject, View},
+};
 use uuid::Uuid;
 use warp::{
-    Filter, Reply,
+    Filter, Rejection, Reply,
     filters::BoxedFilter,
     http::{HeaderMap, HeaderValue, header},
+    path::FullPath,
     reply::Response,
 };
 
 use super::{respond, streams};
 use crate::{
-    assets,
+    address, assets,
     context::Context,
     guard::{BROWSER_COOKIE, Caller, Scope, cookie, guard},
     problem::Problem,
-    request::Segment,
 };
-
-/// Events on an agent's page.
-const AGENT_EVENTS: usize = 500;
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
@@ -35,47 +37,67 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let stream = warp::path!("events")
         .and(warp::get())
         .and(guard(context, Scope::Operator))
+        .and(warp::query::<HashMap<String, String>>())
         .and(headers)
         .and(with.clone())
-        .then(async |_: Caller, headers: HeaderMap, context: Context| stream(context, &headers).await)
+        .then(async |_: Caller, query: HashMap<String, String>, headers: HeaderMap, context: Context| {
+            stream(context, query.get("of").map(String::as_str), &headers).await
+        })
         .map(respond);
-    let agent = warp::path!("agents" / Segment)
+    let beside = subject()
         .and(warp::get())
         .and(guard(context, Scope::Operator))
+        .and(headers)
         .and(with)
-        .then(async |agent: Segment, _: Caller, context: Context| agent_page(&context, agent.0).await)
+        .then(async |subject: Subject, _: Caller, headers: HeaderMap, context: Context| {
+            beside(&context, subject, &headers).await
+        })
         .map(respond);
     let asset = warp::path!("static" / String).and(warp::get()).map(|name: String| respond(asset(&name)));
-    let routes = page.or(stream).unify().or(agent).unify().or(asset).unify();
+    let routes = page.or(stream).unify().or(asset).unify().or(beside).unify();
     routes.and_then(std::future::ready).boxed()
+}
+
+/// What the request's path and query are the address of.
+fn subject() -> impl Filter<Extract = (Subject,), Error = Rejection> + Clone {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::path::full().and(query).and_then(async |path: FullPath, query: String| {
+        address::subject(&format!("{}?{query}", path.as_str())).ok_or_else(warp::reject::not_found)
+    })
 }
 
 async fn page(context: &Context, headers: &HeaderMap) -> Result<Response, Problem> {
     let page = context.handle.render(View::Page).await?.unwrap_or_default();
-    let mut response = html(&page);
+    Ok(document(&page, headers))
+}
+
+async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Result<Response, Problem> {
+    let page = context.handle.document(subject).await?;
+    let page = page.ok_or_else(|| Problem::not_found("there is nothing to show: the id is not known"))?;
+    Ok(document(&page, headers))
+}
+
+/// A document, and a name for the browser that has none: its streams are counted together.
+fn document(page: &Bytes, headers: &HeaderMap) -> Response {
+    let mut response = warp::reply::html(page.to_vec()).into_response();
     if cookie(headers, BROWSER_COOKIE).is_none() {
         let cookie = format!("{BROWSER_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", Uuid::now_v7());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
     }
-    Ok(response)
+    response
 }
 
-async fn stream(context: Context, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn stream(context: Context, of: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+    let unknown = || Problem::not_found("`of` is not the address of a page");
+    let subject = of.map(|address| address::subject(address).ok_or_else(unknown)).transpose()?;
     let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let browser = cookie(headers, BROWSER_COOKIE).map(str::to_owned);
-    match context.handle.open_session(Opening { last_event_id, browser }).await? {
+    match context.handle.open_session(Opening { last_event_id, browser, subject }).await? {
         Ok(session) => Ok(streams::frames(context, session)),
         Err(error) => Err(Problem::unavailable(error)),
     }
-}
-
-async fn agent_page(context: &Context, agent_id: String) -> Result<Response, Problem> {
-    let filter = EventFilter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) };
-    let events = context.handle.latest_events(AGENT_EVENTS, &filter).await?;
-    let page = context.handle.render(View::Agent { agent_id, events }).await?;
-    page.as_ref().map(html).ok_or_else(|| Problem::not_found("no agent of this id is known"))
 }
 
 fn asset(name: &str) -> Result<Response, Problem> {
@@ -86,8 +108,4 @@ fn asset(name: &str) -> Result<Response, Problem> {
     // The name changes with the content.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     Ok(response)
-}
-
-fn html(body: &Bytes) -> Response {
-    warp::reply::html(body.to_vec()).into_response()
 }

@@ -29,6 +29,8 @@ pub struct Panels(u8);
 impl Panels {
     /// No panel.
     pub const NONE: Self = Self(0);
+    /// Every panel.
+    pub const ALL: Self = Self((1 << Panel::ALL.len()) - 1);
     /// What shows an agent's state: the list of agents, and the progress that is counted from it.
     pub(super) const AGENTS: Self = Self(1 << Panel::Agents as u8 | 1 << Panel::Progress as u8);
 
@@ -40,6 +42,11 @@ impl Panels {
     /// True where the set holds the panel.
     pub fn contains(self, panel: Panel) -> bool {
         self.0 & Self::of(panel).0 != 0
+    }
+
+    /// True where the two sets have a panel in common.
+    pub fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// True where the set holds no panel.

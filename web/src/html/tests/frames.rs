@@ -2,7 +2,7 @@
 
 use remora_actors::{
     model::{Panel, Panels, Seq},
-    view::View,
+    view::{Part, Subject, View},
 };
 use serde_json::json;
 
@@ -159,7 +159,8 @@ fn a_parked_page_hears_only_that() {
 fn an_unknown_agent_without_events_has_no_page() {
     let (dashboard, records) = board::fold(busy());
     let page = |agent_id: &str, events| {
-        render_at(&dashboard, &View::Agent { agent_id: agent_id.to_owned(), events }, &board::clock()).is_some()
+        let subject = Subject::Agent(agent_id.to_owned());
+        render_at(&dashboard, &View::Of { subject, events, part: Part::Document }, &board::clock()).is_some()
     };
     assert!(!page("nobody", vec![]));
     assert!(page("forgotten", records[..1].to_vec()));

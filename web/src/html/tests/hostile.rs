@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use remora_actors::{
     model::{Panel, Panels},
-    view::View,
+    view::{Part, Subject, View},
 };
 
 use super::{
@@ -71,7 +71,7 @@ fn documents(words: &Words<'_>) -> Vec<Markup> {
     let (dashboard, records) = board::fold(board::everything(words));
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
-    [View::Page, View::Agent { agent_id, events }]
+    [View::Page, View::Of { subject: Subject::Agent(agent_id), events, part: Part::Document }]
         .iter()
         .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
         .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))

@@ -93,10 +93,10 @@ impl Markup {
     pub(super) fn check_urls_and_ids(&self) {
         for (name, value) in self.tags.iter().flat_map(|tag| &tag.attributes) {
             match name.as_str() {
-                "href" | "src" | "action" => assert!(
+                "href" | "src" | "action" | "data-stream" => assert!(
                     value.starts_with('/')
                         && !value.starts_with("//")
-                        && value.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~%".contains(c)),
+                        && value.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~%?=&".contains(c)),
                     "a url: {value:?}"
                 ),
                 "id" | "for" | "aria-describedby" | "aria-labelledby" => {
@@ -110,7 +110,7 @@ impl Markup {
 
 /// Values that the browser runs, or that styles and forms go by.
 fn is_ours(attribute: &str) -> bool {
-    attribute.starts_with("data-") && attribute != "data-msg-id"
+    attribute.starts_with("data-") && !["data-msg-id", "data-title", "data-stream"].contains(&attribute)
         || ["class", "type", "name", "method", "rel", "role", "style"].contains(&attribute)
         || attribute.starts_with("on")
 }

@@ -2,7 +2,7 @@
 
 use remora_actors::{
     model::{Dashboard, Panel},
-    view::View,
+    view::{Part, Subject, View},
 };
 
 use super::{
@@ -42,7 +42,7 @@ fn agent_page(words: &Words<'_>) -> String {
     let (dashboard, records) = board::fold(board::everything(words));
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
-    document(&dashboard, &View::Agent { agent_id, events })
+    document(&dashboard, &View::Of { subject: Subject::Agent(agent_id), events, part: Part::Document })
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! What every document shares: its head, the bar with the navigation, and the stream that keeps it up to date.
+
+use horrorshow::{Raw, Render, RenderOnce, helper::doctype, owned_html};
+use remora_actors::{model::Dashboard, view::Subject};
+
+use super::{live, text_of};
+use crate::{address, assets};
+
+/// The name on every page.
+pub(super) const NAME: &str = "Remora";
+
+/// A page that the navigation leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tab {
+    /// The dashboard: the inbox first.
+    Inbox,
+    /// The agents.
+    Agents,
+}
+
+impl Tab {
+    const ALL: [Self; 2] = [Self::Inbox, Self::Agents];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Inbox => "Inbox",
+            Self::Agents => "Agents",
+        }
+    }
+
+    fn url(self) -> &'static str {
+        match self {
+            Self::Inbox => "/",
+            Self::Agents => "/agents",
+        }
+    }
+}
+
+/// A document that keeps itself up to date.
+pub(super) struct Live<'a> {
+    /// What the title says behind the number of questions that wait.
+    pub(super) title: &'a str,
+    /// Where it belongs.
+    pub(super) tab: Tab,
+    /// What its stream is about; `None`: the dashboard.
+    pub(super) subject: Option<&'a Subject>,
+}
+
+/// A live document around a body that was rendered before.
+pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl Render + use<> {
+    let waiting = dashboard.inbox().open_count();
+    let title = if waiting > 0 { format!("({waiting}) {}", live.title) } else { live.title.to_owned() };
+    let signals = live::initial_signals(dashboard);
+    let stream = live.subject.map_or_else(|| "/events".to_owned(), address::stream_url);
+    let (name, tab) = (live.title.to_owned(), live.tab);
+    let body = text_of(owned_html! {
+        : bar(Some(tab), Some(waiting));
+        : live::stream(&stream);
+        : live::parked_notice();
+        noscript { p(class = "notice") : "Without JavaScript this page does not update by itself: reload it."; }
+        : Raw(body);
+        : foot();
+    });
+    owned_html! {
+        : doctype::HTML;
+        html(lang = "en") {
+            head {
+                title(data-title = &name, data-text = live::TITLE) : &title;
+                : head();
+                script(type = "module", src = assets::url("datastar.js"));
+            }
+            body(data-signals = &signals) { : Raw(&body) }
+        }
+    }
+}
+
+/// A document that stays as it is, around a body that was rendered before.
+pub(super) fn plain(title: &str, body: &str) -> impl RenderOnce {
+    owned_html! {
+        : doctype::HTML;
+        html(lang = "en") {
+            head { title : format!("{title} · {NAME}"); : head(); }
+            body { : bar(None, None); : Raw(body); : foot(); }
+        }
+    }
+}
+
+fn head() -> impl Render {
+    owned_html! {
+        meta(charset = "utf-8");
+        meta(name = "viewport", content = "width=device-width, initial-scale=1");
+        meta(name = "color-scheme", content = "light dark");
+        link(rel = "icon", type = "image/svg+xml", href = assets::url("remora.svg"));
+        link(rel = "stylesheet", href = assets::url("remora.css"));
+    }
+}
+
+/// The bar: the name, the ways to the other pages, and whether what the page shows is current.
+fn bar(here: Option<Tab>, waiting: Option<usize>) -> impl Render {
+    owned_html! {
+        header(class = "bar") {
+            a(class = "brand", href = "/") {
+                img(src = assets::url("remora.svg"), alt = "", width = "24", height = "24");
+                : NAME;
+            }
+            nav(aria-label = "Pages") {
+                @ for tab in Tab::ALL {
+                    a(href = tab.url(), aria-current ?= (here == Some(tab)).then_some("page")) {
+                        : tab.name();
+                        @ if let Some(waiting) = waiting.filter(|_| tab == Tab::Inbox) {
+                            span(class = "badge", hidden ?= waiting == 0, data-show = "$waiting > 0", data-text = "$waiting")
+                                : waiting.to_string();
+                        }
+                    }
+                }
+            }
+            @ if waiting.is_some() {
+                p(id = "connection-status", role = "status", data-attr:data-link = live::STATUS_LOOK,
+                    data-text = live::STATUS) : "Connecting";
+            }
+        }
+    }
+}
+
+fn foot() -> impl Render {
+    owned_html! { footer(class = "foot") { a(href = "/api") : "API"; } }
+}
