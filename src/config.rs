@@ -80,6 +80,14 @@ pub struct Settings {
     #[arg(long, value_name = "MS", default_value_t = 2_000)]
     pub workspace_poll_ms: u64,
 
+    /// Silence after which an agent at work counts as stalled, in seconds: models answer within a minute or two
+    #[arg(long, value_name = "S", default_value_t = 120)]
+    pub stalled_after_s: u64,
+
+    /// The same while a tool call of it is under way, in seconds: builds and test suites say nothing until they end
+    #[arg(long, value_name = "S", default_value_t = 1_800)]
+    pub stalled_tool_after_s: u64,
+
     /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted
     #[arg(skip)]
     pub token_file: Option<PathBuf>,

@@ -11,6 +11,7 @@ use std::{
 use remora_actors::{
     Handle, Running,
     handle::StartError,
+    model::Patience,
     ports::Journal,
     system::{Settings as ActorSettings, World},
 };
@@ -178,6 +179,7 @@ fn actor_settings(settings: &Settings) -> ActorSettings {
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
         view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
+        patience: Patience::from_secs(settings.stalled_after_s, settings.stalled_tool_after_s),
     }
 }
 

@@ -8,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
-    model::{Dashboard, Panel, Panels, Place, Seq},
+    model::{Dashboard, Listed, Panel, Panels, Seq},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
@@ -80,8 +80,8 @@ pub struct StateAggregatorState {
     dirty: Panels,
     /// The last event that the last frame showed.
     framed: Seq,
-    /// The places in the list of agents that the last frame showed.
-    places: Vec<Place>,
+    /// The list of agents that the last frame showed.
+    listed: Listed,
     /// The last event before the last frame that no event was the cause of. Who has seen no later event may or may not
     /// have seen that frame.
     timed: Option<Seq>,
@@ -135,7 +135,7 @@ impl Actor for StateAggregator {
         dashboard.adjust(|dashboard| dashboard.set_patience(patience));
         let framed = dashboard.last_seq();
         let mut state = StateAggregatorState {
-            places: Vec::new(),
+            listed: Listed::default(),
             timed: Some(framed),
             alarm: None,
             dirty: Panels::NONE,
@@ -150,7 +150,7 @@ impl Actor for StateAggregator {
             system,
         };
         state.pass_time(&myself);
-        state.places = state.dashboard.window(LISTED_AGENTS);
+        state.listed = state.dashboard.listed(LISTED_AGENTS);
         Ok(state)
     }
 
@@ -268,9 +268,11 @@ impl StateAggregatorState {
         if after == self.framed {
             self.timed = Some(after);
         }
-        let now_listed =
-            if panels.contains(Panel::Agents) { self.dashboard.window(LISTED_AGENTS) } else { self.places.clone() };
-        let places = std::mem::replace(&mut self.places, now_listed);
+        let listed = if panels.contains(Panel::Agents) {
+            std::mem::replace(&mut self.listed, self.dashboard.listed(LISTED_AGENTS))
+        } else {
+            Listed::default()
+        };
         self.last_frame = Instant::now();
         if !self.has_viewers() {
             // Nobody looks: whoever comes gets everything.
@@ -278,7 +280,7 @@ impl StateAggregatorState {
             self.ring_bytes = 0;
             return;
         }
-        let Some(bytes) = self.draw(&View::Delta { panels, after, places }) else { return };
+        let Some(bytes) = self.draw(&View::Delta { panels, after, listed }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
         let frame = Arc::new(Frame { after, upto: self.framed, panels, bytes });
@@ -310,7 +312,7 @@ impl StateAggregatorState {
         }
         if seen == self.framed {
             // Something must be sent: the first frame is how a page knows that it is connected.
-            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, places: Vec::new() });
+            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, listed: Listed::default() });
         }
         let start = self.ring.iter().position(|frame| frame.after == seen && frame.upto > seen)?;
         let frames = self.ring.range(start..);

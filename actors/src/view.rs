@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, Panels, Pattern, Place, Record, Seq},
+    model::{AgentQuery, Dashboard, Listed, Panel, Panels, Pattern, Record, Seq},
     ports::Filter,
 };
 
@@ -28,8 +28,8 @@ pub enum View {
         panels: Panels,
         /// The last event that the previous frame showed.
         after: Seq,
-        /// The places in the list of agents that the previous frame showed.
-        places: Vec<Place>,
+        /// The list of agents that the previous frame showed.
+        listed: Listed,
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,
@@ -58,6 +58,8 @@ pub enum Part {
 pub enum Subject {
     /// One agent.
     Agent(String),
+    /// Some of the agents.
+    Agents(AgentQuery),
 }
 
 impl Subject {
@@ -67,6 +69,7 @@ impl Subject {
             Self::Agent(agent_id) => {
                 Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
             }
+            Self::Agents(_) => None,
         }
     }
 
@@ -74,6 +77,7 @@ impl Subject {
     pub fn panels(&self) -> Panels {
         match self {
             Self::Agent(_) => Panels::ALL,
+            Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Inbox),
         }
     }
 }

@@ -23,6 +23,17 @@ impl Frame {
         self.push(PatchElements::new(elements).selector(selector).mode(ElementPatchMode::Prepend).into());
     }
 
+    /// Puts elements behind the one of an id, which must be a hash of ours.
+    pub(crate) fn insert_after(&mut self, id: &str, elements: String) {
+        self.push(PatchElements::new(elements).selector(format!("#{id}")).mode(ElementPatchMode::After).into());
+    }
+
+    /// Removes the elements of these ids, which must be hashes of ours. Those that are not there do not matter.
+    pub(crate) fn remove_all(&mut self, ids: impl Iterator<Item = String>) {
+        let selector: Vec<_> = ids.map(|id| format!("#{id}")).collect();
+        self.push(PatchElements::new_remove(selector.join(",")).into());
+    }
+
     /// Removes what `selector` finds.
     pub(crate) fn remove(&mut self, selector: &'static str) {
         self.push(PatchElements::new_remove(selector).into());

@@ -22,6 +22,7 @@ mod request;
 mod routes;
 pub mod server;
 
+pub use address::guarded;
 pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};
 pub use frame::MAX_HEARTBEAT_S;

@@ -1,6 +1,7 @@
 //! What Remora knows, and how events change it. Pure: no clock, no input or output, no async.
 
 mod agent;
+mod agent_query;
 mod call;
 mod dashboard;
 mod dialect;
@@ -13,8 +14,9 @@ mod registrations;
 mod text;
 
 pub use agent::{Agent, AgentState, Call, Counts, Patience, Standing, Tally};
+pub use agent_query::{AgentPage, AgentQuery, AgentSort};
 pub use call::CallName;
-pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, ListStep, Panel, Panels, Place, ResultItem, changes};
+pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, ListStep, Listed, Panel, Panels, Place, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
 pub use inbox::{Inbox, MessageState, UserMessage};
 pub use limits::Limits;

@@ -75,7 +75,7 @@ fn facts(agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
         dl(class = "facts") {
             dt : "Id"; dd(data-ignore) { code : agent_id; }
             @ if let Some(agent) = agent {
-                dt : "State"; dd { : agents::state(agent.state); }
+                dt : "State"; dd { : agents::standing(agent.standing); }
                 @ if let Some(detail) = &agent.detail { dt : "Doing"; dd(data-ignore) : detail; }
                 @ if let Some(graph) = &agent.graph_id { dt : "Graph"; dd(data-ignore) { code : graph; } }
                 @ if let Some(workspace) = &agent.workspace_id {

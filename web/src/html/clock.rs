@@ -1,11 +1,12 @@
 //! How times are written.
 
 use horrorshow::{Render, owned_html};
-use jiff::{Timestamp, Zoned, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 
 /// Keep a relative time current in the browser; the functions come with the page's signals.
 const TICK: &str = "$_relative(el.dateTime, $_now)";
 const TICK_AGO: &str = "$_relative(el.dateTime, $_now, true)";
+const TICK_SPAN: &str = "$_span(el.dateTime, $_now)";
 
 /// The moment of rendering and the zone times are shown in.
 pub(super) struct Clock {
@@ -49,20 +50,44 @@ impl Clock {
         let (iso, words) = (at.to_string(), relative((at.as_second() - self.now.as_second()).min(0)));
         owned_html! { time(datetime = &iso, data-text = TICK_AGO) : &words; }
     }
+
+    /// `4 min`: what has lasted so long and still does. The browser goes on counting from there.
+    pub(super) fn lasting(&self, so_far: SignedDuration) -> impl Render {
+        let began = self.now.checked_sub(so_far).unwrap_or(self.now);
+        let (iso, words) = (began.to_string(), span(so_far));
+        owned_html! { time(datetime = &iso, data-text = TICK_SPAN) : &words; }
+    }
+
+    /// `4 min`: what is over.
+    pub(super) fn span(&self, length: SignedDuration) -> String {
+        span(length)
+    }
+}
+
+/// A length of time in words. The page's function `_span` writes the same.
+fn span(length: SignedDuration) -> String {
+    words(length.as_secs().unsigned_abs())
 }
 
 /// `seconds` from now in words. The page's function `_relative` writes the same.
 fn relative(seconds: i64) -> String {
     let distance = seconds.unsigned_abs();
-    let rounded = |unit: u64| (distance + unit / 2) / unit;
-    let words = match distance {
-        0..3 => return "now".to_owned(),
-        3..90 => format!("{distance} s"),
+    if distance < 3 {
+        return "now".to_owned();
+    }
+    let words = words(distance);
+    if seconds < 0 { format!("{words} ago") } else { format!("in {words}") }
+}
+
+/// A number of seconds in the unit that matters.
+fn words(seconds: u64) -> String {
+    let rounded = |unit: u64| (seconds + unit / 2) / unit;
+    match seconds {
+        0..90 => format!("{seconds} s"),
         90..5_400 => format!("{} min", rounded(60)),
         5_400..129_600 => format!("{} h", rounded(3_600)),
         _ => format!("{} d", rounded(86_400)),
-    };
-    if seconds < 0 { format!("{words} ago") } else { format!("in {words}") }
+    }
 }
 
 #[cfg(test)]

@@ -45,14 +45,16 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     let waiting = signals(dashboard);
     format!(
         "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
-        _relative: {RELATIVE}}})"
+        _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})"
     )
 }
 
 /// The same words as the server's clock writes.
 const RELATIVE: &str = "(at, now, past) => \
     ((s, words) => Math.abs(s) < 3 ? 'now' : s < 0 ? words(-s) + ' ago' : 'in ' + words(s))\
-    (Math.min(past ? 0 : Infinity, Math.round((Date.parse(at) - now) / 1000)), (s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
+    (Math.min(past ? 0 : Infinity, Math.round((Date.parse(at) - now) / 1000)), ";
+const SPAN: &str = "(at, now) => ((s, words) => words(s))(Math.max(0, Math.round((now - Date.parse(at)) / 1000)), ";
+const WORDS: &str = "(s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
     s < 129600 ? Math.round(s / 3600) + ' h' : Math.round(s / 86400) + ' d')";
 
 /// The element that owns the stream. Each second it opens another where none is open or the open one is silent: a

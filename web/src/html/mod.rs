@@ -1,13 +1,14 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps a
+//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps a
 //!   page and its stream together.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
+mod agents_page;
 mod api_page;
 mod card;
 mod clock;
@@ -28,7 +29,7 @@ use bytes::Bytes;
 use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
-    model::{Dashboard, Panel, Panels, Seq},
+    model::{Dashboard, Listed, Panel, Panels, Seq},
     view::{Subject, View},
 };
 
@@ -51,8 +52,9 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Page => Some(text_of(page::document(dashboard, clock)).into()),
         View::Full => Some(full(dashboard, clock)),
         View::Parked => Some(frame::parked()),
-        View::Delta { panels, after } => Some(delta(dashboard, *panels, *after, clock)),
+        View::Delta { panels, after, listed } => Some(delta(dashboard, *panels, *after, listed, clock)),
         View::Of { subject, events, part } => match subject {
+            Subject::Agents(query) => Some(agents_page::render(dashboard, subject, query, *part, clock)),
             Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
         },
     }
@@ -67,13 +69,12 @@ fn full(dashboard: &Dashboard, clock: &Clock) -> Bytes {
     frame.finish(dashboard.last_seq())
 }
 
-fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> Bytes {
+fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, listed: &Listed, clock: &Clock) -> Bytes {
     let mut frame = Frame::default();
     for panel in Panel::ALL.into_iter().filter(|panel| panels.contains(*panel)) {
         match panel {
             Panel::Events => events::append(&mut frame, dashboard, after, clock),
-            // The counts and the order follow from the states, and with a state the progress changes too.
-            Panel::Agents if !panels.contains(Panel::Progress) => agents::append(&mut frame, dashboard, after),
+            Panel::Agents => agents::append(&mut frame, dashboard, after, listed, clock),
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }
@@ -87,7 +88,7 @@ fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, clock: &Clock) -> By
 fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
     match panel {
         Panel::Inbox => text_of(inbox::panel(dashboard, clock)),
-        Panel::Agents => text_of(agents::panel(dashboard)),
+        Panel::Agents => text_of(agents::panel(dashboard, clock)),
         Panel::Results => text_of(results::panel(dashboard, clock)),
         Panel::Progress => text_of(progress::panel(dashboard)),
         Panel::Events => text_of(events::panel(dashboard, clock)),

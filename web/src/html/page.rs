@@ -18,7 +18,7 @@ pub(super) fn document(dashboard: &Dashboard, clock: &Clock) -> impl Render {
             h1(class = "unseen") : "Remora Dashboard";
             div(class = "column") {
                 : inbox::panel(dashboard, clock);
-                : agents::panel(dashboard);
+                : agents::panel(dashboard, clock);
             }
             div(class = "column") {
                 : progress::panel(dashboard);

@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::utf8_percent_encode;
 use remora_actors::{
-    model::{AgentState, Answer, AnsweredBy, QuestionKey, Reason, Urgency},
+    model::{AgentSort, Answer, AnsweredBy, QuestionKey, Reason, Standing, Urgency},
     view::Subject,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::address::{self, SEGMENT};
+use crate::address;
 
 /// The path of an agent's page.
 pub fn agent_url(agent_id: &str) -> String {
@@ -19,7 +18,7 @@ pub fn agent_url(agent_id: &str) -> String {
 
 /// Where the answer to an agent's question goes.
 pub(super) fn respond_url(agent_id: &str) -> String {
-    format!("/agent/{}/respond", utf8_percent_encode(agent_id, SEGMENT))
+    format!("/agent/{}/respond", address::segment(agent_id))
 }
 
 /// Where a message to an agent goes.
@@ -46,15 +45,37 @@ pub(super) fn row_id(kind: &str, id: &str) -> String {
     format!("{kind}-{}", hash(&[id]))
 }
 
-/// The word for a state.
-pub(super) fn state(state: AgentState) -> &'static str {
-    match state {
-        AgentState::Started => "running",
-        AgentState::Blocked => "blocked",
-        AgentState::Completed => "completed",
-        AgentState::Failed => "failed",
-        AgentState::Cancelled => "cancelled",
-        AgentState::TimedOut => "timed out",
+/// The word for where an agent stands.
+pub(super) fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::TimedOut => "timed out",
+        other => other.as_str(),
+    }
+}
+
+/// What the word means, where it does not say it by itself.
+pub(super) fn standing_meaning(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Waiting => "waits for a person's answer",
+        Standing::Stalled => "should be at work and has been silent for too long",
+        Standing::Answered => "has not picked its answer up yet",
+        Standing::Running => "is at work",
+        Standing::Idle => "is alive and has nothing to do",
+        Standing::Failed => "stopped with an error",
+        Standing::TimedOut => "ran out of time",
+        Standing::Cancelled => "was stopped",
+        Standing::Completed => "finished",
+    }
+}
+
+/// The words for an order of agents.
+pub(super) fn sort(sort: AgentSort) -> &'static str {
+    match sort {
+        AgentSort::Attention => "who needs you first",
+        AgentSort::Name => "by name",
+        AgentSort::Started => "latest started first",
+        AgentSort::Latest => "latest heard of first",
+        AgentSort::Waited => "longest waited first",
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Call {
 
 impl Agent {
     /// An agent that was never heard of before.
-    pub(in super::super) fn first_seen(agent_id: &str, event: &Event) -> Self {
+    pub(in crate::model) fn first_seen(agent_id: &str, event: &Event) -> Self {
         Self {
             agent_id: agent_id.to_owned(),
             name: agent_id.to_owned(),
@@ -49,7 +49,7 @@ impl Agent {
     }
 
     /// Takes an event about the agent into account.
-    pub(in super::super) fn note(&mut self, record: &Record) {
+    pub(in crate::model) fn note(&mut self, record: &Record) {
         let event = &record.event;
         self.last_event_at = event.timestamp;
         self.last_seq = record.seq;
@@ -143,7 +143,7 @@ impl Agent {
     }
 
     /// Changes the state, and counts the time for which it waited for people.
-    pub(in super::super) fn enter(&mut self, state: AgentState, at: Timestamp) {
+    pub(in crate::model) fn enter(&mut self, state: AgentState, at: Timestamp) {
         if state == AgentState::Blocked {
             self.blocked_since.get_or_insert(at);
         } else if let Some(since) = self.blocked_since.take() {

@@ -150,11 +150,11 @@ impl Counts {
         Standing::ALL.into_iter().map(move |standing| (standing, counts.of(standing))).filter(|(_, count)| *count > 0)
     }
 
-    pub(in super::super) fn enter(&mut self, standing: Standing) {
+    pub(in crate::model) fn enter(&mut self, standing: Standing) {
         self.0[standing as usize] += 1;
     }
 
-    pub(in super::super) fn leave(&mut self, standing: Standing) {
+    pub(in crate::model) fn leave(&mut self, standing: Standing) {
         self.0[standing as usize] -= 1;
     }
 }

@@ -17,7 +17,7 @@ use super::{
     Agent, AgentState, Category, Counts, Event, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally, actions,
 };
 pub use panels::{Panel, Panels};
-pub use roster::{ListStep, Place, changes};
+pub use roster::{ListStep, Listed, Place};
 use roster::Roster;
 
 /// Events kept for the log, as in the Python design.
@@ -240,9 +240,15 @@ impl Dashboard {
         self.agents.in_order()
     }
 
-    /// The places of the first `rows` agents in order.
-    pub fn window(&self, rows: usize) -> Vec<Place> {
-        self.agents_in_order().take(rows).map(|(place, _)| place.clone()).collect()
+    /// The list of the first `rows` agents in order.
+    pub fn listed(&self, rows: usize) -> Listed {
+        let places = self.agents_in_order().take(rows).map(|(place, _)| place.clone()).collect();
+        Listed { places, counts: self.counts() }
+    }
+
+    /// The moment that the picture is of, if it was ever told one.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.agents.now()
     }
 
     /// How many agents stand where.

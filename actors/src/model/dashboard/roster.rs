@@ -45,15 +45,27 @@ pub enum ListStep<'a> {
     },
 }
 
-/// The steps from one list to another.
-pub fn changes<'a>(before: &'a [Place], after: &'a [Place]) -> impl Iterator<Item = ListStep<'a>> {
-    // Both are sorted: whoever kept the place has kept the order, too.
-    let gone = before.iter().filter(|place| after.binary_search(place).is_err());
-    let come = after.iter().enumerate().filter(|(_, place)| before.binary_search(place).is_err());
-    gone.map(|place| ListStep::Remove(&place.agent_id)).chain(come.map(|(index, place)| ListStep::Insert {
-        agent_id: &place.agent_id,
-        after: index.checked_sub(1).map(|index| after[index].agent_id.as_str()),
-    }))
+/// A list of agents as it was shown: the first of them, and how many there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The places of the agents shown.
+    pub places: Vec<Place>,
+    /// How many agents stand where, shown or not.
+    pub counts: Counts,
+}
+
+impl Listed {
+    /// The steps from this list to a newer one.
+    pub fn steps_to<'a>(&'a self, newer: &'a Self) -> impl Iterator<Item = ListStep<'a>> {
+        // Both are sorted: whoever kept the place has kept the order, too.
+        let gone = self.places.iter().filter(|place| newer.places.binary_search(place).is_err());
+        let come = newer.places.iter().enumerate().filter(|(_, place)| self.places.binary_search(place).is_err());
+        let insert = |(index, place): (usize, &'a Place)| {
+            let after = index.checked_sub(1).map(|index| newer.places[index].agent_id());
+            ListStep::Insert { agent_id: place.agent_id(), after }
+        };
+        gone.map(|place| ListStep::Remove(place.agent_id())).chain(come.map(insert))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -152,6 +164,10 @@ impl Roster {
         }
         self.due.insert((at, agent.agent_id.clone()));
         self.due_of.insert(agent.agent_id.clone(), at);
+    }
+
+    pub(super) fn now(&self) -> Option<Timestamp> {
+        Some(self.now).filter(|now| *now > Timestamp::MIN)
     }
 
     /// When time alone may next change something.

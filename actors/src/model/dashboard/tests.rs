@@ -206,14 +206,14 @@ proptest! {
         for record in head {
             dashboard.apply(record);
         }
-        let before = dashboard.window(4);
+        let before = dashboard.listed(4);
         for record in tail {
             dashboard.apply(record);
         }
         dashboard.pass_time(second(tick));
-        let after = dashboard.window(4);
-        let mut list: Vec<_> = before.iter().map(|place| place.agent_id().to_owned()).collect();
-        for step in changes(&before, &after) {
+        let after = dashboard.listed(4);
+        let mut list: Vec<_> = before.places.iter().map(|place| place.agent_id().to_owned()).collect();
+        for step in before.steps_to(&after) {
             match step {
                 ListStep::Remove(agent_id) => {
                     prop_assert!(list.contains(&agent_id.to_owned()));
@@ -226,7 +226,7 @@ proptest! {
                 }
             }
         }
-        let whole: Vec<_> = after.iter().map(|place| place.agent_id().to_owned()).collect();
+        let whole: Vec<_> = after.places.iter().map(|place| place.agent_id().to_owned()).collect();
         prop_assert_eq!(list, whole);
     }
 }
@@ -252,10 +252,10 @@ fn a_move_in_a_long_list_is_two_steps() {
     for record in head {
         dashboard.apply(record);
     }
-    let before = dashboard.window(100);
+    let before = dashboard.listed(100);
     assert!(dashboard.apply(last).contains(Panel::Agents));
-    let after = dashboard.window(100);
-    let steps: Vec<_> = changes(&before, &after).collect();
+    let after = dashboard.listed(100);
+    let steps: Vec<_> = before.steps_to(&after).collect();
     assert_eq!(steps.len(), 2, "{steps:?}");
     assert_eq!(steps[1], ListStep::Insert { agent_id: "a7", after: None });
 }

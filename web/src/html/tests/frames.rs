@@ -1,8 +1,8 @@
 //! Frames as a browser reads them.
 
 use remora_actors::{
-    model::{Panel, Panels, Seq},
-    view::{Part, Subject, View},
+    model::{Dashboard, Event, Listed, Panel, Panels, Seq},
+    view::{LISTED_AGENTS, Part, Subject, View},
 };
 use serde_json::json;
 
@@ -11,6 +11,8 @@ use crate::html::render_at;
 
 /// What a frame for one tool event may weigh, in bytes.
 const TOOL_FRAME_BYTES: usize = 2 << 10;
+/// What a frame for one agent that changes its state may weigh, in bytes, beside the panels of other things.
+const STATE_FRAME_BYTES: usize = 3 << 10;
 
 /// One server-sent event, as the standard has it read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -71,7 +73,7 @@ fn read_event(block: &str) -> SseEvent {
 }
 
 /// Many agents, many events, and questions that wait.
-fn busy() -> Vec<remora_actors::model::Event> {
+fn busy() -> Vec<Event> {
     let mut events = Vec::new();
     for number in 0..150 {
         let id = format!("agent-{number}");
@@ -91,11 +93,55 @@ fn a_frame_for_one_tool_event_is_small_on_a_busy_board() {
     events.push(tool_event("agent-149", "called", json!({"arguments": arguments, "tool_name": "write_file"})));
     let (dashboard, _) = board::fold(events);
     let after = dashboard.last_seq() - 1;
-    let view = View::Delta { panels: Panels::of(Panel::Events) | Panels::of(Panel::Agents), after };
+    let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
+    let view = View::Delta { panels, after, listed: dashboard.listed(LISTED_AGENTS) };
     let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
     let text = std::str::from_utf8(&frame).expect("text");
     assert!(text.contains("write_file") && text.contains("Agent 149"), "{text}");
     assert!(frame.len() < TOOL_FRAME_BYTES, "{} bytes: {text}", frame.len());
+}
+
+/// A long list, and the frame for what one more event changes.
+fn frame_for(before: &Dashboard, event: Event) -> Vec<u8> {
+    let mut dashboard = before.clone();
+    let (after, listed) = (dashboard.last_seq(), dashboard.listed(LISTED_AGENTS));
+    let panels = dashboard.apply(&board::record(after + 1, event));
+    render_at(&dashboard, &View::Delta { panels, after, listed }, &board::clock()).expect("a frame").to_vec()
+}
+
+#[test]
+fn a_frame_for_one_change_of_state_is_small_among_thousands() {
+    let mut events = Vec::new();
+    for number in 0..5_000 {
+        let (id, name) = (format!("agent-{number}"), format!("Agent {number} of the nightly run"));
+        events.push(agent_event(&id, "started", json!({"name": name})));
+        match number % 50 {
+            0 => events.push(agent_event(&id, "failed", json!({"error": "no answer from the model"}))),
+            1 => events.push(agent_event(&id, "completed", json!({"result": "done"}))),
+            2 => events.push(tool_event(&id, "called", json!({"tool_name": "cargo"}))),
+            3 => events.push(agent_event(&id, "idle", json!({}))),
+            _ => {}
+        }
+    }
+    let (dashboard, _) = board::fold(events);
+    for (action, agent) in [("failed", "agent-4990"), ("cancelled", "agent-4990"), ("failed", "agent-7"), ("idle", "agent-7")] {
+        let frame = frame_for(&dashboard, agent_event(agent, action, json!({"error": "broken pipe"})));
+        let text = std::str::from_utf8(&frame).expect("text");
+        assert!(text.contains("agent-counts") && !text.contains("agent-list\""), "{text}");
+        assert!(frame.len() < STATE_FRAME_BYTES, "{action} of {agent}: {} bytes: {text}", frame.len());
+    }
+}
+
+#[test]
+fn a_row_that_moves_is_taken_out_and_put_back_behind_its_neighbour() {
+    let (dashboard, _) = board::fold(busy());
+    let frame = read(&frame_for(&dashboard, agent_event("agent-140", "blocked", json!({"question": "Go on?"}))));
+    let of = |mode: &str| frame.iter().find(|event| event.value("mode") == mode).expect("such a patch");
+    let row = super::super::words::row_id("a", "agent-140");
+    assert_eq!(of("remove").value("selector").split(',').next(), Some(format!("#{row}").as_str()));
+    assert!(of("after").value("elements").starts_with(&format!("<li id=\"{row}\"")), "{frame:?}");
+    let counts = frame.iter().find(|event| event.value("elements").starts_with("<p id=\"agent-counts\"")).expect("counts");
+    assert!(counts.value("elements").contains("51 waiting"), "{counts:?}");
 }
 
 #[test]
@@ -105,7 +151,8 @@ fn a_row_that_is_not_listed_is_not_patched() {
     events.push(agent_event("agent-1", "completed", json!({})));
     events.push(tool_event("agent-1", "called", json!({"tool_name": "late"})));
     let (dashboard, _) = board::fold(events);
-    let view = View::Delta { panels: Panels::of(Panel::Agents), after: dashboard.last_seq() - 1 };
+    let (after, listed) = (dashboard.last_seq() - 1, dashboard.listed(LISTED_AGENTS));
+    let view = View::Delta { panels: Panels::of(Panel::Agents), after, listed };
     let events = read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
     assert_eq!(events, [SseEvent::id(dashboard.last_seq())]);
 }
@@ -115,7 +162,7 @@ fn new_rows_are_prepended_and_the_surplus_is_removed() {
     let (dashboard, _) = board::fold(busy());
     let last_seq = dashboard.last_seq();
     let log = |after| {
-        let view = View::Delta { panels: Panels::of(Panel::Events), after };
+        let view = View::Delta { panels: Panels::of(Panel::Events), after, listed: Listed::default() };
         read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"))
     };
     let frame = log(last_seq - 2);

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use remora_actors::{
-    model::{Panel, Panels},
-    view::{Part, Subject, View},
+    model::{AgentQuery, Panel, Panels},
+    view::{LISTED_AGENTS, Part, Subject, View},
 };
 
 use super::{
@@ -71,7 +71,12 @@ fn documents(words: &Words<'_>) -> Vec<Markup> {
     let (dashboard, records) = board::fold(board::everything(words));
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
-    [View::Page, View::Of { subject: Subject::Agent(agent_id), events, part: Part::Document }]
+    let graph = Some((words.name)("nightly"));
+    let list = AgentQuery { text: (words.say)(""), graph, page: 0, ..AgentQuery::default() };
+    let whole = Subject::Agents(AgentQuery { text: String::new(), ..list.clone() });
+    let list = Subject::Agents(AgentQuery { session: list.graph.clone(), ..list });
+    let of = |subject| View::Of { subject, events: Vec::new(), part: Part::Document };
+    [View::Page, View::Of { subject: Subject::Agent(agent_id), events, part: Part::Document }, of(list), of(whole)]
         .iter()
         .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
         .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))
@@ -124,7 +129,7 @@ proptest! {
         let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
         let (dashboard, _) = board::fold(board::everything(&words));
         let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
-        let view = View::Delta { panels, after: 1 };
+        let view = View::Delta { panels, after: 1, listed: dashboard.listed(LISTED_AGENTS) };
         let events = frames::read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
         let kinds: Vec<_> = events.iter().map(|event| (event.event.as_str(), event.keys())).collect();
         prop_assert_eq!(kinds, [

@@ -1,7 +1,7 @@
 //! Each panel and page, empty, with what people would write, and with what attackers would.
 
 use remora_actors::{
-    model::{Dashboard, Panel},
+    model::{AgentQuery, AgentSort, Dashboard, Panel, Standing},
     view::{Part, Subject, View},
 };
 
@@ -69,6 +69,26 @@ fn the_page() {
 fn an_agents_page() {
     snapshot("agent-page-believable", &agent_page(&BELIEVABLE));
     snapshot("agent-page-hostile", &agent_page(&ATTACK));
+}
+
+fn agents_page(words: &Words<'_>, query: AgentQuery) -> String {
+    let (dashboard, _) = board::fold(board::everything(words));
+    document(&dashboard, &View::Of { subject: Subject::Agents(query), events: Vec::new(), part: Part::Document })
+}
+
+#[test]
+fn the_list_of_agents() {
+    snapshot("agents-page-believable", &agents_page(&BELIEVABLE, AgentQuery::default()));
+    let query = AgentQuery {
+        standing: Some(Standing::Waiting),
+        text: "n".to_owned(),
+        graph: Some("nightly".to_owned()),
+        sort: AgentSort::Waited,
+        ..AgentQuery::default()
+    };
+    snapshot("agents-page-narrowed", &agents_page(&BELIEVABLE, query));
+    let hostile = AgentQuery { graph: Some((ATTACK.name)("nightly")), ..AgentQuery::default() };
+    snapshot("agents-page-hostile", &agents_page(&ATTACK, hostile));
 }
 
 #[test]
