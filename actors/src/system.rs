@@ -129,7 +129,7 @@ impl System {
     /// What is needed to render a page beside the dashboard.
     pub(crate) async fn view_of(&self, subject: Subject, part: Part) -> Result<View, JournalError> {
         let events = match subject.events() {
-            Some((filter, limit)) => self.journal().latest(limit, &filter).await?,
+            Some((filter, before, limit)) => self.journal().latest(before, limit, &filter).await?,
             None => Vec::new(),
         };
         Ok(View::Of { subject, events, part })

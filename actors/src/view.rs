@@ -12,8 +12,8 @@ use crate::{
 
 /// Agents listed on the dashboard: what a person looks through. The others are counted.
 pub const LISTED_AGENTS: usize = 100;
-/// Events on an agent's page.
-const AGENT_EVENTS: usize = 500;
+/// Events on an agent's page; older ones stand on further pages.
+pub const AGENT_EVENTS: usize = 200;
 
 /// Something to render.
 #[derive(Debug, Clone)]
@@ -58,17 +58,18 @@ pub enum Part {
 pub enum Subject {
     /// One agent.
     Agent(String),
+    /// One agent's story before an event.
+    AgentPast(String, Seq),
     /// Some of the agents.
     Agents(AgentQuery),
 }
 
 impl Subject {
-    /// The events that the page shows beside the picture, and how many of them.
-    pub fn events(&self) -> Option<(Filter, usize)> {
+    /// The events that the page shows beside the picture: the newest before a position, and how many of them.
+    pub fn events(&self) -> Option<(Filter, Option<Seq>, usize)> {
         match self {
-            Self::Agent(agent_id) => {
-                Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
-            }
+            Self::Agent(agent_id) => Some((of_agent(agent_id), None, AGENT_EVENTS)),
+            Self::AgentPast(agent_id, before) => Some((of_agent(agent_id), Some(*before), AGENT_EVENTS)),
             Self::Agents(_) => None,
         }
     }
@@ -76,10 +77,14 @@ impl Subject {
     /// The parts of the picture whose changes may change the page.
     pub fn panels(&self) -> Panels {
         match self {
-            Self::Agent(_) => Panels::ALL,
+            Self::Agent(_) | Self::AgentPast(..) => Panels::ALL,
             Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Inbox),
         }
     }
+}
+
+fn of_agent(agent_id: &str) -> Filter {
+    Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.to_owned()) }
 }
 
 /// Renders a view as of a moment. Given to the aggregator when it is spawned.

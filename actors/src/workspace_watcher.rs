@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     inbox_coordinator::InboxCoordinatorMessage,
-    model::{QuestionKey, QuestionRecord, UserMessage},
+    model::{MessageKind, QuestionKey, QuestionRecord, UserMessage},
     ports::{Workspace, WorkspaceError, keys},
     system::{Role, System},
     workspace_registry::Watched,
@@ -210,7 +210,10 @@ impl WorkspaceWatcherState {
     }
 
     async fn write_message(&mut self, key: &str, message: &UserMessage) -> Result<(), WorkspaceError> {
-        let value = json!({"content": message.content, "sent_at": message.sent_at, "sent_by": message.sent_by});
+        let mut value = json!({"content": message.content, "sent_at": message.sent_at, "sent_by": message.sent_by});
+        if message.kind != MessageKind::Message {
+            value["kind"] = json!(message.kind);
+        }
         // After a crash between this write and its event the message comes again, under the same id.
         self.workspace().compare_and_set(key, None, &value).await?;
         self.messages.insert(key.to_owned(), message.message_id.clone());

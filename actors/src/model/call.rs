@@ -54,20 +54,20 @@ pub(super) fn step_of(event: &Event) -> Option<Step> {
     }
 }
 
-/// Where among calls under way the one stands that an event says once more has begun: by its id; without one,
-/// `started` tells of what was `called`, and another `called` of another call.
-pub(super) fn begun<T>(calls: &[T], event: &Event, name: &CallName, of: impl Fn(&T) -> &CallName) -> Option<usize> {
+/// Which of the calls under way an event says once more has begun: the one of its id; without one, `started` tells of
+/// what was `called`, and another `called` of another call.
+pub(super) fn begun(under_way: &[&CallName], event: &Event, name: &CallName) -> Option<usize> {
     match name.id {
-        Some(_) => calls.iter().position(|call| of(call).id == name.id),
-        None if event.action == actions::STARTED => calls.iter().position(|call| of(call).fits(name)),
+        Some(_) => under_way.iter().position(|call| call.id == name.id),
+        None if event.action == actions::STARTED => under_way.iter().position(|call| call.fits(name)),
         None => None,
     }
 }
 
-/// Where among calls under way the one stands that has ended: the one of its id, else the oldest that fits.
-pub(super) fn ended<T>(calls: &[T], name: &CallName, of: impl Fn(&T) -> &CallName) -> Option<usize> {
-    let by_id = |call: &T| name.id.is_some() && of(call).id == name.id;
-    calls.iter().position(by_id).or_else(|| calls.iter().position(|call| of(call).fits(name)))
+/// Which of the calls under way has ended: the one of its id, else the oldest that fits.
+pub(super) fn ended(under_way: &[&CallName], name: &CallName) -> Option<usize> {
+    let by_id = under_way.iter().position(|call| name.id.is_some() && call.id == name.id);
+    by_id.or_else(|| under_way.iter().position(|call| call.fits(name)))
 }
 
 /// True where a model's answer ends its turn: it asks for no tool.

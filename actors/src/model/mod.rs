@@ -12,17 +12,21 @@ mod pattern;
 mod question;
 mod registrations;
 mod text;
+mod timeline;
+mod usage;
 
 pub use agent::{Agent, AgentState, Call, Counts, Patience, Standing, Tally};
 pub use agent_query::{AgentPage, AgentQuery, AgentSort};
 pub use call::CallName;
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, ListStep, Listed, Panel, Panels, Place, ResultItem};
 pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
-pub use inbox::{Inbox, MessageState, UserMessage};
+pub use inbox::{Inbox, MessageKind, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{
     Answer, AnsweredBy, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
+pub use timeline::{Entry, EntryKind, timeline};
+pub use usage::Usage;
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};

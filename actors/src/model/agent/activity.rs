@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Agent, AgentState};
 use crate::model::{
-    Category, Event, Record, actions,
+    Category, Event, Record, Usage, actions,
     call::{self, CallName, Step},
 };
 
@@ -44,6 +44,7 @@ impl Agent {
             blocked_since: None,
             blocked_ms: 0,
             unread_answer: false,
+            usage: Usage::default(),
             standing: Default::default(),
         }
     }
@@ -62,10 +63,19 @@ impl Agent {
         if !is_bookkeeping(event) {
             self.heard_at = self.heard_at.max(event.timestamp);
         }
+        self.note_usage(event);
         match event.category {
             Category::Agent => self.note_life(event),
             Category::Tool | Category::Model => self.note_work(event),
             Category::User | Category::Graph => {}
+        }
+    }
+
+    /// A run's own sum counts only where its answers were not told one by one.
+    fn note_usage(&mut self, event: &Event) {
+        let answers = event.category == Category::Model && event.action == "response";
+        if answers || event.is(Category::Agent, actions::COMPLETED) && self.usage.is_nothing() {
+            self.usage.add(&Usage::of(event));
         }
     }
 
@@ -117,10 +127,12 @@ impl Agent {
 
     fn note_call(&mut self, event: &Event) {
         let name = CallName::of(event);
+        let under_way: Vec<_> = self.calls.iter().map(|call| &call.name).collect();
         match call::step_of(event) {
             Some(Step::Begins) => {
+                let known = call::begun(&under_way, event, &name).is_some();
                 self.detail.clone_from(&name.tool);
-                if call::begun(&self.calls, event, &name, |call| &call.name).is_some() {
+                if known {
                     return;
                 }
                 if self.calls.len() >= CALLS {
@@ -129,7 +141,7 @@ impl Agent {
                 self.calls.push(Call { name, since: event.timestamp });
             }
             Some(Step::Ends) => {
-                if let Some(index) = call::ended(&self.calls, &name, |call| &call.name) {
+                if let Some(index) = call::ended(&under_way, &name) {
                     self.calls.remove(index);
                 }
             }

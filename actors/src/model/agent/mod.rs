@@ -8,7 +8,7 @@ mod tests;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Seq, actions};
+use super::{Seq, Usage, actions};
 pub use activity::Call;
 pub use standing::{Counts, Patience, Standing};
 
@@ -100,6 +100,8 @@ pub struct Agent {
     pub blocked_ms: u64,
     /// True while an answer to it has not been picked up.
     pub unread_answer: bool,
+    /// What its model's answers have cost.
+    pub usage: Usage,
     /// Where it stands, as of the picture's time.
     #[serde(skip_deserializing)]
     pub standing: Standing,

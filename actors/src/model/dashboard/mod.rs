@@ -98,7 +98,7 @@ impl Dashboard {
         if record.event.category == Category::Graph {
             dirty |= self.apply_to_graph(&record.event);
         }
-        if record.event.is(Category::User, actions::MESSAGED) || record.event.action.starts_with("message_") {
+        if record.event.category == Category::User || record.event.action.starts_with("message_") {
             dirty |= Panels::of(Panel::Agents);
         }
         self.forget_agents();

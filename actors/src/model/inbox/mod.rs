@@ -11,6 +11,17 @@ use super::{
     Status, actions,
 };
 
+/// What a person wants of an agent that did not ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// That it reads something.
+    #[default]
+    Message,
+    /// That it stops.
+    StopRequest,
+}
+
 /// A message from a person that an agent did not ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UserMessage {
@@ -20,6 +31,9 @@ pub struct UserMessage {
     pub agent_id: String,
     /// Where it goes.
     pub workspace_id: String,
+    /// What is wanted.
+    #[serde(default)]
+    pub kind: MessageKind,
     /// The text.
     pub content: String,
     /// From whom.
@@ -147,7 +161,7 @@ impl Inbox {
             (Category::Agent, actions::QUESTION_EXPIRED) => self.close_named(event, Status::Expired),
             (Category::Agent, actions::QUESTION_CANCELLED) => self.close_named(event, Status::Cancelled),
             (Category::Agent, action) if AgentState::terminal(action).is_some() => self.close_all(event),
-            (Category::User, actions::MESSAGED) => self.send(event),
+            (Category::User, actions::MESSAGED | actions::STOP_REQUESTED) => self.send(event),
             (Category::Agent, actions::MESSAGE_WRITTEN) => {
                 self.mark_message(event, |message, at| message.written_at = message.written_at.or(Some(at)))
             }
@@ -312,6 +326,7 @@ impl Inbox {
             message_id: event.text("message_id").unwrap_or(&event.id).to_owned(),
             agent_id: agent_id.to_owned(),
             workspace_id: event.text("workspace_id").unwrap_or(agent_id).to_owned(),
+            kind: if event.action == actions::STOP_REQUESTED { MessageKind::StopRequest } else { MessageKind::Message },
             content: content.to_owned(),
             sent_by: sent_by.unwrap_or_else(|| AnsweredBy { who: "unknown".to_owned(), door: Door::External }),
             sent_at: event.timestamp,
@@ -391,6 +406,13 @@ impl Inbox {
     /// The messages kept, oldest first.
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &UserMessage> {
         self.messages.iter()
+    }
+
+    /// The request to stop that an agent has not seen yet.
+    pub fn stop_requested(&self, agent_id: &str) -> Option<&UserMessage> {
+        self.messages.iter().rev().find(|message| {
+            message.kind == MessageKind::StopRequest && message.agent_id == agent_id && message.delivered_at.is_none()
+        })
     }
 
     /// What keeps a workspace from being used, if anything does.
