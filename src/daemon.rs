@@ -89,6 +89,9 @@ pub struct Daemon {
 /// [`DaemonError`]: it did not start, or an actor cannot be kept alive.
 pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     log_to_stderr(&settings);
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "limit of open files not raised, fewer browsers can connect");
+    }
     let daemon = Daemon::start(settings).await?;
     // Whoever started the daemon may have closed its standard output.
     let _ = writeln!(io::stdout(), "listening on http://{}", daemon.address());

@@ -40,7 +40,13 @@ pub struct Metrics {
     pub sessions: Gauge,
     /// Raw event streams connected.
     pub streams: Gauge,
+    /// Connections open.
+    pub connections: Gauge,
     /// Connections refused because there were too many.
+    pub connections_refused: Counter,
+    /// Connections ended because the client sent or took nothing for too long.
+    pub connections_timed_out: Counter,
+    /// Streams refused because there were too many.
     pub sessions_refused: Counter,
     /// Queues of slow browsers dropped for a fresh full frame.
     pub sessions_lagged: Counter,
@@ -72,7 +78,10 @@ impl Metrics {
         registry.register("agents", "Agents in memory", m.agents);
         registry.register("sessions", "Browsers connected", m.sessions);
         registry.register("streams", "Raw event streams connected", m.streams);
-        registry.register("sessions_refused", "Connections refused for their number", m.sessions_refused);
+        registry.register("connections", "Connections open", m.connections);
+        registry.register("connections_refused", "Connections refused for their number", m.connections_refused);
+        registry.register("connections_timed_out", "Connections ended for idling", m.connections_timed_out);
+        registry.register("sessions_refused", "Streams refused for their number", m.sessions_refused);
         registry.register("sessions_lagged", "Queues of slow browsers dropped", m.sessions_lagged);
         registry.register("sessions_parked", "Streams paused for their number in one browser", m.sessions_parked);
         registry.register("frames", "Frames rendered", m.frames);

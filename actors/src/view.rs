@@ -62,6 +62,8 @@ pub enum Subject {
     AgentPast(String, Seq),
     /// Some of the agents.
     Agents(AgentQuery),
+    /// The figures for a wall.
+    Projector,
 }
 
 impl Subject {
@@ -71,6 +73,7 @@ impl Subject {
             Self::Agent(agent_id) => Some((of_agent(agent_id), None, AGENT_EVENTS)),
             Self::AgentPast(agent_id, before) => Some((of_agent(agent_id), Some(*before), AGENT_EVENTS)),
             Self::Agents(_) => None,
+            Self::Projector => None,
         }
     }
 
@@ -79,6 +82,7 @@ impl Subject {
         match self {
             Self::Agent(_) | Self::AgentPast(..) => Panels::ALL,
             Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Inbox),
+            Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }
 }

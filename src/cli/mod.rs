@@ -85,6 +85,8 @@ enum Command {
     Answer(answer::AnswerArgs),
     /// Write to an agent that did not ask, or see what became of it
     Message(message::MessageArgs),
+    /// Ask an agent to stop: it reads that among its messages, and ends by itself
+    Stop(message::StopArgs),
     /// Read an agent's messages: each is printed once
     Messages(message::MessagesArgs),
     /// Print events as they come
@@ -134,6 +136,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Tail(args) => tail::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::run(&args, shared).await,
         Command::Message(args) => message::send(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Stop(args) => message::stop(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(args) => hook::run(&args, shared).await,
         Command::Doctor(args) => doctor::run(&args, shared).await,

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod accessibility;
 mod cli;
 mod closing;
 mod cloudevents;
@@ -24,6 +25,7 @@ mod mcp;
 mod messages;
 mod openapi;
 mod otlp;
+mod overload;
 mod page;
 mod pages;
 mod questions;
@@ -32,6 +34,7 @@ mod screenshots;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;
+mod traps;
 mod trouble;
 mod wire;
 mod workspaces;

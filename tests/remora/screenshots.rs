@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Browser, Daemon, http::event};
 
 /// A team of agents at work: running, waiting, finished, failed.
-async fn busy(daemon: &Daemon) {
+pub(crate) async fn busy(daemon: &Daemon) {
     let tell = async |category: &str, action: &str, agent: &str, payload: Value| {
         let mut event = event(category, action, agent, &payload);
         event["graph_id"] = json!("release-2.4");
@@ -55,7 +55,11 @@ async fn every_page_in_light_and_dark_wide_and_narrow() {
     let daemon = Daemon::start().await;
     busy(&daemon).await;
     let browser = Browser::of(&daemon).await;
-    for (page, path, ready) in [("dashboard", "/", ".blocked-agent"), ("agent", "/agents/deployer", "body")] {
+    for (page, path, ready) in [
+        ("dashboard", "/", ".blocked-agent"),
+        ("agent", "/agents/deployer", "body"),
+        ("projector", "/projector", ".figure"),
+    ] {
         for (mode, dark) in [("light", false), ("dark", true)] {
             for (width, height) in [(1280, 800), (360, 780)] {
                 browser.prefer_dark(dark).await;

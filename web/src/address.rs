@@ -15,7 +15,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 pub(crate) fn url(subject: &Subject) -> String {
     match subject {
         Subject::Agent(agent_id) => format!("/agents/{}", segment(agent_id)),
+        Subject::AgentPast(agent_id, before) => format!("/agents/{}?before={before}", segment(agent_id)),
         Subject::Agents(query) => with_query("/agents", &agents_query(query)),
+        Subject::Projector => "/projector".to_owned(),
     }
 }
 
@@ -95,7 +97,15 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
     let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
     match segments[..] {
         ["agents"] => Some(Subject::Agents(read_agents_query(query))),
-        ["agents", agent_id] if !agent_id.is_empty() => Some(Subject::Agent(id_of(agent_id)?)),
+        ["agents", agent_id] if !agent_id.is_empty() => {
+            let agent_id = id_of(agent_id)?;
+            let before = fields(query).into_iter().find(|(name, _)| name == "before");
+            Some(match before.and_then(|(_, seq)| seq.parse().ok()) {
+                Some(before) => Subject::AgentPast(agent_id, before),
+                None => Subject::Agent(agent_id),
+            })
+        }
+        ["projector"] => Some(Subject::Projector),
         _ => None,
     }
 }
@@ -114,8 +124,9 @@ mod tests {
     proptest! {
         #[test]
         fn an_address_leads_to_what_it_was_made_of(agent_id in "(?s).{1,40}") {
-            let page = Subject::Agent(agent_id);
+            let (page, past) = (Subject::Agent(agent_id.clone()), Subject::AgentPast(agent_id, 7));
             prop_assert_eq!(subject(&url(&page)), Some(page));
+            prop_assert_eq!(subject(&url(&past)), Some(past));
         }
 
         #[test]

@@ -21,8 +21,20 @@ macro_rules! style_sheet {
     };
 }
 
-const CSS: &[u8] =
-    style_sheet!("tokens", "base", "shell", "rows", "inbox", "answers", "agents", "graphs", "log", "api",);
+const CSS: &[u8] = style_sheet!(
+    "tokens",
+    "base",
+    "shell",
+    "rows",
+    "inbox",
+    "answers",
+    "agents",
+    "graphs",
+    "log",
+    "projector",
+    "help",
+    "api"
+);
 
 const FILES: [(&str, Asset); 3] = [
     ("remora.css", Asset { content_type: "text/css; charset=utf-8", body: CSS }),

@@ -12,6 +12,7 @@
 mod address;
 mod api;
 mod assets;
+mod connections;
 mod context;
 mod doors;
 mod frame;

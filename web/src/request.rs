@@ -12,8 +12,6 @@ use warp::{
 
 use crate::{address, context::Context, guard::Caller, problem::Problem};
 
-/// A body must arrive within this time: a slow sender must not hold a connection for ever.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many times the allowed size is read and thrown away, so that the sender hears why instead of a reset.
 const DRAIN_FACTOR: usize = 4;
 
@@ -31,13 +29,14 @@ impl FromStr for Segment {
 
 /// A request's body, up to the limit.
 pub(crate) fn body(context: &Context) -> impl Filter<Extract = (Vec<u8>,), Error = Rejection> + Clone + use<> {
-    let limit = context.handle.limits().body_bytes;
+    let limits = context.handle.limits();
+    let (limit, patience) = (limits.body_bytes, limits.body_s);
     warp::body::stream().and_then(move |stream| async move {
-        match tokio::time::timeout(BODY_TIMEOUT, collect(stream, limit)).await {
+        match tokio::time::timeout(Duration::from_secs(patience), collect(stream, limit)).await {
             Ok(body) => body.map_err(warp::reject::custom),
             Err(_) => Err(warp::reject::custom(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
-                "the request's body did not arrive within 30 s",
+                format_args!("the request's body did not arrive within {patience} s (`body_s`)"),
             ))),
         }
     })

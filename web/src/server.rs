@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use remora_actors::Handle;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::{Mutex, watch},
@@ -10,12 +11,16 @@ use tokio::{
 
 use crate::{
     api::{Api, Door},
+    connections,
     context::{Context, Settings},
     routes,
 };
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
+/// How long a peer may leave what was sent to it unacknowledged: with a heartbeat on every stream, a browser whose network
+/// vanished is noticed within this time.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 /// How long requests may take to end once the daemon stops.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -29,6 +34,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nodelay(true)?;
     // A restart must not wait for the old connections to be forgotten.
     socket.set_reuseaddr(true)?;
+    SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -54,7 +60,7 @@ pub async fn serve(
         let _ = closer.send(true);
     };
     let mcp = mcp(Api::new(&context));
-    let server = warp::serve(routes::all(&context, mcp)).incoming(listener).graceful(stopping).run();
+    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, stopping);
     let too_long = async {
         let _ = closed.wait_for(|closing| *closing).await;
         tokio::time::sleep(DRAIN).await;

@@ -30,6 +30,8 @@ pub struct Limits {
     pub publishing_events: usize,
     /// Bytes of the events waiting for the journal, for the same reason.
     pub publishing_bytes: usize,
+    /// Connections at once, streams included. Each costs a file handle and a few kilobytes.
+    pub connections: usize,
     /// Browsers and raw streams connected at once; and, counted apart, MCP sessions.
     pub sessions: usize,
     /// Streams of one browser: it opens at most six connections to a host and needs one for its clicks.
@@ -42,6 +44,14 @@ pub struct Limits {
     pub value_bytes: usize,
     /// Seconds a `?wait=` poll may last: below the idle timeouts of common proxies.
     pub wait_s: u64,
+    /// Seconds a client may take to send a request's head, or to begin the next request of a connection. Whoever sends
+    /// a byte a second to hold connections is cut off.
+    pub head_s: u64,
+    /// Seconds a request's body may take to arrive, for the same reason.
+    pub body_s: u64,
+    /// Seconds a reader may take nothing at all while something waits for it. A slow reader is not cut off; whoever
+    /// takes nothing for so long is asleep, and comes back by itself.
+    pub stall_s: u64,
 }
 
 impl Limits {
@@ -59,12 +69,16 @@ impl Limits {
         agents: usize::MAX,
         publishing_events: usize::MAX,
         publishing_bytes: usize::MAX,
+        connections: usize::MAX,
         sessions: usize::MAX,
         sessions_per_browser: usize::MAX,
         session_bytes: usize::MAX,
         frame_ring_bytes: usize::MAX,
         value_bytes: usize::MAX,
         wait_s: u64::MAX,
+        head_s: u64::MAX,
+        body_s: u64::MAX,
+        stall_s: u64::MAX,
     };
 }
 
@@ -83,12 +97,16 @@ impl Default for Limits {
             agents: 10_000,
             publishing_events: 50_000,
             publishing_bytes: 64 << 20,
+            connections: 8_000,
             sessions: 5_000,
             sessions_per_browser: 4,
             session_bytes: 1 << 20,
             frame_ring_bytes: 4 << 20,
             value_bytes: 1 << 20,
             wait_s: 55,
+            head_s: 30,
+            body_s: 30,
+            stall_s: 300,
         }
     }
 }

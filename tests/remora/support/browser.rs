@@ -8,7 +8,7 @@ use std::{
     process::Stdio,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, key::Key};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -166,6 +166,17 @@ impl Browser {
     pub(crate) async fn type_into(&self, css: &str, text: &str) {
         self.click(css).await;
         self.find(css).await.send_keys(text).await.unwrap_or_else(|error| panic!("cannot type into {css}: {error}"));
+    }
+
+    /// Presses a key, wherever the focus is.
+    pub(crate) async fn press(&self, key: Key) {
+        self.press_text(&char::from(key).to_string()).await;
+    }
+
+    /// Types where the focus is.
+    pub(crate) async fn press_text(&self, text: &str) {
+        let focused = self.client.active_element().await.expect("something has the focus");
+        focused.send_keys(text).await.unwrap_or_else(|error| panic!("cannot press {text:?}: {error}"));
     }
 
     /// Selects a question's card.

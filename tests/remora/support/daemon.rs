@@ -124,6 +124,30 @@ impl Daemon {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
+    /// One of its metrics, without the prefix; 0 where it does not stand there.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.api.get("/metrics").await.expect(200);
+        let line = metrics.body.lines().find_map(|line| line.strip_prefix(&format!("remora_{name} ")));
+        line.and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
+
+    /// The memory that it holds, in MiB.
+    pub(crate) fn resident_mib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("running");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+    }
+
+    /// How many files and sockets it holds open.
+    pub(crate) fn handles(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("running").count()
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("running")
+    }
+
     /// Ends it without warning.
     pub(crate) async fn kill(&mut self) {
         let mut child = self.child.take().expect("running");

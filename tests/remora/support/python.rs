@@ -7,13 +7,26 @@ use tokio::process::Command;
 /// Packages from PyPI, installed once for all tests. Where PyPI is not to be reached, the tests that need them fail.
 pub(crate) struct Packages {
     names: &'static [&'static str],
+    /// True where what they depend on is not wanted.
+    alone: bool,
     folder: OnceLock<PathBuf>,
 }
 
 impl Packages {
     /// Packages with their versions, `name==1.2.3`. The first one names the folder.
     pub(crate) const fn new(names: &'static [&'static str]) -> Self {
-        Self { names, folder: OnceLock::new() }
+        Self { names, alone: false, folder: OnceLock::new() }
+    }
+
+    /// One package without what it depends on, for the files that it carries.
+    pub(crate) const fn alone(name: &'static [&'static str; 1]) -> Self {
+        Self { names: name, alone: true, folder: OnceLock::new() }
+    }
+
+    /// A file that one of them carries.
+    pub(crate) fn file(&self, path: &str) -> String {
+        let file = self.folder.get_or_init(|| self.install()).join(path);
+        fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
     /// Python that can import them.
@@ -36,7 +49,8 @@ impl Packages {
         let unfinished = tempfile::tempdir_in(&parent).expect("a folder");
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"];
         let mut command = std::process::Command::new("python3");
-        let output = command.args(pip).arg(unfinished.path()).args(self.names).output().expect("python3 is installed");
+        command.args(pip).arg(unfinished.path()).args(self.alone.then_some("--no-deps")).args(self.names);
+        let output = command.output().expect("python3 is installed");
         let said = String::from_utf8_lossy(&output.stderr);
         let names = self.names.join(" ");
         assert!(output.status.success(), "{names} cannot be installed from PyPI, which this test needs: {said}");

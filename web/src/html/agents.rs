@@ -6,7 +6,10 @@ use remora_actors::{
     view::{LISTED_AGENTS, Subject},
 };
 
-use super::{clock::Clock, text_of, words};
+use super::{
+    clock::{Clock, span},
+    text_of, words,
+};
 use crate::{address, frame::Frame};
 
 /// Rows that come or go at once up to which they are patched one by one. With more, the list as a whole is cheaper for
@@ -144,6 +147,11 @@ pub(super) fn graph_agents_url(graph_id: &str) -> String {
     address::url(&Subject::Agents(AgentQuery { graph: Some(graph_id.to_owned()), ..AgentQuery::default() }))
 }
 
+/// The list of a session's agents.
+pub(super) fn session_agents_url(session_id: &str) -> String {
+    address::url(&Subject::Agents(AgentQuery { session: Some(session_id.to_owned()), ..AgentQuery::default() }))
+}
+
 /// How long the agent has waited for people, if it ever did.
 pub(super) fn waited<'a>(agent: &'a Agent, clock: &'a Clock) -> impl Render + use<'a> {
     let so_far = agent.blocked_for(clock.now);
@@ -152,7 +160,7 @@ pub(super) fn waited<'a>(agent: &'a Agent, clock: &'a Clock) -> impl Render + us
         @ if waits {
             span(class = "waited") { : "waits "; : clock.lasting(so_far); }
         } else if so_far.as_secs() > 0 {
-            span(class = "waited") { : "waited "; : clock.span(so_far); }
+            span(class = "waited") { : "waited "; : span(so_far); }
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn render(dashboard: &Dashboard, subject: &Subject, query: &AgentQuer
     if part == Part::Frame {
         return Frame::of(main, &live::signals(dashboard), dashboard.last_seq());
     }
-    let live = Live { title: &format!("Agents · {}", shell::NAME), tab: Tab::Agents, subject: Some(subject) };
+    let live = Live { title: &format!("Agents · {}", shell::NAME), tab: Some(Tab::Agents), subject: Some(subject) };
     text_of(shell::live(&live, dashboard, &main)).into()
 }
 

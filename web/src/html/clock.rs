@@ -57,15 +57,10 @@ impl Clock {
         let (iso, words) = (began.to_string(), span(so_far));
         owned_html! { time(datetime = &iso, data-text = TICK_SPAN) : &words; }
     }
-
-    /// `4 min`: what is over.
-    pub(super) fn span(&self, length: SignedDuration) -> String {
-        span(length)
-    }
 }
 
 /// A length of time in words. The page's function `_span` writes the same.
-fn span(length: SignedDuration) -> String {
+pub(super) fn span(length: SignedDuration) -> String {
     words(length.as_secs().unsigned_abs())
 }
 

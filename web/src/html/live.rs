@@ -4,6 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
+use super::help;
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
@@ -12,6 +13,12 @@ pub(super) const SUBMIT: &str =
 
 /// Sends the form from within its text field.
 pub(super) const SUBMIT_BY_KEY: &str = "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && el.form.requestSubmit()";
+
+/// Loads what its element asks for.
+pub(super) const LOAD: &str = "@get(el.dataset.url, {filterSignals: {include: /^$/}})";
+
+/// Loads it again, from a form.
+pub(super) const RELOAD: &str = "@get(el.getAttribute('action'), {filterSignals: {include: /^$/}})";
 
 /// The document's title.
 pub(super) const TITLE: &str = "($waiting > 0 ? '(' + $waiting + ') ' : '') + el.dataset.title";
@@ -45,7 +52,8 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     let waiting = signals(dashboard);
     format!(
         "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
-        _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})"
+        {}, _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})",
+        help::SIGNAL
     )
 }
 

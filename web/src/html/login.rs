@@ -15,7 +15,7 @@ pub fn login(error: Option<&str>) -> String {
 fn form(error: Option<&str>) -> impl Render {
     owned_html! {
         section(class = "panel", aria-labelledby = "login-title") {
-            h2(id = "login-title") : "Log in";
+            h1(id = "login-title") : "Log in";
             form(class = "answer", action = "/login", method = "post") {
                 label(for = "token") : "Operator's token";
                 input(id = "token", type = "password", name = "token", required, autofocus,

@@ -1,8 +1,8 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `api_page`, `login`: the documents. `live`: what keeps a
-//!   page and its stream together.
+//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `workspace_page`, `projector`, `api_page`,
+//!   `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
 //! - `clock`, `words`: how times, states and names are written.
 
@@ -13,17 +13,21 @@ mod api_page;
 mod card;
 mod clock;
 mod events;
+mod help;
 mod inbox;
 mod live;
 mod login;
 mod note;
 mod page;
 mod progress;
+mod projector;
 mod results;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod words;
+mod workspace_page;
 
 use bytes::Bytes;
 use horrorshow::{Render, Template};
@@ -37,8 +41,10 @@ use crate::frame::{self, Frame};
 pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
-pub use note::{message_note, note};
-pub use words::agent_url;
+pub use note::{message_note, note, stop_note};
+pub use shell::not_found;
+pub use words::{agent_url, workspace_url};
+pub use workspace_page::{workspace_keys, workspace_page};
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
@@ -55,7 +61,13 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Delta { panels, after, listed } => Some(delta(dashboard, *panels, *after, listed, clock)),
         View::Of { subject, events, part } => match subject {
             Subject::Agents(query) => Some(agents_page::render(dashboard, subject, query, *part, clock)),
-            Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+            Subject::Agent(agent_id) => {
+                agent_page::render(dashboard, subject, (agent_id, None), events, *part, clock)
+            }
+            Subject::AgentPast(agent_id, before) => {
+                agent_page::render(dashboard, subject, (agent_id, Some(*before)), events, *part, clock)
+            }
+            Subject::Projector => Some(projector::render(dashboard, *part, clock)),
         },
     }
 }

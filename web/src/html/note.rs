@@ -15,6 +15,14 @@ pub fn message_note(ok: bool, text: &str) -> String {
     text_of(element(MESSAGE_NOTE.to_owned(), ok, text.to_owned()))
 }
 
+/// The note under the form that asks an agent to stop.
+pub fn stop_note(ok: bool, text: &str) -> String {
+    text_of(element(STOP_NOTE.to_owned(), ok, text.to_owned()))
+}
+
+/// The element id of the note under the form that asks an agent to stop.
+pub(super) const STOP_NOTE: &str = "stop-note";
+
 /// The element id of the message form's note.
 pub(super) const MESSAGE_NOTE: &str = "message-note";
 

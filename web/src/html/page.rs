@@ -27,5 +27,5 @@ pub(super) fn document(dashboard: &Dashboard, clock: &Clock) -> impl Render {
             }
         }
     });
-    shell::live(&Live { title: "Remora Dashboard", tab: Tab::Inbox, subject: None }, dashboard, &body)
+    shell::live(&Live { title: "Remora Dashboard", tab: Some(Tab::Inbox), subject: None }, dashboard, &body)
 }

@@ -1,9 +1,9 @@
 //! What every document shares: its head, the bar with the navigation, and the stream that keeps it up to date.
 
-use horrorshow::{Raw, Render, RenderOnce, helper::doctype, owned_html};
+use horrorshow::{Raw, Render, helper::doctype, owned_html};
 use remora_actors::{model::Dashboard, view::Subject};
 
-use super::{live, text_of};
+use super::{help, live, text_of};
 use crate::{address, assets};
 
 /// The name on every page.
@@ -40,8 +40,8 @@ impl Tab {
 pub(super) struct Live<'a> {
     /// What the title says behind the number of questions that wait.
     pub(super) title: &'a str,
-    /// Where it belongs.
-    pub(super) tab: Tab,
+    /// Where it belongs in the navigation.
+    pub(super) tab: Option<Tab>,
     /// What its stream is about; `None`: the dashboard.
     pub(super) subject: Option<&'a Subject>,
 }
@@ -54,12 +54,13 @@ pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl R
     let stream = live.subject.map_or_else(|| "/events".to_owned(), address::stream_url);
     let (name, tab) = (live.title.to_owned(), live.tab);
     let body = text_of(owned_html! {
-        : bar(Some(tab), Some(waiting));
+        : bar(tab, Some(waiting));
         : live::stream(&stream);
         : live::parked_notice();
         noscript { p(class = "notice") : "Without JavaScript this page does not update by itself: reload it."; }
         : Raw(body);
         : foot();
+        : help::panel();
     });
     owned_html! {
         : doctype::HTML;
@@ -75,7 +76,7 @@ pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl R
 }
 
 /// A document that stays as it is, around a body that was rendered before.
-pub(super) fn plain(title: &str, body: &str) -> impl RenderOnce {
+pub(super) fn plain(title: &str, body: &str) -> impl Render {
     owned_html! {
         : doctype::HTML;
         html(lang = "en") {
@@ -83,6 +84,20 @@ pub(super) fn plain(title: &str, body: &str) -> impl RenderOnce {
             body { : bar(None, None); : Raw(body); : foot(); }
         }
     }
+}
+
+/// The document that is shown where there is no such page.
+pub fn not_found(what: &str) -> String {
+    let body = text_of(owned_html! {
+        main(id = "agent") {
+            section(class = "panel") {
+                h1 : "Not found";
+                p : what;
+                p { a(href = "/agents") : "All agents"; : " · "; a(href = "/") : "The inbox"; }
+            }
+        }
+    });
+    text_of(plain("Not found", &body))
 }
 
 fn head() -> impl Render {
@@ -117,11 +132,12 @@ fn bar(here: Option<Tab>, waiting: Option<usize>) -> impl Render {
             @ if waiting.is_some() {
                 p(id = "connection-status", role = "status", data-attr:data-link = live::STATUS_LOOK,
                     data-text = live::STATUS) : "Connecting";
+                : help::button();
             }
         }
     }
 }
 
 fn foot() -> impl Render {
-    owned_html! { footer(class = "foot") { a(href = "/api") : "API"; } }
+    owned_html! { footer(class = "foot") { a(href = "/projector") : "For the wall"; a(href = "/api") : "API"; } }
 }

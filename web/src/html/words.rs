@@ -26,6 +26,16 @@ pub(super) fn messages_url(agent_id: &str) -> String {
     format!("{}/messages", agent_url(agent_id))
 }
 
+/// Where a request to an agent to stop goes.
+pub(super) fn stop_url(agent_id: &str) -> String {
+    format!("{}/stop", agent_url(agent_id))
+}
+
+/// Where what stands in a workspace is read.
+pub fn workspace_url(workspace_id: &str) -> String {
+    format!("/workspaces/{}", address::segment(workspace_id))
+}
+
 /// Element ids are hashes: what an agent chose never stands in a selector.
 fn hash(parts: &[&str]) -> String {
     // A text may hold any character but this one's place is told by the lengths before it.

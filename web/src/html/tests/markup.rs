@@ -93,10 +93,10 @@ impl Markup {
     pub(super) fn check_urls_and_ids(&self) {
         for (name, value) in self.tags.iter().flat_map(|tag| &tag.attributes) {
             match name.as_str() {
-                "href" | "src" | "action" | "data-stream" => assert!(
+                "href" | "src" | "action" | "data-stream" | "data-url" => assert!(
                     value.starts_with('/')
                         && !value.starts_with("//")
-                        && value.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~%?=&".contains(c)),
+                        && value.replace("&amp;", "&").chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~%?=&".contains(c)),
                     "a url: {value:?}"
                 ),
                 "id" | "for" | "aria-describedby" | "aria-labelledby" => {

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 5] =
-    ["get /events", "post /agents/{}/messages", "get /static/{}", "get /login", "post /login"];
+const FOR_BROWSERS: [&str; 7] =
+    ["get /events", "post /agents/{}/messages", "post /agents/{}/stop", "get /workspaces/{}", "get /static/{}", "get /login", "post /login"];
 
 /// `get /api/v1/events`, with the parameters' names left out.
 fn documented() -> BTreeSet<String> {
