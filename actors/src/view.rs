@@ -81,7 +81,8 @@ impl Subject {
     pub fn panels(&self) -> Panels {
         match self {
             Self::Agent(_) | Self::AgentPast(..) => Panels::ALL,
-            Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Inbox),
+            // Each event: a row tells when its agent was last heard of.
+            Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Events),
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }

@@ -153,8 +153,10 @@ impl Dashboard {
             self.count(before, false);
         }
         self.count(&after, true);
-        let looks = |agent: &Agent| (agent.name.clone(), agent.detail.clone(), agent.workspace_trouble.clone());
-        let looks_the_same = before.is_some_and(|before| looks(before) == looks(&after));
+        let looks_the_same = before.is_some_and(|before| {
+            (&before.name, &before.detail, &before.workspace_trouble)
+                == (&after.name, &after.detail, &after.workspace_trouble)
+        });
         let troubled = before.is_some_and(|before| before.workspace_trouble != after.workspace_trouble);
         let counted_the_same =
             before.is_some_and(|before| (before.state, &before.graph_id) == (after.state, &after.graph_id));

@@ -20,9 +20,14 @@ pub struct Place {
 
 impl Place {
     fn of(agent: &Agent) -> Self {
+        let (standing, newest) = Self::before_the_id(agent);
+        Self { standing, newest, agent_id: agent.agent_id.clone() }
+    }
+
+    fn before_the_id(agent: &Agent) -> (Standing, Reverse<(Timestamp, Seq)>) {
         let newest =
             if agent.standing.is_terminal() { (agent.last_event_at, agent.last_seq) } else { (agent.started_at, 0) };
-        Self { standing: agent.standing, newest: Reverse(newest), agent_id: agent.agent_id.clone() }
+        (agent.standing, Reverse(newest))
     }
 
     /// Whose place it is.
@@ -130,16 +135,15 @@ impl Roster {
     /// Takes an agent in, or its new facts. `true`: it stands elsewhere now.
     pub(super) fn put(&mut self, mut agent: Agent) -> bool {
         agent.standing = agent.standing_at(self.now, self.patience);
-        let before = self.agents.get(&agent.agent_id).map(|before| (Place::of(before), before.standing));
-        let after = (Place::of(&agent), agent.standing);
-        let moved = before.as_ref() != Some(&after);
+        let before = self.agents.get(&agent.agent_id);
+        let moved = before.map(Place::before_the_id) != Some(Place::before_the_id(&agent));
         if moved {
-            if let Some((place, standing)) = before {
-                self.places.remove(&place);
-                self.counts.leave(standing);
+            if let Some(before) = before {
+                self.places.remove(&Place::of(before));
+                self.counts.leave(before.standing);
             }
-            self.places.insert(after.0);
-            self.counts.enter(after.1);
+            self.places.insert(Place::of(&agent));
+            self.counts.enter(agent.standing);
         }
         self.watch(&agent);
         self.agents.insert(agent.agent_id.clone(), agent);
