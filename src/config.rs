@@ -4,6 +4,8 @@
 //! the help, and [`Settings::default`] is what the flags default to.
 
 mod flags;
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 #[cfg(test)]
 mod tests;
 
@@ -220,6 +222,12 @@ impl Settings {
             return unusable(
                 "limits.event_bytes",
                 "must not be over `limits.body_bytes`: such an event cannot be sent",
+            );
+        }
+        if self.limits.body_bytes > self.limits.arriving_bytes {
+            return unusable(
+                "limits.body_bytes",
+                "must not be over `limits.arriving_bytes`: such a body would never have room",
             );
         }
         Ok(())

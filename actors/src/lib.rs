@@ -19,6 +19,8 @@ pub mod handle;
 pub mod inbox_coordinator;
 pub mod metrics;
 pub mod model;
+#[cfg(any(test, feature = "fault-injection"))]
+pub mod mutation;
 pub mod outbox;
 pub mod ports;
 pub mod publish;

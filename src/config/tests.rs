@@ -84,6 +84,7 @@ fn a_bad_value_is_named_with_its_place() {
         ("log = 'a=b=c'", [].as_slice(), ["`log`", "log filter"]),
         ("bus = 'nats://localhost'", [].as_slice(), ["`bus`", "only the embedded journal"]),
         ("[limits]\nbody_bytes = 9", [].as_slice(), ["`limits.event_bytes`", "`limits.body_bytes`"]),
+        ("[limits]\narriving_bytes = 9", [].as_slice(), ["`limits.body_bytes`", "`limits.arriving_bytes`"]),
     ] {
         let error = load(toml, variables, &[]).expect_err("refused");
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");

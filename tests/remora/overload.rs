@@ -97,6 +97,33 @@ async fn a_reader_that_takes_nothing_is_let_go() {
     drop(browser);
 }
 
+/// Large bodies from many sides at once; an answer is small and needs none of their room.
+#[tokio::test]
+async fn large_bodies_together_are_bounded_too() {
+    let setup = Daemon::setup()
+        .var("REMORA_LIMITS__ARRIVING_BYTES", "100000")
+        .var("REMORA_LIMITS__BODY_BYTES", "90000")
+        .var("REMORA_LIMITS__EVENT_BYTES", "9000");
+    let daemon = setup.start().await;
+    let msg_id = daemon.api.ask_text("a", "Go on?").await;
+    let head = "POST /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 80000\r\n\r\n";
+    let mut held = connect(&daemon).await;
+    held.write_all(format!("{head}{}", " ".repeat(70_000)).as_bytes()).await.expect("sent");
+    let batch: Vec<_> = (0..100).map(|n| event("tool", "called", "b", &json!({"name": "x".repeat(400 + n)}))).collect();
+    wait_until("there is no room for a second one", async || {
+        let reply = daemon.api.post("/api/v1/events", &json!(batch)).await;
+        (reply.status == 503 && !reply.header("retry-after").is_empty()).then_some(())
+    })
+    .await;
+    daemon.api.answer(&msg_id, &json!("yes")).await.expect(200);
+    drop(held);
+    wait_until("its room comes back", async || {
+        let reply = daemon.api.post("/api/v1/events", &json!(batch)).await;
+        (reply.status == 200).then_some(())
+    })
+    .await;
+}
+
 /// Ten times more than there is room for, from 200 connections that try again as they are told.
 #[tokio::test]
 async fn answers_get_through_ten_times_too_much_and_nothing_is_lost() {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use remora_actors::{Handle, system::Unreachable};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use warp::Filter as _;
 
 use crate::{doors::otlp::lineage::Lineage, problem::Problem};
@@ -45,6 +45,8 @@ pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
     /// Becomes true when the daemon stops.
     pub(crate) closing: watch::Receiver<bool>,
+    /// Room for the bytes of bodies that are arriving.
+    pub(crate) arriving: Arc<Semaphore>,
     /// Held while a wrong token is being answered, so that guesses come one after the other.
     pub(crate) guessing: Arc<Mutex<()>>,
     /// The spans seen last: a hint about whose the next ones are, which nothing is lost without.

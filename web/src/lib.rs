@@ -16,6 +16,8 @@ mod connections;
 mod context;
 mod doors;
 mod frame;
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 mod guard;
 pub mod html;
 mod problem;

@@ -1,10 +1,11 @@
 //! Reading requests: path segments, bodies, and who answers by which door.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use remora_actors::model::{AnsweredBy, Door, Invalid, Limits};
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use warp::{
     Buf, Filter, Rejection,
     http::{HeaderMap, StatusCode},
@@ -12,6 +13,8 @@ use warp::{
 
 use crate::{address, context::Context, guard::Caller, problem::Problem};
 
+/// A body up to this size needs no room of its own: people's answers get through while batches wait.
+const SMALL_BODY: usize = 16 << 10;
 /// How many times the allowed size is read and thrown away, so that the sender hears why instead of a reset.
 const DRAIN_FACTOR: usize = 4;
 
@@ -31,24 +34,43 @@ impl FromStr for Segment {
 pub(crate) fn body(context: &Context) -> impl Filter<Extract = (Vec<u8>,), Error = Rejection> + Clone + use<> {
     let limits = context.handle.limits();
     let (limit, patience) = (limits.body_bytes, limits.body_s);
-    warp::body::stream().and_then(move |stream| async move {
-        match tokio::time::timeout(Duration::from_secs(patience), collect(stream, limit)).await {
-            Ok(body) => body.map_err(warp::reject::custom),
-            Err(_) => Err(warp::reject::custom(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                format_args!("the request's body did not arrive within {patience} s (`body_s`)"),
-            ))),
+    let room = Arc::clone(&context.arriving);
+    warp::body::stream().and_then(move |stream| {
+        let room = Arc::clone(&room);
+        async move {
+            match tokio::time::timeout(Duration::from_secs(patience), collect(stream, limit, &room)).await {
+                Ok(body) => body.map_err(warp::reject::custom),
+                Err(_) => Err(warp::reject::custom(Problem::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    format_args!("the request's body did not arrive within {patience} s (`body_s`)"),
+                ))),
+            }
         }
     })
 }
 
-async fn collect<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>>, limit: usize) -> Result<Vec<u8>, Problem> {
+/// `room` is taken only while the body arrives: whoever has it whole reads it at once, as many at a time as there are
+/// threads.
+async fn collect<B: Buf>(
+    stream: impl Stream<Item = Result<B, warp::Error>>,
+    limit: usize,
+    room: &Arc<Semaphore>,
+) -> Result<Vec<u8>, Problem> {
     let mut stream = std::pin::pin!(stream);
     let mut body = Vec::new();
+    let mut taken = None;
     let mut size = 0;
     while let Some(chunk) = stream.next().await {
         let mut chunk = chunk.map_err(|_| Problem::bad_request("the request's body broke off"))?;
         size += chunk.remaining();
+        if size > SMALL_BODY && size <= limit {
+            let wanted = if taken.is_none() { size } else { chunk.remaining() };
+            let more = take_room(room, wanted)?;
+            match &mut taken {
+                None => taken = Some(more),
+                Some(taken) => taken.merge(more),
+            }
+        }
         if size > limit.saturating_mul(DRAIN_FACTOR) {
             break;
         }
@@ -68,6 +90,12 @@ async fn collect<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>>, lim
         .with("max", limit.into()));
     }
     Ok(body)
+}
+
+fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let full = |_| Problem::unavailable("too much is arriving at once, more is not allowed by `arriving_bytes`");
+    Arc::clone(room).try_acquire_many_owned(bytes).map_err(full)
 }
 
 /// Reads a JSON body.

@@ -6,7 +6,7 @@ use remora_actors::Handle;
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::{Mutex, watch},
+    sync::{Mutex, Semaphore, watch},
 };
 
 use crate::{
@@ -52,7 +52,14 @@ pub async fn serve(
     // Kept here until the server has ended: a dropped sender would say so too early.
     let close = Arc::new(close);
     let settings = Arc::new(settings);
-    let context = Context { handle, settings, closing, guessing: Arc::new(Mutex::new(())), lineage: Arc::default() };
+    let context = Context {
+        arriving: Arc::new(Semaphore::new(handle.limits().arriving_bytes.min(Semaphore::MAX_PERMITS))),
+        handle,
+        settings,
+        closing,
+        guessing: Arc::new(Mutex::new(())),
+        lineage: Arc::default(),
+    };
     let mut closed = context.closing.clone();
     let closer = Arc::clone(&close);
     let stopping = async move {

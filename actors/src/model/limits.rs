@@ -10,6 +10,8 @@ pub struct Limits {
     pub event_bytes: usize,
     /// Bytes of one request's body, so that a request cannot exhaust the memory.
     pub body_bytes: usize,
+    /// Bytes of the bodies that are arriving at once: many large requests together must not exhaust the memory either.
+    pub arriving_bytes: usize,
     /// Events in one request: with `body_bytes`, what one commit may have to carry.
     pub batch_events: usize,
     /// Bytes of an id (event, agent, graph, node, session, message, workspace): ids become keys and path segments.
@@ -59,6 +61,7 @@ impl Limits {
     pub const UNBOUNDED: Self = Self {
         event_bytes: usize::MAX,
         body_bytes: usize::MAX,
+        arriving_bytes: usize::MAX,
         batch_events: usize::MAX,
         id_bytes: usize::MAX,
         question_bytes: usize::MAX,
@@ -87,6 +90,7 @@ impl Default for Limits {
         Self {
             event_bytes: 256 << 10,
             body_bytes: 8 << 20,
+            arriving_bytes: 128 << 20,
             batch_events: 10_000,
             id_bytes: 256,
             question_bytes: 16 << 10,

@@ -6,6 +6,8 @@ mod call;
 mod dashboard;
 mod dialect;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod inbox;
 mod limits;
 mod pattern;

@@ -5,6 +5,8 @@
 //! - [`run`]: the two, against a daemon, within limits. [`install`] and [`settings`]: the entries in Claude Code's
 //!   settings.
 
+#[cfg(all(test, feature = "fault-injection"))]
+mod fuzz;
 mod input;
 mod install;
 mod permission;
