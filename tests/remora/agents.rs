@@ -25,7 +25,7 @@ async fn time_alone_stalls_an_agent_at_work_and_no_other() {
     }
     tell(&daemon, "tool", "called", "building", json!({"tool_name": "cargo", "call_id": "c1"})).await;
     tell(&daemon, "model", "turn_completed", "idle", json!({"tool_calls_count": 0})).await;
-    let question = daemon.api.ask_text("waiting", "Go on?").await;
+    daemon.api.ask_text("waiting", "Go on?").await;
     browser.text_has("#agent-list", "The silent one").await;
     stands(&daemon, "silent", "stalled").await;
     let state = daemon.api.state().await;
@@ -38,13 +38,24 @@ async fn time_alone_stalls_an_agent_at_work_and_no_other() {
     browser.until("the stalled one is the second", &second, &[]).await;
     browser.text_has("#agent-counts", "1 stalled").await;
     browser.text_has("#agent-list", "waits ").await;
-    tell(&daemon, "agent", "progress", "silent", json!({"message": "back again"})).await;
-    stands(&daemon, "silent", "running").await;
-    daemon.api.answer(&question, &json!("yes")).await.expect(200);
-    stands(&daemon, "waiting", "answered").await;
-    browser.text_has("#agent-counts", "1 answered").await;
+    // What it says now must not be overtaken by time again.
+    tell(&daemon, "agent", "idle", "silent", json!({"message": "back again"})).await;
+    stands(&daemon, "silent", "idle").await;
+    browser.text_has("#agent-counts", "2 idle").await;
     browser.count_is("#agent-list li", 4).await;
     browser.has_no_complaint().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_was_not_picked_up_yet_is_a_state_of_its_own() {
+    let daemon = Daemon::start().await;
+    daemon.api.start_agent("a").await;
+    let question = daemon.api.ask_text("a", "Go on?").await;
+    stands(&daemon, "a", "waiting").await;
+    daemon.api.answer(&question, &json!("yes")).await.expect(200);
+    stands(&daemon, "a", "answered").await;
+    daemon.api.get(&format!("/api/v1/questions/{question}?wait=1")).await.expect(200);
+    stands(&daemon, "a", "running").await;
 }
 
 #[tokio::test]

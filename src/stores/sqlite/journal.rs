@@ -311,7 +311,7 @@ mod tests {
     async fn nothing_is_sorted() {
         let fixture = Fixture::new();
         for (agent_id, expected) in [
-            (None, vec!["SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"]),
+            (None, vec!["SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]),
             (
                 Some("a"),
                 vec![

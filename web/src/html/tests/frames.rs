@@ -12,7 +12,7 @@ use crate::html::render_at;
 /// What a frame for one tool event may weigh, in bytes.
 const TOOL_FRAME_BYTES: usize = 2 << 10;
 /// What a frame for one agent that changes its state may weigh, in bytes, beside the panels of other things.
-const STATE_FRAME_BYTES: usize = 3 << 10;
+const STATE_FRAME_BYTES: usize = 2 << 10;
 
 /// One server-sent event, as the standard has it read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -105,7 +105,8 @@ fn a_frame_for_one_tool_event_is_small_on_a_busy_board() {
 fn frame_for(before: &Dashboard, event: Event) -> Vec<u8> {
     let mut dashboard = before.clone();
     let (after, listed) = (dashboard.last_seq(), dashboard.listed(LISTED_AGENTS));
-    let panels = dashboard.apply(&board::record(after + 1, event));
+    assert!(dashboard.apply(&board::record(after + 1, event)).contains(Panel::Agents));
+    let panels = Panels::of(Panel::Agents) | Panels::of(Panel::Events);
     render_at(&dashboard, &View::Delta { panels, after, listed }, &board::clock()).expect("a frame").to_vec()
 }
 

@@ -110,7 +110,7 @@ impl Markup {
 
 /// Values that the browser runs, or that styles and forms go by.
 fn is_ours(attribute: &str) -> bool {
-    attribute.starts_with("data-") && !["data-msg-id", "data-title", "data-stream"].contains(&attribute)
+    attribute.starts_with("data-") && !["data-msg-id", "data-title", "data-stream", "data-url"].contains(&attribute)
         || ["class", "type", "name", "method", "rel", "role", "style"].contains(&attribute)
         || attribute.starts_with("on")
 }
