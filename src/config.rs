@@ -33,6 +33,9 @@ use crate::tokens::{Tokens, TokensError};
 /// Variables that begin like a setting's and belong to the command line's client side.
 const CLIENT_VARIABLES: [&str; 6] = ["url", "token", "agent_id", "config", "hook_ask", "hook_limit_ms"];
 
+/// Longest time in which an answer can be taken back: nobody notices a mistake later, and the agent waits.
+const MAX_UNDO_S: u64 = 60;
+
 /// Everything about a daemon that its user can choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +92,10 @@ pub struct Settings {
     /// The same while a tool call of it is under way, in seconds: builds and test suites say nothing until they end
     #[arg(long, value_name = "S", default_value_t = 1_800)]
     pub stalled_tool_after_s: u64,
+    /// Time in which a person can take an answer back, in seconds, 60 at most; until then the agent does not get it.
+    /// 0: it gets it at once
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub undo_s: u64,
 
     /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted
     #[arg(skip)]
@@ -210,13 +217,16 @@ impl Settings {
             let limits = all.get("limits").and_then(Value::as_object).into_iter().flatten();
             let limits = limits.map(|(name, value)| (format!("limits.{name}"), value));
             for (name, value) in all.iter().map(|(name, value)| (name.clone(), value)).chain(limits) {
-                if value.as_u64() == Some(0) {
+                if value.as_u64() == Some(0) && name != "undo_s" {
                     return unusable(&name, "must be at least 1");
                 }
             }
         }
         if self.heartbeat_s > MAX_HEARTBEAT_S.into() {
             return unusable("heartbeat_s", &format!("must be at most {MAX_HEARTBEAT_S}: pages take more for a loss"));
+        }
+        if self.undo_s > MAX_UNDO_S {
+            return unusable("undo_s", &format!("must be at most {MAX_UNDO_S}: the agent waits for as long"));
         }
         if self.limits.event_bytes > self.limits.body_bytes {
             return unusable(

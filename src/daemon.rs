@@ -183,6 +183,7 @@ fn actor_settings(settings: &Settings) -> ActorSettings {
         view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
         patience: Patience::from_secs(settings.stalled_after_s, settings.stalled_tool_after_s),
+        undo: Duration::from_secs(settings.undo_s),
     }
 }
 

@@ -91,7 +91,12 @@ pub trait Journal: Send + Sync + 'static {
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;
 
     /// The newest `limit` of the wanted events before `before` (`None`: of all), oldest first.
-    async fn latest(&self, before: Option<Seq>, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;
+    async fn latest(
+        &self,
+        before: Option<Seq>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Arc<Record>>, JournalError>;
 
     /// The position of the newest event; 0 while there is none.
     async fn last_seq(&self) -> Result<Seq, JournalError>;

@@ -8,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
-    model::{Dashboard, Listed, Panel, Panels, Seq},
+    model::{Board, Dashboard, Listed, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
@@ -87,6 +87,8 @@ pub struct StateAggregatorState {
     timed: Option<Seq>,
     /// Wakes the aggregator when time alone may change something.
     alarm: Option<(Timestamp, AbortHandle)>,
+    /// The inbox as the last frame showed it.
+    board: Board,
     last_frame: Instant,
     frame_due: bool,
     /// Recent frames without a gap, for browsers that come back.
@@ -140,6 +142,7 @@ impl Actor for StateAggregator {
             alarm: None,
             dirty: Panels::NONE,
             framed,
+            board: Board::of(&dashboard),
             last_frame: Instant::now(),
             frame_due: false,
             ring: VecDeque::new(),
@@ -263,7 +266,8 @@ impl StateAggregatorState {
         if self.dirty.is_empty() {
             return;
         }
-        let panels = std::mem::take(&mut self.dirty);
+        let mut panels = std::mem::take(&mut self.dirty);
+        let steps = self.step_inbox(&mut panels);
         let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
         if after == self.framed {
             self.timed = Some(after);
@@ -280,12 +284,25 @@ impl StateAggregatorState {
             self.ring_bytes = 0;
             return;
         }
-        let Some(bytes) = self.draw(&View::Delta { panels, after, listed }) else { return };
+        let Some(bytes) = self.draw(&View::Delta { panels, after, steps, listed }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
         let frame = Arc::new(Frame { after, upto: self.framed, panels, bytes });
         self.remember(&frame);
         self.system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Frame(frame));
+    }
+
+    /// What changed in the inbox since the last frame, by an agent's new name too; `None`: the whole is shorter.
+    fn step_inbox(&mut self, panels: &mut Panels) -> Option<Steps> {
+        if !panels.contains(Panel::Inbox) && !panels.contains(Panel::Agents) {
+            return None;
+        }
+        let board = Board::of(&self.dashboard);
+        let shown = std::mem::replace(&mut self.board, board);
+        if shown != self.board {
+            *panels |= Panels::of(Panel::Inbox);
+        }
+        shown.steps_to(&self.board)
     }
 
     fn remember(&mut self, frame: &Arc<Frame>) {
@@ -312,7 +329,8 @@ impl StateAggregatorState {
         }
         if seen == self.framed {
             // Something must be sent: the first frame is how a page knows that it is connected.
-            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, listed: Listed::default() });
+            let (listed, steps) = (Listed::default(), None);
+            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, steps, listed });
         }
         let start = self.ring.iter().position(|frame| frame.after == seen && frame.upto > seen)?;
         let frames = self.ring.range(start..);

@@ -32,6 +32,8 @@ pub struct Settings {
     pub snapshot_events: u64,
     /// How long agents at work may be silent.
     pub patience: Patience,
+    /// How long a person can take an answer back; zero: it counts at once.
+    pub undo: Duration,
 }
 
 /// The ports and the renderer that a daemon is built from.

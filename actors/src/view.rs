@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{AgentQuery, Dashboard, Listed, Panel, Panels, Pattern, Record, Seq},
+    model::{AgentQuery, Dashboard, InboxQuery, Listed, Panel, Panels, Pattern, Record, Seq, Steps},
     ports::Filter,
 };
 
@@ -30,6 +30,8 @@ pub enum View {
         after: Seq,
         /// The list of agents that the previous frame showed.
         listed: Listed,
+        /// What changed in the inbox; `None`: it is shown as a whole, if it looks different.
+        steps: Option<Steps>,
     },
     /// The last frame of a stream that is paused because its browser has too many.
     Parked,
@@ -62,6 +64,8 @@ pub enum Subject {
     AgentPast(String, Seq),
     /// Some of the agents.
     Agents(AgentQuery),
+    /// Some of the questions that wait.
+    Inbox(InboxQuery),
     /// The figures for a wall.
     Projector,
 }
@@ -73,7 +77,7 @@ impl Subject {
             Self::Agent(agent_id) => Some((of_agent(agent_id), None, AGENT_EVENTS)),
             Self::AgentPast(agent_id, before) => Some((of_agent(agent_id), Some(*before), AGENT_EVENTS)),
             Self::Agents(_) => None,
-            Self::Projector => None,
+            Self::Inbox(_) | Self::Projector => None,
         }
     }
 
@@ -83,6 +87,7 @@ impl Subject {
             Self::Agent(_) | Self::AgentPast(..) => Panels::ALL,
             // Each event: a row tells when its agent was last heard of.
             Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Events),
+            Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }

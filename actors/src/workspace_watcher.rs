@@ -28,6 +28,9 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// Trouble that lasts shorter is an agent at work and not worth a word.
 const TROUBLE_AFTER: Duration = Duration::from_millis(500);
 
+/// The status of an outbox entry that gets no answer.
+const CANCELLED: &str = "cancelled";
+
 /// What a watcher starts with.
 #[derive(Debug, Clone)]
 pub struct WorkspaceWatcherArguments {
@@ -46,6 +49,8 @@ pub enum WorkspaceWatcherMessage {
     Answer(Box<QuestionRecord>),
     /// Write a person's message.
     Message(Box<UserMessage>),
+    /// Tell the agent that its question gets no answer.
+    Cancelled(Box<QuestionRecord>),
     /// Stop once everything is written.
     Finish,
     /// Die.
@@ -78,6 +83,7 @@ pub struct WorkspaceWatcherState {
 }
 
 enum Write {
+    Cancelled(Box<QuestionRecord>),
     Answer(Box<QuestionRecord>),
     Message(Box<UserMessage>),
 }
@@ -145,6 +151,10 @@ impl Actor for WorkspaceWatcher {
                     state.unwritten.insert(key, Write::Message(message));
                 }
             }
+            WorkspaceWatcherMessage::Cancelled(record) => {
+                let key = format!("{}{}", keys::QUESTION, record.question.msg_id);
+                state.unwritten.insert(key, Write::Cancelled(record));
+            }
             WorkspaceWatcherMessage::Finish => state.finishing = true,
             #[cfg(feature = "fault-injection")]
             WorkspaceWatcherMessage::Panic => panic!("told to"),
@@ -180,6 +190,10 @@ impl WorkspaceWatcherState {
                     let record = record.clone();
                     self.write_answer(&key, &record).await?;
                 }
+                Write::Cancelled(record) => {
+                    let record = record.clone();
+                    self.mark_cancelled(&key, &record).await?;
+                }
                 Write::Message(message) => {
                     let message = message.clone();
                     self.write_message(&key, &message).await?;
@@ -205,6 +219,18 @@ impl WorkspaceWatcherState {
             Some(found) => self.tell(InboxCoordinatorMessage::InboxResponse { key: question, response: found }),
             // The agent took it away between the two calls: it has it.
             None => self.tell(InboxCoordinatorMessage::PickedUp { key: question, reply: None }),
+        }
+        Ok(())
+    }
+
+    /// Marks the outbox entry, where the question came from one and its agent has not ended it itself.
+    async fn mark_cancelled(&mut self, key: &str, record: &QuestionRecord) -> Result<(), WorkspaceError> {
+        let Some(entry) = self.workspace().get(key).await? else { return Ok(()) };
+        if status_of(&entry) == Some("pending") {
+            let mut marked = entry.clone();
+            marked["status"] = CANCELLED.into();
+            marked["closed_reason"] = json!(record.closed_reason);
+            self.workspace().compare_and_set(key, Some(&entry), &marked).await?;
         }
         Ok(())
     }
@@ -267,7 +293,7 @@ impl WorkspaceWatcherState {
     fn report_end(&self, msg_id: &str, status: Option<&str>) {
         let key = self.key_of(msg_id);
         match status {
-            Some("pending") => {}
+            Some("pending" | CANCELLED) => {}
             Some("answered") => self.tell(InboxCoordinatorMessage::PickedUp { key, reply: None }),
             Some("timeout") => self.tell(InboxCoordinatorMessage::GaveUp { key }),
             _ => tracing::warn!(

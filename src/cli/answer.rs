@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     client::{Client, PATIENCE, Scope},
+    dismiss::{Alike, send, who},
     error::{Error, Problem},
     terminal::{self, Output},
-    user_name,
+    typed_answer,
 };
 
 /// Typos in an id that are still taken for typos.
@@ -27,13 +28,21 @@ pub(crate) struct AnswerArgs {
     /// Id of the question, as `remora inbox` shows it
     msg_id: String,
 
-    /// The answer; several where several options may be chosen
-    #[arg(required_unless_present = "json_answer")]
+    /// The answer: a text; several where several options may be chosen; `approve` or `reject` and a reason, with
+    /// NAME=VALUE for each argument to change; NAME=VALUE for each field of a form
+    #[arg(required_unless_present_any = ["json_answer", "undo"])]
     answers: Vec<String>,
 
-    /// The answer as JSON, for a question with a response schema
+    /// The answer as JSON
     #[arg(long, value_name = "JSON", conflicts_with = "answers", value_parser = json_value)]
     json_answer: Option<Value>,
+
+    #[command(flatten)]
+    alike: Alike,
+
+    /// Take the answer back; possible for as long as the daemon's `undo_s` says
+    #[arg(long, conflicts_with_all = ["answers", "json_answer", "all_equal"])]
+    undo: bool,
 
     /// Who answers [default: the user's name]
     #[arg(long, value_name = "NAME")]
@@ -47,34 +56,38 @@ pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> 
         Err(error) if error.refusal(404).is_some() => return Err(unknown(&client, &args.msg_id, error).await),
         record => record?,
     };
+    if args.undo {
+        return undo(&client, &args.msg_id, shared).await;
+    }
     let answer = match args.json_answer {
         Some(answer) => answer,
-        // Whether one answer is a text or a list of one, only the question knows.
-        None => fit(args.answers, record.question.multiple)?,
+        None => typed_answer::read(&args.answers, &record.question)?,
     };
-    let who = args.who.or_else(user_name).unwrap_or_else(|| "operator".to_owned());
+    let who = who(args.who);
+    if args.alike.all_equal {
+        let names = args.alike.names(&client, &record, "answer").await?;
+        return send(&client, "answers", &json!({"questions": names, "answer": answer, "who": who}), shared).await;
+    }
     let body = json!({"answer": answer, "who": who, "door": "cli"});
     let call = client.call(Method::POST, &["questions", &args.msg_id, "answer"])?.body(&body);
     // Sent once: a repeated answer would be told that the first one was faster.
     let record: QuestionRecord = client.json(&call).await.map_err(first_answer)?;
+    tell(&record, "answered", shared)
+}
+
+async fn undo(client: &Client, msg_id: &str, shared: &Shared) -> Result<(), Error> {
+    let call = client.call(Method::DELETE, &["questions", msg_id, "answer"])?;
+    tell(&client.json_patiently(&call, Some(PATIENCE)).await?, "open again", shared)
+}
+
+fn tell(record: &QuestionRecord, what: &str, shared: &Shared) -> Result<(), Error> {
     let out = Output::new();
     if shared.json {
         return out.json(&json!(record).to_string());
     }
     let agent = terminal::escape(&record.question.agent_id).into_owned();
-    out.line(&format!(
-        "{} by {agent}: {}",
-        out.paint(terminal::GOOD, "answered"),
-        terminal::escape(&record.question.question)
-    ))
-}
-
-fn fit(mut answers: Vec<String>, multiple: bool) -> Result<Value, Error> {
-    match (multiple, answers.len()) {
-        (true, _) => Ok(answers.into()),
-        (false, 1) => Ok(answers.remove(0).into()),
-        (false, _) => Err(Error::Usage("this question takes one answer; put a text with spaces in quotes".to_owned())),
-    }
+    let question = terminal::escape(&record.question.question);
+    out.line(&format!("{}, asked by {agent}: {question}", out.paint(terminal::GOOD, what)))
 }
 
 /// There is no such question: perhaps the person meant one that is open.
@@ -124,15 +137,6 @@ fn json_value(text: &str) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_has_the_shape_the_question_wants() {
-        let given = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        assert_eq!(fit(given(&["yes"]), false).expect("valid"), json!("yes"));
-        assert_eq!(fit(given(&["yes"]), true).expect("valid"), json!(["yes"]));
-        assert_eq!(fit(given(&["a", "b"]), true).expect("valid"), json!(["a", "b"]));
-        assert!(fit(given(&["not", "quoted"]), false).is_err());
-    }
 
     #[test]
     fn a_mistyped_id_finds_the_question_that_was_meant() {

@@ -38,6 +38,14 @@ pub(crate) struct AskArgs {
     #[arg(long = "option", value_name = "TEXT")]
     options: Vec<String>,
 
+    /// What an option leads to, as OPTION=TEXT. Repeatable
+    #[arg(long = "effect", value_name = "OPTION=TEXT", requires = "options", value_parser = effect)]
+    effects: Vec<(String, String)>,
+
+    /// Take nothing but the options for an answer
+    #[arg(long, requires = "options")]
+    no_other: bool,
+
     /// Let several options be chosen; they are printed one per line
     #[arg(long, requires = "options")]
     multiple: bool,
@@ -58,7 +66,7 @@ pub(crate) struct AskArgs {
     #[arg(long, value_parser = PossibleValuesParser::new(["low", "normal", "high", "critical"]))]
     urgency: Option<String>,
 
-    /// When the time is over: close the question, keep waiting, take the default, or take "deny" for an answer
+    /// When the time is over: close the question, keep waiting, take the default, or take it for denied
     #[arg(long, value_parser = PossibleValuesParser::new(["expire", "wait", "default", "deny"]))]
     on_deadline: Option<String>,
 
@@ -99,6 +107,12 @@ impl AskArgs {
             ("agent_id", Some(self.agent.filter(|id| !id.is_empty()).unwrap_or_else(|| default_agent("cli")).into())),
             ("question", Some(self.question.into())),
             ("options", (!self.options.is_empty()).then(|| self.options.into())),
+            (
+                "effects",
+                (!self.effects.is_empty())
+                    .then(|| self.effects.into_iter().map(|(o, e)| (o, Value::from(e))).collect()),
+            ),
+            ("allow_other", self.no_other.then_some(Value::Bool(false))),
             ("multiple", self.multiple.then_some(Value::Bool(true))),
             ("timeout", self.timeout.map(Value::from)),
             ("context", self.context.map(Value::from)),
@@ -173,6 +187,11 @@ fn plain(answer: &Value) -> String {
         Value::Array(answers) => answers.iter().map(plain).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),
     }
+}
+
+fn effect(text: &str) -> Result<(String, String), String> {
+    let (option, effect) = text.split_once('=').ok_or("expected OPTION=TEXT")?;
+    Ok((option.to_owned(), effect.to_owned()))
 }
 
 /// A time as people write it, or a bare number of seconds.

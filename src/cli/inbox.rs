@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use clap::Args;
 use jiff::Timestamp;
-use remora_actors::model::{QuestionRecord, Status, Urgency};
+use remora_actors::model::{Kind, Question, QuestionRecord, Status, Urgency};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -63,10 +63,9 @@ fn row(record: &QuestionRecord, now: Timestamp) -> [String; 6] {
         Urgency::Low | Urgency::Normal => "",
     };
     let mut text = format!("{urgency}{}", shorten(&escape(&question.question), QUESTION_CHARS));
-    if !question.options.is_empty() {
-        let separator = if question.multiple { " + " } else { " | " };
-        let options = shorten(&escape(&question.options.join(separator)), QUESTION_CHARS);
-        text.push_str(&format!("  [{options}]"));
+    let offer = offer(question);
+    if !offer.is_empty() {
+        text.push_str(&format!("  [{}]", shorten(&escape(&offer), QUESTION_CHARS)));
     }
     let left = question.expires_at.filter(|_| record.status == Status::Open);
     [
@@ -77,6 +76,22 @@ fn row(record: &QuestionRecord, now: Timestamp) -> [String; 6] {
         left.map_or_else(|| "-".to_owned(), |at| terminal::span(at.duration_since(now).as_secs().max(0))),
         text,
     ]
+}
+
+/// What there is to answer, in the words that `remora answer` takes.
+fn offer(question: &Question) -> String {
+    match question.kind() {
+        Kind::Text => String::new(),
+        Kind::Choice => {
+            let separator = if question.multiple { " + " } else { " | " };
+            let other = question.allow_other.then_some("…");
+            question.options.iter().map(String::as_str).chain(other).collect::<Vec<_>>().join(separator)
+        }
+        Kind::Decision => "approve | reject".to_owned(),
+        Kind::Form(form) if form.is_bare => "a value".to_owned(),
+        Kind::Form(form) => form.fields.iter().map(|field| format!("{}=", field.name)).collect::<Vec<_>>().join(" "),
+        Kind::Json => "json".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +107,7 @@ mod tests {
             "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-01T00:05:00Z"});
         let record = serde_json::from_value(record).expect("valid");
         let row = row(&record, "2026-01-01T00:01:00Z".parse().expect("valid"));
-        let text = "critical: Deploy\\nnow?  [yes | n\\u009bo]";
+        let text = "critical: Deploy\\nnow?  [yes | n\\u009bo | …]";
         assert_eq!(row, ["m\\u001b[2J", "a\\nb", "open", "60s", "4m", text]);
     }
 }

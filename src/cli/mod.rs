@@ -5,6 +5,7 @@ mod ask;
 mod batches;
 pub(crate) mod client;
 mod demo;
+mod dismiss;
 mod doctor;
 mod emit;
 pub(crate) mod error;
@@ -19,6 +20,7 @@ mod serve;
 mod tail;
 mod terminal;
 mod token;
+mod typed_answer;
 mod upload;
 pub(crate) mod wait;
 
@@ -83,6 +85,8 @@ enum Command {
     Inbox(inbox::InboxArgs),
     /// Answer a question
     Answer(answer::AnswerArgs),
+    /// Close a question without an answer; its agent learns why
+    Dismiss(dismiss::DismissArgs),
     /// Write to an agent that did not ask, or see what became of it
     Message(message::MessageArgs),
     /// Ask an agent to stop: it reads that among its messages, and ends by itself
@@ -133,6 +137,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Ask(args) => ask::run(*args, shared).await,
         Command::Inbox(args) => inbox::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Answer(args) => answer::run(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Dismiss(args) => dismiss::run(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Tail(args) => tail::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::run(&args, shared).await,
         Command::Message(args) => message::send(args, shared).await.map(|()| ExitCode::SUCCESS),

@@ -30,6 +30,19 @@ pub(crate) struct Output {
     colours: bool,
 }
 
+/// Asks the person at the terminal. `Err` says `otherwise`: nobody is there, or does not want it.
+pub(crate) fn confirm(question: &str, otherwise: &str) -> Result<(), Error> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::Usage(otherwise.to_owned()));
+    }
+    let ask = io::stderr().write_all(format!("{question} [y/N] ").as_bytes());
+    let mut answer = String::new();
+    ask.and_then(|()| io::stdin().read_line(&mut answer))
+        .map_err(|source| Error::io("the terminal cannot be read", source))?;
+    let agrees = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
+    if agrees { Ok(()) } else { Err(Error::Failed(otherwise.to_owned())) }
+}
+
 impl Output {
     pub(crate) fn new() -> Self {
         let is_terminal = io::stdout().is_terminal();

@@ -133,7 +133,8 @@ async fn a_page_tells_the_story_and_keeps_what_is_typed_and_unfolded() {
     browser.click("#agent-list a").await;
     browser.text_has("#agent-title", "Dots").await;
     browser.connected().await;
-    for told in ["run_tests: exit code 101", "1.5 s", "Turn 1 · 1 tool call · 1935 in, 70 out", "“once more” by"] {
+    for told in ["run_tests: exit code 101", "1.5 s", "Turn 1 · 1 tool call · 1935 in, 70 out", "“once more” by"]
+    {
         browser.text_has("#story", told).await;
     }
     browser.text_has(".facts", "1935 in, 70 out").await;
@@ -154,8 +155,9 @@ async fn a_page_tells_the_story_and_keeps_what_is_typed_and_unfolded() {
 #[tokio::test]
 async fn older_events_stand_on_further_pages() {
     let daemon = Daemon::start().await;
-    let events: Vec<_> =
-        (0..450).map(|number| event("tool", "called", "a", &json!({"tool_name": format!("step-{number:03}")}))).collect();
+    let events: Vec<_> = (0..450)
+        .map(|number| event("tool", "called", "a", &json!({"tool_name": format!("step-{number:03}")})))
+        .collect();
     daemon.api.emit(&json!(events)).await;
     let browser = Browser::open(&daemon.url("/agents/a")).await;
     browser.text_has("#story", "step-449").await;
@@ -209,10 +211,7 @@ async fn a_request_to_stop_is_made_once_and_reaches_claude_code() {
     let reason = "Request to stop from ann, sent through Remora: wrong branch";
     assert_eq!(said, json!({"continue": false, "stopReason": reason}));
     assert_eq!(hook().await, "", "once is enough");
-    daemon
-        .api
-        .state_with("it was seen", |state| state["events"].to_string().contains("message_delivered"))
-        .await;
+    daemon.api.state_with("it was seen", |state| state["events"].to_string().contains("message_delivered")).await;
     let page = daemon.api.get("/agents/s1").await.expect(200).body;
     assert!(page.contains("Stop requested by ann (cli), seen"), "{page}");
 }

@@ -117,8 +117,8 @@ async fn a_huge_output_is_reported_in_short() {
 #[tokio::test]
 async fn a_person_approves_edits_and_denies() {
     let daemon = Daemon::start().await;
-    let deny = json!({"decision": "deny", "reason": "not on a friday"});
-    let edit = json!({"decision": "approve", "updatedInput": {"command": "ls build"}});
+    let deny = json!({"decision": "reject", "reason": "not on a friday"});
+    let edit = json!({"decision": "edit", "arguments": {"command": "ls build", "description": "Clean up"}});
     for (number, answer, expected) in [
         (1, json!("approve"), json!({"permissionDecision": "allow"})),
         (
@@ -134,7 +134,7 @@ async fn a_person_approves_edits_and_denies() {
         let waiting = hook(&daemon, &["--ask", "Bash,Write"], &call).await;
         let question = open_question(&daemon).await;
         assert_eq!((&question["reason"], &question["agent_id"]), (&json!("tool_call"), &json!("s1")));
-        assert_eq!((&question["context"], &question["options"]), (&call["tool_input"], &json!(["approve", "deny"])));
+        assert_eq!((&question["tool_name"], &question["arguments"]), (&json!("Bash"), &call["tool_input"]));
         daemon.api.answer(&text(&question, "msg_id"), &answer).await.expect(200);
         let told = output(&waiting.wait().await.expect(0));
         assert_eq!(told["hookEventName"], "PreToolUse");
@@ -156,8 +156,8 @@ async fn a_person_decides_on_the_page_and_at_the_shell() {
     let daemon = Daemon::start().await;
     let waiting = hook(&daemon, &["--ask-prompts"], &bash("PermissionRequest")).await;
     let msg_id = text(&open_question(&daemon).await, "msg_id");
-    // What a browser sends: the choice, and the text beside it that nobody wrote into.
-    let form = format!("msg_id={msg_id}&answer=deny&answer=");
+    // What a browser sends: the arguments as they are, and the button that was pressed.
+    let form = format!("msg_id={msg_id}&f0=rm+-rf+build&f1=Clean+up&reason=&answer=reject");
     let reply = daemon.api.post_raw("/agent/s1/respond", "application/x-www-form-urlencoded", form).await;
     reply.expect(200);
     let told = output(&waiting.wait().await.expect(0));
@@ -165,10 +165,9 @@ async fn a_person_decides_on_the_page_and_at_the_shell() {
 
     let waiting = hook(&daemon, &["--ask-prompts"], &bash("PermissionRequest")).await;
     let msg_id = text(&open_question(&daemon).await, "msg_id");
-    let answer = r#"{"decision":"approve","updatedInput":{"command":"ls"}}"#;
     let mistyped = format!("{}x", &msg_id[..msg_id.len() - 1]);
     daemon.remora(["answer", &mistyped, "approve"]).wait().await.expect(1).complains(&["did you mean", &msg_id]);
-    daemon.remora(["answer", &msg_id, "--json-answer", answer]).wait().await.expect(0);
+    daemon.remora(["answer", &msg_id, "approve", "command=ls"]).wait().await.expect(0);
     let told = output(&waiting.wait().await.expect(0));
     assert_eq!(told["decision"]["updatedInput"], json!({"command": "ls", "description": "Clean up"}));
 }

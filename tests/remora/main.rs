@@ -7,6 +7,7 @@
 
 mod accessibility;
 mod agents;
+mod answers;
 mod cli;
 mod closing;
 mod cloudevents;
@@ -21,6 +22,7 @@ mod hooks;
 mod hostile;
 mod house;
 mod idempotency;
+mod inbox;
 mod ingest;
 mod mcp;
 mod messages;

@@ -129,9 +129,9 @@ async fn a_question_of_another_agent_cannot_be_answered_through_this_one() {
 #[tokio::test]
 async fn answers_that_do_not_fit_are_refused_and_the_question_stays_open() {
     let daemon = Daemon::start().await;
-    let one =
-        text(&daemon.api.ask(&json!({"agent_id": "a", "question": "?", "options": ["yes", "no"]})).await, "msg_id");
-    let many = json!({"agent_id": "a", "question": "?", "options": ["x", "y"], "multiple": true});
+    let one = json!({"agent_id": "a", "question": "?", "options": ["yes", "no"], "allow_other": false});
+    let one = text(&daemon.api.ask(&one).await, "msg_id");
+    let many = json!({"agent_id": "a", "question": "?", "options": ["x", "y"], "multiple": true, "allow_other": false});
     let many = text(&daemon.api.ask(&many).await, "msg_id");
     let form = json!({"agent_id": "a", "question": "?", "response_schema":
         {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}});

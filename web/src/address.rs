@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remora_actors::{
-    model::{AgentQuery, AgentSort, Standing},
+    model::{AgentQuery, AgentSort, InboxQuery, Reason, Standing, Urgency},
     view::Subject,
 };
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 /// What stays as it is in a path segment or a query value: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -17,6 +19,7 @@ pub(crate) fn url(subject: &Subject) -> String {
         Subject::Agent(agent_id) => format!("/agents/{}", segment(agent_id)),
         Subject::AgentPast(agent_id, before) => format!("/agents/{}?before={before}", segment(agent_id)),
         Subject::Agents(query) => with_query("/agents", &agents_query(query)),
+        Subject::Inbox(query) => with_query("/", &inbox_query(query)),
         Subject::Projector => "/projector".to_owned(),
     }
 }
@@ -46,7 +49,8 @@ fn is_dots(id: &str) -> bool {
 /// A path and the query fields that say something.
 fn with_query(path: &str, fields: &[(&str, String)]) -> String {
     let fields = fields.iter().filter(|(_, value)| !value.is_empty());
-    let fields: Vec<_> = fields.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect();
+    let fields: Vec<_> =
+        fields.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect();
     if fields.is_empty() { path.to_owned() } else { format!("{path}?{}", fields.join("&")) }
 }
 
@@ -72,6 +76,18 @@ fn agents_query(query: &AgentQuery) -> [(&'static str, String); 6] {
     ]
 }
 
+fn inbox_query(query: &InboxQuery) -> [(&'static str, String); 5] {
+    let word = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let page = if query.page == 0 { String::new() } else { (query.page + 1).to_string() };
+    [
+        ("q", query.text.clone()),
+        ("agent", query.agent.clone()),
+        ("reason", word(query.reason.map(|reason| json!(reason)))),
+        ("urgency", word(query.urgency.map(|urgency| json!(urgency)))),
+        ("page", page),
+    ]
+}
+
 fn read_agents_query(query: &str) -> AgentQuery {
     let mut read = AgentQuery::default();
     for (name, mut value) in fields(query) {
@@ -84,6 +100,22 @@ fn read_agents_query(query: &str) -> AgentQuery {
             "graph" => read.graph = Some(value),
             "session" => read.session = Some(value),
             "sort" => read.sort = AgentSort::ALL.into_iter().find(|sort| sort.as_str() == value).unwrap_or_default(),
+            "page" => read.page = value.parse::<usize>().unwrap_or(1).saturating_sub(1),
+            _ => {}
+        }
+    }
+    read
+}
+
+fn read_inbox_query(query: &str) -> InboxQuery {
+    let mut read = InboxQuery::default();
+    for (name, mut value) in fields(query) {
+        value.truncate(value.floor_char_boundary(TEXT_BYTES));
+        match name.as_str() {
+            "q" => read.text = value,
+            "agent" => read.agent = value,
+            "reason" => read.reason = Reason::deserialize(Value::from(value)).ok(),
+            "urgency" => read.urgency = Urgency::deserialize(Value::from(value)).ok(),
             "page" => read.page = value.parse::<usize>().unwrap_or(1).saturating_sub(1),
             _ => {}
         }
@@ -105,6 +137,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
                 None => Subject::Agent(agent_id),
             })
         }
+        [""] => Some(Subject::Inbox(read_inbox_query(query))).filter(|subject| url(subject) != "/"),
         ["projector"] => Some(Subject::Projector),
         _ => None,
     }
@@ -138,6 +171,14 @@ mod tests {
         }
 
         #[test]
+        fn a_filter_leads_to_what_it_was_made_of(text in ".{1,20}", agent in ".{0,20}", page in 0..5usize) {
+            let urgency = [None, Some(Urgency::High), Some(Urgency::Low)][page % 3];
+            let reason = [Some(Reason::ToolCall), None][page % 2];
+            let page = Subject::Inbox(InboxQuery { text, agent, reason, urgency, page });
+            prop_assert_eq!(subject(&url(&page)), Some(page));
+        }
+
+        #[test]
         fn any_address_is_read_or_refused(address in "(?s).{0,60}") {
             let _ = subject(&address);
         }
@@ -154,7 +195,10 @@ mod tests {
 
     #[test]
     fn what_a_form_sends_empty_says_nothing() {
-        assert_eq!(subject("/agents?state=&q=a+b&sort=none&page=x&more=1").map(|s| url(&s)).as_deref(), Some("/agents?q=a%20b"));
+        assert_eq!(
+            subject("/agents?state=&q=a+b&sort=none&page=x&more=1").map(|s| url(&s)).as_deref(),
+            Some("/agents?q=a%20b")
+        );
     }
 
     #[test]

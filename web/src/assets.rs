@@ -27,6 +27,7 @@ const CSS: &[u8] = style_sheet!(
     "shell",
     "rows",
     "inbox",
+    "markdown",
     "answers",
     "agents",
     "graphs",

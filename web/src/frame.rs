@@ -23,19 +23,37 @@ impl Frame {
         self.push(PatchElements::new(elements).selector(selector).mode(ElementPatchMode::Prepend).into());
     }
 
-    /// Puts elements behind the one of an id, which must be a hash of ours.
-    pub(crate) fn insert_after(&mut self, id: &str, elements: String) {
-        self.push(PatchElements::new(elements).selector(format!("#{id}")).mode(ElementPatchMode::After).into());
+    /// Puts elements behind the one that `selector` finds.
+    pub(crate) fn after(&mut self, selector: String, elements: String) {
+        self.place(selector, ElementPatchMode::After, elements);
     }
 
-    /// Removes the elements of these ids, which must be hashes of ours. Those that are not there do not matter.
-    pub(crate) fn remove_all(&mut self, ids: impl Iterator<Item = String>) {
-        let selector: Vec<_> = ids.map(|id| format!("#{id}")).collect();
-        self.push(PatchElements::new_remove(selector.join(",")).into());
+    /// Puts an element before the one that `selector` finds.
+    pub(crate) fn before(&mut self, selector: String, element: String) {
+        self.place(selector, ElementPatchMode::Before, element);
+    }
+
+    /// Puts an element after the children of the one that `selector` finds.
+    pub(crate) fn append(&mut self, selector: String, element: String) {
+        self.place(selector, ElementPatchMode::Append, element);
+    }
+
+    /// Puts an element in the place of the one that `selector` finds, with nothing kept of that.
+    pub(crate) fn replace(&mut self, selector: String, element: String) {
+        self.place(selector, ElementPatchMode::Replace, element);
+    }
+
+    /// Gives the element that `selector` finds other children.
+    pub(crate) fn inner(&mut self, selector: String, elements: String) {
+        self.place(selector, ElementPatchMode::Inner, elements);
+    }
+
+    fn place(&mut self, selector: String, mode: ElementPatchMode, elements: String) {
+        self.push(PatchElements::new(elements).selector(selector).mode(mode).into());
     }
 
     /// Removes what `selector` finds.
-    pub(crate) fn remove(&mut self, selector: &'static str) {
+    pub(crate) fn remove(&mut self, selector: impl Into<String>) {
         self.push(PatchElements::new_remove(selector).into());
     }
 

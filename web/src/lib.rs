@@ -1,7 +1,7 @@
 //! The web front of Remora.
 //!
 //! - [`Api`]: the JSON API for a [`Door`] in the same process, which is mounted at `/mcp`.
-//! - [`html`]: everything that people see, and `frame`: how it travels.
+//! - [`html`]: everything that people see, `form_post`: what they send from there, and `frame`: how it travels.
 //! - `doors`: events in other people's formats.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
@@ -15,6 +15,7 @@ mod assets;
 mod connections;
 mod context;
 mod doors;
+mod form_post;
 mod frame;
 #[cfg(all(test, feature = "fault-injection"))]
 mod fuzz;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use remora_actors::{
     handle::{DocumentError, WorkspaceAccessError},
     inbox_coordinator::{AskError, FindError, RespondError},
-    model::{Invalid, QuestionRecord},
+    model::{FieldError, Invalid, QuestionRecord},
     ports::{JournalError, WorkspaceError},
     publish::PublishError,
 };
@@ -116,11 +116,21 @@ impl From<Invalid> for Problem {
         match error {
             Invalid::Json(_) => Self::bad_request(error),
             Invalid::Field { .. } => Self::unprocessable(error),
+            Invalid::Answer(ref errors) => {
+                let errors = errors.iter().map(field_error).collect();
+                Self::unprocessable(error).with("errors", errors)
+            }
             Invalid::TooLarge { limit, max, .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, error).with("limit", limit.into()).with("max", max.into())
             }
         }
     }
+}
+
+/// In the form of RFC 9457's example: where, as a JSON pointer into the body, and what.
+fn field_error(error: &FieldError) -> Value {
+    let field = error.field.as_ref().map(|field| format!("/{}", field.replace('~', "~0").replace('/', "~1")));
+    json!({"pointer": format!("#/answer{}", field.unwrap_or_default()), "detail": error.problem})
 }
 
 impl From<JournalError> for Problem {
@@ -204,6 +214,10 @@ impl From<RespondError> for Problem {
             RespondError::Invalid(error) => error.into(),
             RespondError::Store(error) => error.into(),
             RespondError::Closed(record) => closed(&record),
+            RespondError::NotHeld(record) => {
+                let status = json!(record.status);
+                Self::conflict(RespondError::NotHeld(record)).with("question_status", status)
+            }
         }
     }
 }
@@ -211,19 +225,20 @@ impl From<RespondError> for Problem {
 /// Says who was first.
 fn closed(record: &QuestionRecord) -> Problem {
     let status = json!(record.status);
-    let Some(answer) = &record.answer else {
+    let answered = record.answer.as_ref().map(|answer| (&answer.answered_by, answer.responded_at));
+    let held = record.held.as_ref().map(|held| (&held.answered_by, held.responded_at));
+    let Some((by, at)) = answered.or(held) else {
         let reason = record.closed_reason.as_deref().unwrap_or("it was closed");
         return Problem::conflict(format_args!("the question is {} already: {reason}", record.status.as_str()))
             .with("question_status", status);
     };
-    let by = &answer.answered_by;
     Problem::conflict(format_args!(
         "{} answered first, by {}, at {}",
         by.who,
         by.door.as_str(),
-        answer.responded_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+        at.strftime("%Y-%m-%d %H:%M:%S UTC")
     ))
     .with("question_status", status)
     .with("answered_by", json!(by))
-    .with("responded_at", json!(answer.responded_at))
+    .with("responded_at", json!(at))
 }

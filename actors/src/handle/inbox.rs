@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Handle;
 use crate::{
     inbox_coordinator::{
-        Ask, AskError, Asked, FindError, InboxCoordinatorMessage, Respond, RespondError, SendMessage, Target,
+        Ask, AskError, Asked, Cancel, FindError, InboxCoordinatorMessage, Respond, RespondError, SendMessage, Target,
     },
     model::{AnsweredBy, MessageKind, QuestionRecord, Status, UserMessage},
     publish::PublishError,
@@ -42,12 +42,21 @@ impl Handle {
         self.system.call(COORDINATOR, message).await
     }
 
-    /// Withdraws a question.
+    /// Ends a question without an answer.
     ///
     /// # Errors
     /// Outer: the coordinator does not answer. Inner: [`RespondError`].
-    pub async fn cancel(&self, target: Target) -> Result<Result<QuestionRecord, RespondError>, Unreachable> {
-        self.system.call(COORDINATOR, |reply| InboxCoordinatorMessage::Cancel(target.clone(), reply)).await
+    pub async fn cancel(&self, cancel: Cancel) -> Result<Result<QuestionRecord, RespondError>, Unreachable> {
+        let message = |reply| InboxCoordinatorMessage::Cancel(Box::new(cancel.clone()), reply);
+        self.system.call(COORDINATOR, message).await
+    }
+
+    /// Takes an answer back while that is possible. On success the question waits again, durably.
+    ///
+    /// # Errors
+    /// Outer: the coordinator does not answer. Inner: [`RespondError`].
+    pub async fn undo(&self, target: Target) -> Result<Result<QuestionRecord, RespondError>, Unreachable> {
+        self.system.call(COORDINATOR, |reply| InboxCoordinatorMessage::Undo(target.clone(), reply)).await
     }
 
     /// One question.

@@ -2,20 +2,23 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome};
+use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome, claim::Over};
 use crate::{
     model::{
-        Answer, AnsweredBy, Category, Event, Invalid, MessageKind, Question, QuestionKey, QuestionRecord, Registration, Status,
-        actions, check_id,
+        Answer, AnsweredBy, Category, Door, Event, Invalid, MessageKind, Question, QuestionKey, QuestionRecord,
+        Registration, Status, actions, check_id,
     },
     ports::WorkspaceError,
     publish::PublishError,
     system::{Role, Unreachable},
     workspace_registry::WorkspaceRegistryMessage,
 };
+
+/// Time between an answer's end of waiting and the deadline, in which it has to reach its agent.
+const DELIVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// A question put through Remora.
 #[derive(Debug, Clone)]
@@ -107,7 +110,18 @@ pub struct Respond {
     pub claim_id: String,
 }
 
-/// Why an answer was not taken.
+/// A question that shall end without an answer.
+#[derive(Debug, Clone)]
+pub struct Cancel {
+    /// Which.
+    pub target: Target,
+    /// Who does not want an answer any more, and why, for people to read.
+    pub reason: String,
+    /// True where the asker itself wants none: then an answer that can still be taken back does not count either.
+    pub by_asker: bool,
+}
+
+/// Why an answer was not taken, or not taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum RespondError {
     /// No question, or not one, was found.
@@ -116,6 +130,9 @@ pub enum RespondError {
     /// The question is not open any more.
     #[error("the question is {} already", .0.status.as_str())]
     Closed(Box<QuestionRecord>),
+    /// There is no answer that could be taken back.
+    #[error("there is no answer to take back: the question is {}", .0.status.as_str())]
+    NotHeld(Box<QuestionRecord>),
     /// It is no answer to this question.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -149,8 +166,11 @@ impl InboxCoordinatorState {
             InboxCoordinatorMessage::Respond(respond, reply) => {
                 let _ = reply.send(self.respond(*respond).await);
             }
-            InboxCoordinatorMessage::Cancel(target, reply) => {
-                let _ = reply.send(self.cancel(&target).await);
+            InboxCoordinatorMessage::Cancel(cancel, reply) => {
+                let _ = reply.send(self.cancel(*cancel).await);
+            }
+            InboxCoordinatorMessage::Undo(target, reply) => {
+                let _ = reply.send(self.undo(&target).await);
             }
             InboxCoordinatorMessage::Find(target, reply) => {
                 let _ = reply.send(self.find(&target).cloned());
@@ -281,13 +301,16 @@ impl InboxCoordinatorState {
         let Respond { target, answer, answered_by, claim_id } = respond;
         let record = self.find(&target)?.clone();
         let key = record.question.key();
-        if record.status == Status::Open {
-            record.question.check(&answer, self.system.limits())?;
-        }
-        let answer = Answer { answer, answered_by, responded_at: Timestamp::now() };
-        let mine = Claim { claim_id, outcome: Outcome::Answered(answer) };
+        let answer = match record.status {
+            Status::Open => record.question.accept(answer, self.system.limits())?,
+            _ => answer,
+        };
+        let now = Timestamp::now();
+        let deliver_at = self.hold_until(&record.question, answered_by.door, now);
+        let answer = Answer { answer, answered_by, responded_at: now };
+        let mine = Claim { claim_id, deliver_at, ..Claim::new(Outcome::Answered(answer)) };
         let won = match record.status {
-            Status::Open => self.claim(&key, mine.clone()).await?,
+            Status::Open => self.claim(&key, mine.clone(), Over::Nothing).await?,
             // Closed, but perhaps by this very attempt, whose reply was lost.
             _ => match self.claimed(&key).await? {
                 Some(claim) if claim.claim_id == mine.claim_id => claim,
@@ -296,7 +319,7 @@ impl InboxCoordinatorState {
         };
         self.complete(&key, &won).await;
         let record = match self.inbox.get(&key) {
-            Some(record) if record.status != Status::Open => record.clone(),
+            Some(record) if !record.waits() => record.clone(),
             _ => won.applied_to(record),
         };
         if won.claim_id != mine.claim_id {
@@ -306,8 +329,16 @@ impl InboxCoordinatorState {
         Ok(record)
     }
 
-    async fn cancel(&mut self, target: &Target) -> Result<QuestionRecord, RespondError> {
-        let record = self.find(target)?.clone();
+    /// Until when a person can take an answer back; `None`: it counts at once. The deadline never overtakes it.
+    fn hold_until(&self, question: &Question, door: Door, now: Timestamp) -> Option<Timestamp> {
+        let by_person = matches!(door, Door::Browser | Door::Cli | Door::Http);
+        let until = now.checked_add(self.system.world.settings.undo).ok().filter(|until| by_person && *until > now)?;
+        let latest = question.expires_at.map_or(Timestamp::MAX, |deadline| deadline - DELIVERY);
+        Some(until.min(latest)).filter(|until| *until > now)
+    }
+
+    async fn cancel(&mut self, cancel: Cancel) -> Result<QuestionRecord, RespondError> {
+        let record = self.find(&cancel.target)?.clone();
         match record.status {
             Status::Open => {}
             // Asking for it again is harmless.
@@ -315,10 +346,20 @@ impl InboxCoordinatorState {
             _ => return Err(RespondError::Closed(Box::new(record))),
         }
         let key = record.question.key();
-        let won = self.claim(&key, Claim::new(Outcome::cancelled("the asker has given up"))).await?;
+        let over = if cancel.by_asker { Over::HeldAnswer } else { Over::Nothing };
+        let won = self.claim(&key, Claim::new(Outcome::cancelled(&cancel.reason)), over).await?;
         self.complete(&key, &won).await;
         let record = won.applied_to(record);
         if record.status == Status::Cancelled { Ok(record) } else { Err(RespondError::Closed(Box::new(record))) }
+    }
+
+    async fn undo(&mut self, target: &Target) -> Result<QuestionRecord, RespondError> {
+        let record = self.find(target)?.clone();
+        let key = record.question.key();
+        if !self.undo_claim(&key).await? {
+            return Err(RespondError::NotHeld(Box::new(record)));
+        }
+        Ok(self.inbox.get(&key).cloned().unwrap_or(record))
     }
 
     async fn send_message(&mut self, message: SendMessage) -> Result<String, PublishError> {
@@ -342,7 +383,10 @@ impl InboxCoordinatorState {
     }
 
     async fn found_question(&mut self, key: QuestionKey, agent_id: String, fields: &Map<String, Value>) {
-        if self.inbox.get(&key).is_some() {
+        if let Some(known) = self.inbox.get(&key) {
+            if known.status == Status::Cancelled {
+                self.tell_cancelled(known);
+            }
             return;
         }
         // Several agents may share a workspace: an entry may say whose it is.
@@ -367,7 +411,7 @@ impl InboxCoordinatorState {
         match record.status {
             Status::Open => {
                 let expired = Outcome::Expired { at: Timestamp::now() };
-                if let Err(error) = self.close(key, expired).await {
+                if let Err(error) = self.decide(key, expired, Over::HeldAnswer).await {
                     tracing::warn!(msg_id = key.msg_id, %error, "question not closed");
                 }
             }

@@ -1,7 +1,9 @@
 //! The `InboxCoordinator`: every question has one record here, and every answer passes through here once.
 //!
 //! What happens to a question is decided by claiming it, durably, in one place; then it is journaled; then it is
-//! written into the workspace. Whatever a crash leaves undone of the last two, the next start completes.
+//! written into the workspace. Whatever a crash leaves undone of the last two, the next start completes. An answer that
+//! can be taken back is claimed at once, too, and journaled as held; of its end of waiting and its undoing only one can
+//! replace that claim.
 
 mod claim;
 mod commands;
@@ -19,7 +21,7 @@ use serde_json::{Map, Value};
 use tokio::task::AbortHandle;
 
 pub use claim::{Claim, Outcome};
-pub use commands::{Ask, AskError, Asked, FindError, Respond, RespondError, SendMessage, Target};
+pub use commands::{Ask, AskError, Asked, Cancel, FindError, Respond, RespondError, SendMessage, Target};
 
 use crate::{
     model::{
@@ -35,7 +37,7 @@ use crate::{
 use watchers::Watcher;
 
 impl Fold for Inbox {
-    const SNAPSHOT: &'static str = "inbox-1";
+    const SNAPSHOT: &'static str = "inbox-2";
 
     fn last_seq(&self) -> Seq {
         self.last_seq()
@@ -56,8 +58,10 @@ pub enum InboxCoordinatorMessage {
     Ask(Box<Ask>, RpcReplyPort<Result<Asked, AskError>>),
     /// Somebody answers.
     Respond(Box<Respond>, RpcReplyPort<Result<QuestionRecord, RespondError>>),
-    /// The asker gives up.
-    Cancel(Target, RpcReplyPort<Result<QuestionRecord, RespondError>>),
+    /// Nobody wants an answer any more.
+    Cancel(Box<Cancel>, RpcReplyPort<Result<QuestionRecord, RespondError>>),
+    /// Somebody takes an answer back.
+    Undo(Target, RpcReplyPort<Result<QuestionRecord, RespondError>>),
     /// One question.
     Find(Target, RpcReplyPort<Result<QuestionRecord, FindError>>),
     /// The questions of a status, or all.
@@ -160,7 +164,9 @@ pub struct InboxCoordinatorState {
     watchers: HashMap<String, Watcher>,
     /// Long polls: bounded by the connections.
     waiters: HashMap<QuestionKey, Vec<RpcReplyPort<QuestionRecord>>>,
-    deadlines: BTreeSet<(Timestamp, QuestionKey)>,
+    /// When something is due: a question's deadline, or the end of the time in which an answer can be taken back.
+    /// An entry may be out of date.
+    due: BTreeSet<(Timestamp, QuestionKey)>,
     timer: Option<AbortHandle>,
     /// Events that the journal has refused so far: bounded by the open questions, each has a few ids in its life.
     unpublished: Vec<Event>,
@@ -183,7 +189,7 @@ impl Actor for InboxCoordinator {
                 inbox.apply(record);
             })
             .await?;
-        let deadlines = inbox.iter().filter_map(deadline_of).collect();
+        let due = inbox.iter().filter_map(due).collect();
         let _ = myself.cast(InboxCoordinatorMessage::Recover);
         Ok(InboxCoordinatorState {
             myself,
@@ -191,7 +197,7 @@ impl Actor for InboxCoordinator {
             inbox,
             watchers: HashMap::new(),
             waiters: HashMap::new(),
-            deadlines,
+            due,
             timer: None,
             unpublished: Vec::new(),
             flush_due: false,
@@ -258,9 +264,11 @@ impl Drop for InboxCoordinatorState {
     }
 }
 
-fn deadline_of(record: &QuestionRecord) -> Option<(Timestamp, QuestionKey)> {
+/// When the next thing is due that happens to a question by itself.
+fn due(record: &QuestionRecord) -> Option<(Timestamp, QuestionKey)> {
     let acts = record.status == Status::Open && record.question.on_deadline != OnDeadline::Wait;
-    Some((record.question.expires_at.filter(|_| acts)?, record.question.key()))
+    let held = record.held.as_ref().map(|held| held.deliver_at);
+    Some((held.or(record.question.expires_at.filter(|_| acts))?, record.question.key()))
 }
 
 /// What a stretch of events has changed.
@@ -322,12 +330,15 @@ impl InboxCoordinatorState {
         for key in changes.questions {
             let Some(record) = self.inbox.get(&key).cloned() else { continue };
             let open = record.status == Status::Open;
-            match deadline_of(&record) {
-                Some(deadline) => self.deadlines.insert(deadline),
-                None => record.question.expires_at.is_some_and(|at| self.deadlines.remove(&(at, key.clone()))),
+            match due(&record) {
+                Some(due) => self.due.insert(due),
+                None => record.question.expires_at.is_some_and(|at| self.due.remove(&(at, key.clone()))),
             };
             if record.is_unwritten() {
                 self.write_answer(&record).await;
+            }
+            if record.status == Status::Cancelled && !changes.ended_agents.contains(&record.question.agent_id) {
+                self.tell_cancelled(&record);
             }
             if open {
                 self.refuse_surplus(&record).await;
@@ -359,7 +370,7 @@ impl InboxCoordinatorState {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
-        let Some((deadline, _)) = self.deadlines.first() else { return };
+        let Some((deadline, _)) = self.due.first() else { return };
         let left = Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default();
         let timer = self.myself.send_after(left.min(LONGEST_SLEEP), || InboxCoordinatorMessage::Deadline);
         self.timer = Some(timer.abort_handle());
@@ -367,12 +378,18 @@ impl InboxCoordinatorState {
 
     async fn pass_deadlines(&mut self) {
         let now = Timestamp::now();
-        while let Some((deadline, key)) = self.deadlines.first().cloned().filter(|(deadline, _)| *deadline <= now) {
-            self.deadlines.remove(&(deadline, key.clone()));
-            let Some(record) = self.inbox.get(&key).cloned() else { continue };
-            if let Err(error) = self.close(&key, Outcome::of_deadline(&record.question, now)).await {
+        while let Some((at, key)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, key.clone()));
+            let Some(record) = self.inbox.get(&key).filter(|r| due(r).is_some_and(|(at, _)| at <= now)).cloned() else {
+                continue;
+            };
+            let done = match record.held {
+                Some(_) => self.end_hold(&key).await,
+                None => self.close(&key, Outcome::of_deadline(&record.question, now)).await,
+            };
+            if let Err(error) = done {
                 tracing::warn!(msg_id = key.msg_id, %error, "deadline not enforced yet, trying again");
-                self.deadlines.insert((now + RETRY, key));
+                self.due.insert((now + RETRY, key));
             }
         }
         self.set_timer();
@@ -383,8 +400,12 @@ impl InboxCoordinatorState {
         self.system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Announce);
         let open: Vec<_> = self.inbox.open().into_iter().map(|record| record.question.key()).collect();
         for key in open {
-            if let Ok(Some(claim)) = self.claimed(&key).await {
-                self.complete(&key, &claim).await;
+            let is_held = self.inbox.get(&key).is_some_and(|record| record.held.is_some());
+            match self.stored_claim(&key).await {
+                // Taken back, and that may be journaled already.
+                Ok(Some(claim)) if claim.undone && !is_held => {}
+                Ok(Some(claim)) => self.complete(&key, &claim).await,
+                _ => {}
             }
         }
         let unwritten: Vec<_> = self.inbox.iter().filter(|record| record.is_unwritten()).cloned().collect();

@@ -95,6 +95,13 @@ impl InboxCoordinatorState {
         }
     }
 
+    /// Tells the agent, where its workspace is watched. Elsewhere it is told once it is watched again and asks anew.
+    pub(super) fn tell_cancelled(&self, record: &QuestionRecord) {
+        if let Some(watcher) = self.watchers.get(&record.question.workspace_id) {
+            let _ = watcher.actor.cast(WorkspaceWatcherMessage::Cancelled(Box::new(record.clone())));
+        }
+    }
+
     pub(super) async fn write_message(&mut self, message_id: &str) {
         let Some(message) = self.inbox.messages().rev().find(|m| m.message_id == message_id).cloned() else { return };
         match self.watchers.get(&message.workspace_id) {

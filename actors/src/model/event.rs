@@ -26,6 +26,10 @@ pub mod actions {
     pub const PROGRESS: &str = "progress";
     /// The agent has nothing to do until somebody tells it to.
     pub const IDLE: &str = "idle";
+    /// A person has answered and may still take it back; the payload's `held` says until when.
+    pub const ANSWER_HELD: &str = "answer_held";
+    /// The person took the answer back: the question waits again.
+    pub const ANSWER_UNDONE: &str = "answer_undone";
     /// The answer has reached the workspace's inbox.
     pub const ANSWER_WRITTEN: &str = "answer_written";
     /// The agent has picked the answer up.
@@ -109,6 +113,9 @@ pub enum Invalid {
         /// What is wrong with it, and what it should be.
         problem: String,
     },
+    /// An answer does not fit what its question asks for.
+    #[error("field `answer` does not fit the response_schema: {}", told(.0))]
+    Answer(Vec<FieldError>),
     /// Something is larger than a setting allows.
     #[error("{what} is over the limit `{limit}` of {max}")]
     TooLarge {
@@ -119,6 +126,23 @@ pub enum Invalid {
         /// The setting's value.
         max: usize,
     },
+}
+
+/// What is wrong with one field of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The property's name; `None`: the answer as a whole.
+    pub field: Option<String>,
+    /// What it should be, to stand after the name.
+    pub problem: String,
+}
+
+fn told(errors: &[FieldError]) -> String {
+    let one = |error: &FieldError| match &error.field {
+        Some(field) => format!("`{field}` {}", error.problem),
+        None => error.problem.clone(),
+    };
+    errors.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 impl Invalid {
@@ -231,7 +255,8 @@ impl Draft {
 
     /// True for what only a person does: answering, and writing to an agent.
     pub fn speaks_for_a_person(&self) -> bool {
-        self.event.category == Category::User || self.event.is(Category::Agent, actions::RESUMED)
+        let acts = [actions::RESUMED, actions::ANSWER_HELD, actions::ANSWER_UNDONE];
+        self.event.category == Category::User || acts.iter().any(|act| self.event.is(Category::Agent, act))
     }
 
     /// Fills what the emitter left out.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod agent_query;
+mod board;
 mod call;
 mod dashboard;
 mod dialect;
@@ -19,16 +20,18 @@ mod usage;
 
 pub use agent::{Agent, AgentState, Call, Counts, Patience, Standing, Tally};
 pub use agent_query::{AgentPage, AgentQuery, AgentSort};
+pub use board::{Board, Step, Steps};
 pub use call::CallName;
 pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, ListStep, Listed, Panel, Panels, Place, ResultItem};
-pub use event::{Category, Draft, Event, Invalid, Record, Seq, actions};
-pub use inbox::{Inbox, MessageKind, MessageState, UserMessage};
+pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
+pub use inbox::{Inbox, InboxPage, InboxQuery, MessageKind, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{
-    Answer, AnsweredBy, Door, OnDeadline, Question, QuestionKey, QuestionRecord, Reason, Status, Urgency,
+    Answer, AnsweredBy, Choice, Decision, Door, Field, Form, Format, Held, Input, Kind, Notes, OnDeadline, Question,
+    QuestionKey, QuestionRecord, Reason, Status, Urgency, Verdict, field_text,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
+pub use text::{Numbered, check_id, parse_events, parse_timestamp};
 pub use timeline::{Entry, EntryKind, timeline};
 pub use usage::Usage;
-pub use text::{Numbered, check_id, parse_events, parse_timestamp};

@@ -247,11 +247,14 @@ mod tests {
             .iter()
             .map(|entry| (entry.subject(), entry.duration().map(|d| d.as_millis()), entry.error(), entry.is_running()))
             .collect();
-        assert_eq!(seen, [
-            (Some("read"), Some(4_000), None, false),
-            (Some("test"), Some(1_500), Some("exit 1".to_owned()), false),
-            (Some("lint"), None, None, true),
-        ]);
+        assert_eq!(
+            seen,
+            [
+                (Some("read"), Some(4_000), None, false),
+                (Some("test"), Some(1_500), Some("exit 1".to_owned()), false),
+                (Some("lint"), None, None, true),
+            ]
+        );
     }
 
     #[test]
@@ -302,7 +305,8 @@ mod tests {
             let draft = Draft::parse(json.as_bytes(), &Limits::default()).expect("an event");
             Usage::of(&draft.complete(Timestamp::UNIX_EPOCH, String::new))
         };
-        let theirs = usage(r#"{"type":"ModelResponseEvent","turn":4,"usage":{"prompt_tokens":1935,"completion_tokens":70}}"#);
+        let theirs =
+            usage(r#"{"type":"ModelResponseEvent","turn":4,"usage":{"prompt_tokens":1935,"completion_tokens":70}}"#);
         assert_eq!((theirs.input, theirs.output), (1_935, 70));
         let ours = usage(
             r#"{"category":"model","action":"response","payload":{"usage":{"input_tokens":5,"output_tokens":6,

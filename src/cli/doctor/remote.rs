@@ -109,7 +109,8 @@ async fn state(client: &Client) -> Option<Value> {
 
 /// How many agents stand where. That one waits or stalls is no fault of the daemon's.
 fn agents(state: &Value) -> Finding {
-    let standings: Vec<_> = state["agentStates"].as_object().into_iter().flatten().map(|(_, a)| &a["standing"]).collect();
+    let standings: Vec<_> =
+        state["agentStates"].as_object().into_iter().flatten().map(|(_, a)| &a["standing"]).collect();
     let counts = Standing::ALL.into_iter().filter_map(|standing| {
         let count = standings.iter().filter(|word| ***word == standing.as_str()).count();
         (count > 0).then(|| format!("{count} {}", standing.as_str()))

@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -89,7 +89,8 @@ pub(super) fn run(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), Error> {
             show(&Output::new(), &path, old, &new)?;
         }
         if !args.yes {
-            confirm(&path)?;
+            let otherwise = format!("{} was left as it is; give --yes to write it", path.display());
+            terminal::confirm(&format!("write this to {}?", path.display()), &otherwise)?;
         }
         backup = file.replace(&new)?;
     }
@@ -181,20 +182,6 @@ fn show(out: &Output, path: &Path, old: &str, new: &str) -> Result<(), Error> {
             _ => text.into_owned(),
         })
     })
-}
-
-fn confirm(path: &Path) -> Result<(), Error> {
-    if !io::stdin().is_terminal() {
-        return Err(Error::Usage(format!("{} was left as it is; give --yes to write it", path.display())));
-    }
-    let ask = io::stderr().write_all(format!("write this to {}? [y/N] ", path.display()).as_bytes());
-    let mut answer = String::new();
-    ask.and_then(|()| io::stdin().read_line(&mut answer))
-        .map_err(|source| Error::io("the terminal cannot be read", source))?;
-    if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
-        return Ok(());
-    }
-    Err(Error::Failed(format!("{} was left as it is", path.display())))
 }
 
 /// A settings file that may not be there yet.

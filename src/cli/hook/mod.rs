@@ -35,8 +35,8 @@ enum Program {
     /// Hooks of Claude Code: reads a hook's JSON on standard input, or installs itself
     ///
     /// Every session becomes an agent and every tool call an event. With --ask a person decides about tool calls, on
-    /// the dashboard or with `remora answer`: approve, deny, or as JSON {"decision":"deny","reason":"..."} and
-    /// {"decision":"approve","updatedInput":{...}}. Without a daemon Claude Code goes on as if there were no hook.
+    /// the dashboard or with `remora answer`: approve, approve with changed arguments, or reject with a reason. Without a
+    /// daemon Claude Code goes on as if there were no hook.
     ClaudeCode(ClaudeCodeArgs),
 }
 

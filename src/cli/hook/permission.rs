@@ -5,13 +5,11 @@
 //! `PermissionRequest`; `updatedInput` replaces the tool's whole input. Printing nothing leaves the call to Claude
 //! Code's own rules and prompt.
 //!
-//! A person answers with one of the options `approve` and `deny`, or with an object that may say more, see
-//! [`Verdict`].
+//! The question carries the tool's name and its input as arguments; a person answers with a [`Decision`].
 
 use std::time::Duration;
 
-use remora_actors::model::{Answer, QuestionRecord};
-use serde::Deserialize;
+use remora_actors::model::{Answer, Decision, QuestionRecord, Verdict};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -98,81 +96,53 @@ pub(super) fn question(input: &Input, wait: Duration) -> Value {
     let tool_input = input.tool_input();
     let telling = TELLING.iter().find_map(|field| tool_input.get(*field)?.as_str()).map(one_line);
     let about = telling.filter(|text| !text.is_empty()).map(|text| format!(": {text}")).unwrap_or_default();
-    let context = shorten(&tool_input.into(), PAYLOAD_BYTES, &mut PAYLOAD_BYTES.clone());
     json!({
         "msg_id": input.stable_id("question").unwrap_or_else(|| Uuid::now_v7().to_string()),
         "agent_id": input.agent(),
         "question": format!("May Claude Code use {}{about}", input.tool_name()),
-        "context": context,
         "reason": "tool_call",
-        "options": ["approve", "deny"],
-        "response_schema": schema(),
+        "tool_name": input.tool_name(),
+        "arguments": shown(tool_input),
         "timeout": wait.as_secs_f64(),
     })
 }
 
-fn schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "decision": {"type": "string", "enum": ["approve", "deny"]},
-            "reason": {"type": "string", "description": "told to the agent"},
-            "updatedInput": {"type": "object", "description": "fields of the tool's input to replace, when approving"},
-        },
-        "required": ["decision"],
-        "additionalProperties": false,
-    })
+/// A tool's input as a person sees it: without the ends of long texts.
+fn shown(tool_input: Map<String, Value>) -> Value {
+    shorten(&tool_input.into(), PAYLOAD_BYTES, &mut PAYLOAD_BYTES.clone())
 }
 
-/// A person's answer that says more than one of the options does.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Verdict {
-    decision: Choice,
-    reason: Option<String>,
-    updated_input: Option<Map<String, Value>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Choice {
-    Approve,
-    Deny,
-}
-
-impl Verdict {
-    fn read(answer: &Value) -> Option<Self> {
-        match Choice::deserialize(answer) {
-            Ok(decision) => Some(Self { decision, reason: None, updated_input: None }),
-            Err(_) => Self::deserialize(answer).ok(),
-        }
-    }
+/// The whole input after a person has edited what was shown of it: what was left alone is as it was, to the last byte.
+fn edited(tool_input: &Map<String, Value>, arguments: Map<String, Value>) -> Map<String, Value> {
+    let shown = shown(tool_input.clone());
+    let mut whole = tool_input.clone();
+    whole.retain(|name, _| shown.get(name).is_none() || arguments.contains_key(name));
+    let changes = arguments.into_iter().filter(|(name, value)| shown.get(name) != Some(value));
+    whole.extend(changes);
+    whole
 }
 
 /// What Claude Code is told. `None`: nothing, because nobody has decided.
 pub(super) fn decision(input: &Input, record: &QuestionRecord) -> Option<Value> {
     let Answer { answer, answered_by, .. } = record.answer.as_ref()?;
-    let Verdict { decision, reason, updated_input } = Verdict::read(answer)?;
+    let Decision { decision, arguments, reason, .. } = Decision::read(answer)?;
     let (who, door) = (&answered_by.who, answered_by.door.as_str());
     let reason = reason.filter(|reason| !reason.trim().is_empty());
     let (word, told) = match decision {
-        Choice::Approve => ("allow", reason.unwrap_or_else(|| format!("approved by {who} ({door})"))),
-        Choice::Deny => ("deny", reason.unwrap_or_else(|| format!("denied by {who} ({door})"))),
+        Verdict::Approve | Verdict::Edit => ("allow", reason.unwrap_or_else(|| format!("approved by {who} ({door})"))),
+        Verdict::Reject => ("deny", reason.unwrap_or_else(|| format!("denied by {who} ({door})"))),
     };
-    let edited = updated_input.filter(|edits| decision == Choice::Approve && !edits.is_empty()).map(|edits| {
-        let mut whole = input.tool_input();
-        whole.extend(edits);
-        Value::Object(whole)
-    });
+    let edited =
+        arguments.filter(|_| decision == Verdict::Edit).map(|arguments| edited(&input.tool_input(), arguments));
     let mut output = match input.name() {
-        "PermissionRequest" if decision == Choice::Approve => json!({"decision": {"behavior": word}}),
+        "PermissionRequest" if decision != Verdict::Reject => json!({"decision": {"behavior": word}}),
         "PermissionRequest" => json!({"decision": {"behavior": word, "message": told}}),
         _ => json!({"permissionDecision": word, "permissionDecisionReason": told}),
     };
     if let Some(edited) = edited {
         match output.get_mut("decision") {
-            Some(decision) => decision["updatedInput"] = edited,
-            None => output["updatedInput"] = edited,
+            Some(decision) => decision["updatedInput"] = edited.into(),
+            None => output["updatedInput"] = edited.into(),
         }
     }
     output["hookEventName"] = input.name().into();
@@ -236,7 +206,7 @@ mod tests {
         let input = call("PreToolUse", "Bash", &json!({"command": "rm -rf build\nls", "description": "Clean up"}));
         let fields = question(&input, Duration::from_secs(60));
         assert_eq!(fields["question"], "May Claude Code use Bash: rm -rf build");
-        assert_eq!(fields["context"]["description"], "Clean up");
+        assert_eq!(fields["arguments"]["description"], "Clean up");
         assert_eq!(fields["msg_id"], question(&input, Duration::from_secs(1))["msg_id"]);
         let key = QuestionKey { msg_id: "m".to_owned(), workspace_id: "w".to_owned() };
         let fields = fields.as_object().expect("valid");
@@ -245,23 +215,34 @@ mod tests {
         for (answer, good) in [
             (json!("approve"), true),
             (json!("deny"), true),
-            (json!({"decision": "deny", "reason": "no"}), true),
-            (json!({"decision": "approve", "updatedInput": {"command": "ls"}}), true),
+            (json!({"decision": "reject", "reason": "no"}), true),
+            (json!({"decision": "edit", "arguments": {"command": "ls"}}), true),
             (json!("perhaps"), false),
             (json!({"decision": "perhaps"}), false),
             (json!({"reason": "no"}), false),
         ] {
-            assert_eq!(question.check(&answer, &Limits::default()).is_ok(), good, "{answer}");
-            assert_eq!(Verdict::read(&answer).is_some(), good, "{answer}");
+            assert_eq!(question.accept(answer.clone(), &Limits::default()).is_ok(), good, "{answer}");
         }
+    }
+
+    #[test]
+    fn an_edit_changes_only_what_was_edited() {
+        let long = "x".repeat(PAYLOAD_BYTES * 2);
+        let input = json!({"file_path": "a", "content": long, "mode": 7});
+        let input = input.as_object().expect("an object");
+        let mut arguments = shown(input.clone()).as_object().cloned().expect("an object");
+        assert!(arguments["content"].as_str().expect("a text").len() < long.len());
+        arguments["file_path"] = "b".into();
+        arguments.shift_remove("mode");
+        assert_eq!(Value::Object(edited(input, arguments)), json!({"file_path": "b", "content": long}));
     }
 
     #[test]
     fn the_decision_is_as_claude_code_reads_it() {
         let tool_input = json!({"command": "rm -rf /", "timeout": 5});
         let edited = json!({"command": "ls", "timeout": 5});
-        let edit = json!({"decision": "approve", "updatedInput": {"command": "ls"}});
-        let deny = json!({"decision": "deny", "reason": "too bold", "updatedInput": {"command": "ls"}});
+        let edit = json!({"decision": "edit", "arguments": edited});
+        let deny = json!({"decision": "reject", "reason": "too bold"});
         for (hook, answer, expected) in [
             (
                 "PreToolUse",

@@ -12,17 +12,31 @@ pub(super) struct Question {
     question: String,
     /// The answers to choose from. Leave it out for a free text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    options: Vec<String>,
+    options: Vec<Choice>,
     /// Let several of the options be chosen; the answer is then a list.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     multiple: bool,
+    /// The person may write an answer of their own instead of an option, or beside several. True if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    allow_other: Option<bool>,
+    /// With the reason tool_call: the tool you want to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tool_name: Option<String>,
+    /// With the reason tool_call: what you want to use it with. The person may change it; use what the answer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arguments: Option<Map<String, Value>>,
+    /// With the reason confirmation: a text to be confirmed, such as a message to send. The person may change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proposal: Option<String>,
     /// A flat JSON Schema of type object that the answer has to fit: the person is given a form. Instead of options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     response_schema: Option<Map<String, Value>>,
     /// What helps to decide: what you found out, what each answer leads to, the diff or the command in question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     context: Option<String>,
-    /// Why you ask: to know something, to get a yes or no, or to be allowed to use a tool.
+    /// Why you ask: to know something, to get a yes or no, or to be allowed to use a tool. Without options, a
+    /// confirmation or tool_call is answered with an object: `decision` is approve, edit or reject; an edit has the
+    /// whole `arguments` or the `proposal` as they shall be; there may be a `reason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["input_required", "confirmation", "tool_call"]))]
     reason: Option<String>,
@@ -34,7 +48,7 @@ pub(super) struct Question {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timeout: Option<f64>,
     /// At the deadline: close the question unanswered (expire, the usual), keep it open (wait), take the default for
-    /// the answer (default), or take "deny" for it (deny).
+    /// the answer (default), or take it for denied (deny).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["expire", "wait", "default", "deny"]))]
     on_deadline: Option<String>,
@@ -44,6 +58,26 @@ pub(super) struct Question {
     /// An id of your own. Asking again with the same id, after an interruption say, is the same question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) msg_id: Option<String>,
+}
+
+/// An answer to choose: a text, or one with what it leads to.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum Choice {
+    /// The text.
+    Text(String),
+    /// The text with what is shown for it.
+    Described {
+        /// What the answer holds.
+        value: String,
+        /// What is shown instead of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+        /// What the choice leads to, in one sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effect: Option<String>,
+    },
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -12,7 +12,8 @@ pub(super) struct Outcome {
     msg_id: String,
     /// Only `answered` comes with an answer.
     status: OutcomeStatus,
-    /// The answer: a text, a list of texts where several could be chosen, an object where a schema was given.
+    /// The answer: a text, a list of texts where several could be chosen, an object where a decision was asked for or a
+    /// schema was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Value>,
     /// Who answered.

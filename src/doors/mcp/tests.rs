@@ -33,7 +33,8 @@ fn an_address_may_name_the_agent() {
 
 #[test]
 fn a_question_is_sent_as_the_api_takes_it() {
-    let given = json!({"question": "Which?", "options": ["a", "b"], "multiple": true, "timeout": 60.0,
+    let given = json!({"question": "Which?", "options": ["a", {"value": "b", "effect": "does b"}],
+        "multiple": true, "allow_other": false, "timeout": 60.0,
         "on_deadline": "default", "default": ["a"], "msg_id": "m1"});
     let question: Question = serde_json::from_value(given.clone()).expect("valid");
     assert_eq!(json!(question), given);

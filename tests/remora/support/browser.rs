@@ -211,8 +211,9 @@ impl Browser {
         let request = self.http.post(format!("{}/se/log", self.session_url)).json(&json!({"type": "browser"}));
         let reply: Value = request.send().await.expect("the driver replies").json().await.expect("json");
         let entries = reply["value"].as_array().cloned().unwrap_or_default();
-        let severe = entries.iter().filter(|entry| entry["level"] == "SEVERE");
-        severe.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+        let missed = |entry: &Value| entry["message"].as_str().is_some_and(|text| text.contains("NoTargetsFound"));
+        let bad = entries.iter().filter(|entry| entry["level"] == "SEVERE" || missed(entry));
+        bad.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// The window's size in CSS pixels, as a phone or a desk has it.

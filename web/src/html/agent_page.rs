@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use horrorshow::{Raw, Render, owned_html};
 use remora_actors::{
-    model::{
-        Agent, Category, Dashboard, MessageKind, MessageState, Record, Seq, Status, Usage, UserMessage, actions,
-    },
+    model::{Agent, Category, Dashboard, MessageKind, MessageState, Record, Seq, Status, Usage, UserMessage, actions},
     view::{Part, Subject},
 };
 

@@ -53,15 +53,16 @@ pub(super) fn append(frame: &mut Frame, dashboard: &Dashboard, after: Seq, befor
     }
     if !steps.is_empty() {
         // Rows that come are taken out, too: a browser that has just got the whole list has them already.
-        frame.remove_all(steps.iter().map(|step| match step {
+        let ids = steps.iter().map(|step| match step {
             ListStep::Remove(agent_id) | ListStep::Insert { agent_id, .. } => words::row_id("a", agent_id),
-        }));
+        });
+        frame.remove(ids.map(|id| format!("#{id}")).collect::<Vec<_>>().join(","));
     }
     for step in &steps {
         let ListStep::Insert { agent_id, after } = step else { continue };
         let Some(row) = row_of(agent_id) else { continue };
         match after {
-            Some(neighbour) => frame.insert_after(&words::row_id("a", neighbour), row),
+            Some(neighbour) => frame.after(format!("#{}", words::row_id("a", neighbour)), row),
             None => frame.prepend("#agent-list", row),
         }
     }
@@ -89,7 +90,9 @@ pub(super) fn count_links(query: &AgentQuery, counts: &Counts) -> impl Render {
     };
     let links: Vec<_> = counts
         .present()
-        .map(|(standing, count)| (link(Some(standing)), look(standing), format!("{count} {}", words::standing(standing))))
+        .map(|(standing, count)| {
+            (link(Some(standing)), look(standing), format!("{count} {}", words::standing(standing)))
+        })
         .collect();
     let (all, total) = (link(None), format!("{} in all", total(counts)));
     owned_html! {

@@ -1,12 +1,12 @@
-//! One question, and the form that answers it.
+//! One question: who asks, why, what and until when.
 
-use horrorshow::{Render, RenderBox, box_html, owned_html};
-use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionRecord, Status, Urgency};
+use horrorshow::{Render, owned_html};
+use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionKey, QuestionRecord, Urgency};
 
-use super::{clock::Clock, live, note, words};
+use super::{answer_form, clock::Clock, keeper, markdown, note, words};
 
-/// Characters of a question's context on the dashboard, where every patch of the panel carries it again.
-const CONTEXT_CHARS: usize = 4_000;
+/// Characters of a question's text and of its context on the dashboard, which shows many of them.
+const SHOWN_CHARS: usize = 2_000;
 
 /// Where a card stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,30 +21,48 @@ pub(super) enum Place {
 pub(super) fn open(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock, place: Place) -> impl Render {
     let question = &record.question;
     let key = question.key();
-    let id = format!("q-{}", words::question_hash(&key));
+    let id = id(&key);
+    let text = match place {
+        Place::Dashboard => words::brief(&question.question, SHOWN_CHARS),
+        Place::AgentPage => question.question.as_str().into(),
+    };
+    let cut = text.len() < question.question.len();
+    let url = words::agent_url(&question.agent_id);
     let urgency = words::urgency(question.urgency);
-    let class = if question.urgency >= Urgency::High { "blocked-agent pressing" } else { "blocked-agent" };
+    let class = if question.urgency >= Urgency::High { "card blocked-agent pressing" } else { "card blocked-agent" };
     let trouble = trouble(dashboard, record);
     owned_html! {
-        article(id = &id, class = class, data-msg-id = question.msg_id.as_str()) {
+        article(id = &id, class = class, tabindex = "-1", data-msg-id = question.msg_id.as_str(),
+            data-init = keeper::RESTORE) {
             header {
                 : asker(dashboard, question);
                 span(class = "reason") : words::reason(question.reason);
                 @ if let Some(urgency) = urgency { span(class = "urgency") : urgency; }
                 span(class = "asked") { : "asked "; : clock.ago(question.created_at); }
             }
-            p(id = &question_id(question), class = "question", data-ignore) : question.question.as_str();
+            : markdown::block(Some(&words::question_id(&key)), "question", &text);
+            @ if cut { p(class = "more") { a(href = &url) : "The whole question is on the agent's page"; } }
             : context(question, place);
             @ if let Some(trouble) = &trouble { p(class = "trouble", data-ignore) : trouble; }
-            : form(question);
+            : answer_form::form(question, place, &clock.zone);
             : note::empty(note::question_note_id(&key));
-            : deadline(question, clock);
+            footer {
+                : deadline(question, clock);
+                @ if place == Place::Dashboard { : alike(question); }
+            }
         }
     }
 }
 
-fn question_id(question: &Question) -> String {
-    format!("question-{}", words::question_hash(&question.key()))
+/// The id of a question's card.
+pub(super) fn id(key: &QuestionKey) -> String {
+    format!("q-{}", words::question_hash(key))
+}
+
+/// The way to all questions that are alike, how many of them there are, and to closing this one without an answer.
+fn alike(question: &Question) -> impl Render {
+    let url = words::alike_url(question);
+    owned_html! { a(class = "alike", href = &url, data-text = keeper::ALIKE) : "Dismiss"; }
 }
 
 /// Who asks, with a link to its page.
@@ -57,13 +75,9 @@ pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> imp
 }
 
 fn context(question: &Question, place: Place) -> impl Render {
-    let text = match &question.context {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
-    };
+    let (text, is_prose) = context_of(question);
     let shown = match place {
-        Place::Dashboard => words::brief(&text, CONTEXT_CHARS).into_owned(),
+        Place::Dashboard => words::brief(&text, SHOWN_CHARS).into_owned(),
         Place::AgentPage => text.clone(),
     };
     let cut = shown.len() < text.len();
@@ -73,75 +87,25 @@ fn context(question: &Question, place: Place) -> impl Render {
         @ if !text.is_empty() {
             details(id = &id, class = "context", data-preserve-attr = "open") {
                 summary : "Context";
-                pre(data-ignore) : &shown;
+                @ if is_prose { : markdown::block(None, "prose", &shown); } else { pre(data-ignore) : &shown; }
                 @ if cut { p { a(href = &url) : "The whole context is on the agent's page"; } }
             }
         }
     }
 }
 
-/// The form. It is left alone by every patch while its card stays, so that nothing typed or chosen is lost.
-fn form(question: &Question) -> impl Render {
-    let action = words::respond_url(&question.agent_id);
-    owned_html! {
-        form(class = "answer", action = &action, method = "post", data-ignore-morph, data-on:submit = live::SUBMIT) {
-            input(type = "hidden", name = "msg_id", value = question.msg_id.as_str());
-            input(type = "hidden", name = "workspace_id", value = question.workspace_id.as_str());
-            : fields(question);
-            button(type = "submit") : "Answer";
-        }
-    }
+/// All of a question's context, in full view.
+pub(super) fn whole_context(question: &Question) -> impl Render {
+    let (text, _) = context_of(question);
+    owned_html! { @ if !text.is_empty() { pre(data-ignore) : &text; } }
 }
 
-/// What the answer is given with: the name is always `answer`.
-fn fields(question: &Question) -> Box<dyn RenderBox + '_> {
-    let kind = if question.multiple { "checkbox" } else { "radio" };
-    let id = format!("answer-{}", words::question_hash(&question.key()));
-    let asked = question_id(question);
-    let structured = !question.response_schema.is_null();
-    if structured && question.options.is_empty() {
-        return box_html! { : json_field(question, "Your answer, as JSON", true); };
-    }
-    if question.options.is_empty() {
-        return box_html! {
-            label(for = &id, class = "unseen") : "Your answer";
-            textarea(id = &id, name = "answer", rows = "2", required, placeholder = "Your answer",
-                aria-describedby = &asked,
-                data-on:keydown = live::SUBMIT_BY_KEY);
-        };
-    }
-    box_html! {
-        fieldset(aria-describedby = &asked) {
-            legend : if question.multiple { "Choose one or more" } else { "Choose one" };
-            @ for option in &question.options {
-                label(class = "option", data-ignore) {
-                    // Several checkboxes need not all be ticked: which ones are, the server checks.
-                    input(type = kind, name = "answer", value = option.as_str(),
-                        required ?= !question.multiple && !structured);
-                    span : option.as_str();
-                }
-            }
-        }
-        @ if structured {
-            details(class = "schema") {
-                summary : "Or answer in your own words, as JSON";
-                : json_field(question, "Your answer, as JSON, instead of a choice", false);
-            }
-        }
-    }
-}
-
-/// A text that is read as JSON, and what it must look like.
-fn json_field(question: &Question, label: &'static str, required: bool) -> impl Render {
-    let schema = serde_json::to_string_pretty(&question.response_schema).unwrap_or_default();
-    let id = format!("answer-{}", words::question_hash(&question.key()));
-    let asked = question_id(question);
-    owned_html! {
-        label(for = &id) : label;
-        textarea(id = &id, class = "json", name = "answer", rows = "4", required ?= required, spellcheck = "false",
-            aria-describedby = &asked,
-            data-on:keydown = live::SUBMIT_BY_KEY);
-        details(class = "schema") { summary : "What it must look like"; pre(data-ignore) : &schema; }
+/// A question's context, and whether it is prose.
+fn context_of(question: &Question) -> (String, bool) {
+    match &question.context {
+        serde_json::Value::Null => (String::new(), false),
+        serde_json::Value::String(text) => (text.clone(), true),
+        other => (serde_json::to_string_pretty(other).unwrap_or_default(), false),
     }
 }
 
@@ -153,6 +117,7 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
         OnDeadline::Default => {
             format!("Answers “{}” automatically", words::brief(&words::value(&question.default), 80))
         }
+        OnDeadline::Deny if question.asks_for_decision() => "Is rejected automatically".to_owned(),
         OnDeadline::Deny => "Is denied automatically".to_owned(),
     };
     owned_html! {
@@ -171,23 +136,4 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
 pub(super) fn trouble(dashboard: &Dashboard, record: &QuestionRecord) -> Option<String> {
     let trouble = dashboard.agent(&record.question.agent_id)?.workspace_trouble.as_ref()?;
     Some(format!("Workspace: {trouble}. An answer is kept and delivered as soon as possible."))
-}
-
-/// Where an answer is that was not picked up yet.
-pub(super) fn sent_note(record: &QuestionRecord) -> String {
-    let answer = record.answer.as_ref().map(words::answer).unwrap_or_default();
-    let place = if record.is_unwritten() { "not written into the workspace yet" } else { "not picked up yet" };
-    format!("answered {answer}, {place}")
-}
-
-/// Why a question is not open any more.
-pub(super) fn closed_note(record: &QuestionRecord) -> String {
-    let answer = record.answer.as_ref().map(|answer| format!("answered {}", words::answer(answer)));
-    let late = record.status == Status::Answered;
-    match (answer, &record.closed_reason) {
-        (Some(answer), Some(reason)) if late => format!("{answer}, but never picked up: {reason}"),
-        (Some(answer), _) => answer,
-        (None, Some(reason)) => reason.clone(),
-        (None, None) => record.status.as_str().to_owned(),
-    }
 }

@@ -11,8 +11,10 @@ const KEEP: &str = "localStorage.setItem('remora.keys', $_keys ? 'on' : 'off')";
 /// Whether single keys do anything: a signal of the page, kept in the browser.
 pub(super) const SIGNAL: &str = "_keys: localStorage.getItem('remora.keys') !== 'off'";
 
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 7] = [
     ("?", "open and close this help"),
+    ("j k", "go to the next or the last question"),
+    ("Enter", "go from a question into its answer, Esc back"),
     ("Tab", "go to the next field, button or link"),
     ("Space", "choose an option, open what is folded"),
     ("Ctrl Enter", "send the answer or message that is being written"),

@@ -4,15 +4,16 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use super::help;
+use super::{help, inbox};
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
 pub(super) const SUBMIT: &str =
     "@post(el.getAttribute('action'), {contentType: 'form', requestCancellation: 'disabled'})";
 
-/// Sends the form from within its text field.
-pub(super) const SUBMIT_BY_KEY: &str = "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && el.form.requestSubmit()";
+/// Sends the form it stands on, or in, from within a text field.
+pub(super) const SUBMIT_BY_KEY: &str =
+    "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && (el.form ?? el).requestSubmit()";
 
 /// Loads what its element asks for.
 pub(super) const LOAD: &str = "@get(el.dataset.url, {filterSignals: {include: /^$/}})";
@@ -44,15 +45,16 @@ const RESUME: &str = "document.hidden || $_parked && ($_link = 'connecting', $_p
 
 /// The signals that the server keeps up to date.
 pub(super) fn signals(dashboard: &Dashboard) -> Value {
-    json!({ "waiting": dashboard.inbox().open_count() })
+    json!({ "waiting": dashboard.inbox().waiting_count() })
 }
 
 /// The signals a page starts with: the server's, and those that stay in the browser.
 pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
-    let waiting = signals(dashboard);
+    let inbox = inbox::signals(dashboard);
     format!(
-        "Object.assign({waiting}, {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), \
-        {}, _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})",
+        "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, \
+        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, \
+        _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})",
         help::SIGNAL
     )
 }

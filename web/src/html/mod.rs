@@ -1,27 +1,35 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `workspace_page`, `projector`, `api_page`,
-//!   `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys.
-//! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question.
-//! - `clock`, `words`: how times, states and names are written.
+//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `workspace_page`, `inbox_page`, `alike_page`,
+//!   `projector`, `api_page`, `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
+//!   together a page and what a person does on it.
+//! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
+//!   is answered; `settled`: what became of it.
+//! - `timeline`: an agent's story; `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
 mod agents_page;
+mod alike_page;
+mod answer_form;
 mod api_page;
 mod card;
 mod clock;
 mod events;
 mod help;
 mod inbox;
+mod inbox_page;
+mod keeper;
 mod live;
 mod login;
+mod markdown;
 mod note;
 mod page;
 mod progress;
 mod projector;
 mod results;
+mod settled;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -33,17 +41,19 @@ use bytes::Bytes;
 use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
-    model::{Dashboard, Listed, Panel, Panels, Seq},
+    model::{Dashboard, Listed, Panel, Panels, Question, Seq, Steps},
     view::{Subject, View},
 };
 
 use crate::frame::{self, Frame};
+pub use alike_page::{alike_page, alike_report};
+pub(crate) use answer_form::{Again, refused};
 pub use api_page::api_page;
 use clock::Clock;
 pub use login::login;
-pub use note::{message_note, note, stop_note};
+pub use note::{message_note, note, refusal, stop_note};
 pub use shell::not_found;
-pub use words::{agent_url, workspace_url};
+pub use words::{agent_url, question_hash};
 pub use workspace_page::{workspace_keys, workspace_page};
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
@@ -53,20 +63,26 @@ pub fn render(dashboard: &Dashboard, view: &View, now: Timestamp) -> Option<Byte
     render_at(dashboard, view, &Clock { now, zone: TimeZone::system() })
 }
 
+/// A form that was sent without a script and refused, as a page of its own.
+pub(crate) fn refused_page(question: &Question, again: &Again<'_>, zone: &TimeZone) -> String {
+    text_of(answer_form::document(question, again, zone))
+}
+
 fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes> {
     match view {
         View::Page => Some(text_of(page::document(dashboard, clock)).into()),
         View::Full => Some(full(dashboard, clock)),
         View::Parked => Some(frame::parked()),
-        View::Delta { panels, after, listed } => Some(delta(dashboard, *panels, *after, listed, clock)),
+        View::Delta { panels, after, steps, listed } => {
+            Some(delta(dashboard, (*panels, *after), steps.as_ref(), listed, clock))
+        }
         View::Of { subject, events, part } => match subject {
             Subject::Agents(query) => Some(agents_page::render(dashboard, subject, query, *part, clock)),
-            Subject::Agent(agent_id) => {
-                agent_page::render(dashboard, subject, (agent_id, None), events, *part, clock)
-            }
+            Subject::Agent(agent_id) => agent_page::render(dashboard, subject, (agent_id, None), events, *part, clock),
             Subject::AgentPast(agent_id, before) => {
                 agent_page::render(dashboard, subject, (agent_id, Some(*before)), events, *part, clock)
             }
+            Subject::Inbox(query) => Some(inbox_page::render(dashboard, query, *part, clock)),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
         },
     }
@@ -77,21 +93,28 @@ fn full(dashboard: &Dashboard, clock: &Clock) -> Bytes {
     for panel in Panel::ALL {
         frame.patch(panel_html(dashboard, panel, clock));
     }
-    frame.signals(&live::signals(dashboard));
+    frame.signals(&inbox::signals(dashboard));
     frame.finish(dashboard.last_seq())
 }
 
-fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, listed: &Listed, clock: &Clock) -> Bytes {
+fn delta(
+    dashboard: &Dashboard,
+    (panels, after): (Panels, Seq),
+    steps: Option<&Steps>,
+    listed: &Listed,
+    clock: &Clock,
+) -> Bytes {
     let mut frame = Frame::default();
     for panel in Panel::ALL.into_iter().filter(|panel| panels.contains(*panel)) {
         match panel {
+            Panel::Inbox => inbox::append(&mut frame, dashboard, after, steps, clock),
             Panel::Events => events::append(&mut frame, dashboard, after, clock),
             Panel::Agents => agents::append(&mut frame, dashboard, after, listed, clock),
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }
-    // A frame without any patch would not show the page that it is connected.
-    if panels.contains(Panel::Inbox) || panels.is_empty() {
+    if panels.is_empty() {
+        // A frame without any patch would not show the page that it is connected.
         frame.signals(&live::signals(dashboard));
     }
     frame.finish(dashboard.last_seq())

@@ -1,23 +1,31 @@
-//! What became of a form that was sent.
+//! What became of a form that was sent: signals, so that nothing depends on whether its place is still on the page.
 
 use horrorshow::{Render, owned_html};
 use remora_actors::model::QuestionKey;
+use serde_json::{Value, json};
 
-use super::{text_of, words};
+use super::{keeper, words};
 
-/// The note on a question's card: the body, `text/html`, of the response to the answer.
-pub fn note(key: &QuestionKey, ok: bool, text: &str) -> String {
-    text_of(element(question_note_id(key), ok, text.to_owned()))
+/// The note on a question's card.
+pub fn note(key: &QuestionKey, ok: bool, text: &str) -> Value {
+    json!({"_notes": {question_note_id(key): {"ok": ok, "text": text}}})
+}
+
+/// The note on a question's card that an answer was not taken: its draft is not sent.
+pub fn refusal(key: &QuestionKey, text: &str) -> Value {
+    let mut signals = note(key, false, text);
+    signals["_refused"] = json!({format!("remora-draft-{}", words::question_hash(key)): true});
+    signals
 }
 
 /// The note under the form that sends an agent a message.
-pub fn message_note(ok: bool, text: &str) -> String {
-    text_of(element(MESSAGE_NOTE.to_owned(), ok, text.to_owned()))
+pub fn message_note(ok: bool, text: &str) -> Value {
+    json!({"_notes": {MESSAGE_NOTE: {"ok": ok, "text": text}}})
 }
 
 /// The note under the form that asks an agent to stop.
-pub fn stop_note(ok: bool, text: &str) -> String {
-    text_of(element(STOP_NOTE.to_owned(), ok, text.to_owned()))
+pub fn stop_note(ok: bool, text: &str) -> Value {
+    json!({"_notes": {STOP_NOTE: {"ok": ok, "text": text}}})
 }
 
 /// The element id of the note under the form that asks an agent to stop.
@@ -30,15 +38,10 @@ pub(super) fn question_note_id(key: &QuestionKey) -> String {
     format!("note-{}", words::question_hash(key))
 }
 
-/// The place of a note before anything was sent. Patches of the card leave it alone from then on.
+/// The place of a note.
 pub(super) fn empty(id: String) -> impl Render {
-    owned_html! { p(id = &id, class = "note", role = "status", data-ignore, data-ignore-morph); }
-}
-
-/// A note gets into its place because it does not ask to be left alone itself; the place goes on asking for it.
-fn element(id: String, ok: bool, text: String) -> impl Render {
-    let class = if ok { "note ok" } else { "note error" };
     owned_html! {
-        p(id = &id, class = class, role = "status", data-ignore, data-preserve-attr = "data-ignore-morph") : &text;
+        p(id = &id, class = "note", role = "status", data-ignore-morph, data-text = keeper::NOTE,
+            data-attr:class = keeper::NOTE_LOOK);
     }
 }

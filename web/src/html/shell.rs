@@ -3,7 +3,7 @@
 use horrorshow::{Raw, Render, helper::doctype, owned_html};
 use remora_actors::{model::Dashboard, view::Subject};
 
-use super::{help, live, text_of};
+use super::{help, keeper, live, text_of};
 use crate::{address, assets};
 
 /// The name on every page.
@@ -48,7 +48,7 @@ pub(super) struct Live<'a> {
 
 /// A live document around a body that was rendered before.
 pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl Render + use<> {
-    let waiting = dashboard.inbox().open_count();
+    let waiting = dashboard.inbox().waiting_count();
     let title = if waiting > 0 { format!("({waiting}) {}", live.title) } else { live.title.to_owned() };
     let signals = live::initial_signals(dashboard);
     let stream = live.subject.map_or_else(|| "/events".to_owned(), address::stream_url);
@@ -56,6 +56,7 @@ pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl R
     let body = text_of(owned_html! {
         : bar(tab, Some(waiting));
         : live::stream(&stream);
+        : keeper::keeper();
         : live::parked_notice();
         noscript { p(class = "notice") : "Without JavaScript this page does not update by itself: reload it."; }
         : Raw(body);

@@ -10,7 +10,7 @@ use remora_actors::{
 };
 use serde::Deserialize;
 
-use super::{agent_page, card, clock::Clock, events, text_of, words};
+use super::{agent_page, clock::Clock, events, settled, text_of, words};
 use crate::address;
 
 /// Characters of an event's payload; the rest is a link away.
@@ -116,11 +116,12 @@ fn line(dashboard: &Dashboard, entry: &Entry) -> String {
         }
         EntryKind::Question(msg_id) => {
             let question = event.text("question").map_or_else(|| events::line(event), str::to_owned);
-            let kept = dashboard.inbox().by_msg_id(msg_id).find(|r| Some(&r.question.agent_id) == event.agent_id.as_ref());
+            let kept =
+                dashboard.inbox().by_msg_id(msg_id).find(|r| Some(&r.question.agent_id) == event.agent_id.as_ref());
             let outcome = kept.map(|record| match record.status {
                 Status::Open => "waits for an answer".to_owned(),
-                Status::Answered if record.closed_reason.is_none() => card::sent_note(record),
-                _ => card::closed_note(record),
+                Status::Answered if record.closed_reason.is_none() => settled::sent_note(record),
+                _ => settled::closed_note(record),
             });
             let outcome = outcome.or_else(|| told_outcome(entry)).map(|o| format!(" → {o}")).unwrap_or_default();
             format!("{}{outcome}", words::brief(&question, LINE_CHARS))

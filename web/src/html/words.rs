@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use remora_actors::{
-    model::{AgentSort, Answer, AnsweredBy, QuestionKey, Reason, Standing, Urgency},
+    model::{AgentSort, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Standing, Urgency, Verdict},
     view::Subject,
 };
 use serde_json::Value;
@@ -21,6 +21,16 @@ pub(super) fn respond_url(agent_id: &str) -> String {
     format!("/agent/{}/respond", address::segment(agent_id))
 }
 
+/// Where the answer to an agent's question is taken back.
+pub(super) fn undo_url(agent_id: &str) -> String {
+    format!("/agent/{}/undo", address::segment(agent_id))
+}
+
+/// The page on which questions that are alike are answered or dismissed together; `question` is the one to begin with.
+pub(super) fn alike_url(question: &Question) -> String {
+    format!("/alike/{}?from={}", question.likeness(), question_hash(&question.key()))
+}
+
 /// Where a message to an agent goes.
 pub(super) fn messages_url(agent_id: &str) -> String {
     format!("{}/messages", agent_url(agent_id))
@@ -32,7 +42,7 @@ pub(super) fn stop_url(agent_id: &str) -> String {
 }
 
 /// Where what stands in a workspace is read.
-pub fn workspace_url(workspace_id: &str) -> String {
+pub(super) fn workspace_url(workspace_id: &str) -> String {
     format!("/workspaces/{}", address::segment(workspace_id))
 }
 
@@ -46,8 +56,13 @@ fn hash(parts: &[&str]) -> String {
 }
 
 /// The hash in the ids of a question's elements.
-pub(super) fn question_hash(key: &QuestionKey) -> String {
+pub fn question_hash(key: &QuestionKey) -> String {
     hash(&[&key.workspace_id, &key.msg_id])
+}
+
+/// The id of a question's text, which describes the fields of its answer.
+pub(super) fn question_id(key: &QuestionKey) -> String {
+    format!("question-{}", question_hash(key))
 }
 
 /// The id of a graph's row or of an agent's row.
@@ -108,8 +123,11 @@ pub(super) fn urgency(urgency: Urgency) -> Option<&'static str> {
     }
 }
 
-/// A value for people: texts as they are, lists of texts with commas, anything else as JSON.
+/// A value for people: texts as they are, lists of texts with commas, decisions in words, anything else as JSON.
 pub(super) fn value(value: &Value) -> Cow<'_, str> {
+    if let (Some(decision), true) = (Decision::read(value), value.is_object()) {
+        return decided(&decision).into();
+    }
     match value {
         Value::String(text) => text.into(),
         Value::Array(items) if items.iter().all(Value::is_string) => {
@@ -117,6 +135,16 @@ pub(super) fn value(value: &Value) -> Cow<'_, str> {
         }
         other => other.to_string().into(),
     }
+}
+
+/// `rejected: too early`, `approved with changes`.
+fn decided(decision: &Decision) -> String {
+    let word = match decision.decision {
+        Verdict::Approve => "approved",
+        Verdict::Edit => "approved with changes",
+        Verdict::Reject => "rejected",
+    };
+    decision.reason.as_ref().map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}"))
 }
 
 /// `ann (browser)`.

@@ -65,7 +65,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         })
         .map(respond);
     let asset = warp::path!("static" / String).and(warp::get()).map(|name: String| respond(asset(&name)));
-    let routes = page.or(stream).unify().or(workspace).unify().or(asset).unify().or(beside).unify();
+    // The inbox with a filter before the one without.
+    let routes = beside.or(page).unify().or(stream).unify().or(workspace).unify().or(asset).unify();
     routes.and_then(std::future::ready).boxed()
 }
 
@@ -99,7 +100,8 @@ async fn workspace_keys(context: &Context, workspace_id: &str, headers: &HeaderM
     let read = context.handle.list_values(workspace_id, "").await.map_err(|error| error.to_string());
     let read = read.as_deref().map_err(String::as_str);
     let is_part = headers.contains_key("datastar-request");
-    let page = if is_part { html::workspace_keys(workspace_id, read) } else { html::workspace_page(workspace_id, read) };
+    let page =
+        if is_part { html::workspace_keys(workspace_id, read) } else { html::workspace_page(workspace_id, read) };
     Ok(warp::reply::html(page).into_response())
 }
 

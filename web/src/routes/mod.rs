@@ -1,6 +1,8 @@
 //! The routes. None of them holds state: each asks an actor, or sends it a command.
 
 mod agents;
+mod alike;
+mod bulk;
 mod cloud_events;
 mod dashboard;
 mod events;
@@ -37,6 +39,8 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
     let routes = dashboard::routes(context)
         .or(respond::routes(context))
         .unify()
+        .or(alike::routes(context))
+        .unify()
         .or(login::routes(context))
         .unify()
         .or(health::routes(context))
@@ -66,6 +70,8 @@ fn api(context: &Context) -> BoxedFilter<(Response,)> {
         .or(cloud_events::routes(context))
         .unify()
         .or(questions::routes(context))
+        .unify()
+        .or(bulk::routes(context))
         .unify()
         .or(agents::routes(context))
         .unify()

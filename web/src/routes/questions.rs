@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use remora_actors::{
-    inbox_coordinator::{Ask, AskError, Target},
-    model::{Limits, Question, Status, check_id},
+    inbox_coordinator::{Ask, AskError, Cancel, Target},
+    model::{Limits, Status, check_id},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -75,7 +75,8 @@ pub(super) struct Patience {
 /// An answer.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Answering {
-    /// A text; an array of texts for `multiple`; whatever the `response_schema` allows.
+    /// A text; an array of texts for `multiple`, the own text one more of them; a `Decision`, or its word alone, for a
+    /// confirmation or a tool call; whatever the `response_schema` allows.
     answer: Value,
     /// Who answers, where no token tells it.
     who: Option<String>,
@@ -128,10 +129,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::delete())
         .and(guard(context, Scope::Agent))
         .and(warp::query::<Which>())
-        .and(with)
+        .and(with.clone())
         .then(async |id: Segment, _: Caller, which: Which, context: Context| withdraw(&context, id.0, which).await)
         .map(respond);
-    let routes = ask.or(list).unify().or(one).unify().or(answer).unify().or(withdraw).unify();
+    let undo = warp::path!("questions" / Segment / "answer")
+        .and(warp::delete())
+        .and(guard(context, Scope::Operator))
+        .and(warp::query::<Which>())
+        .and(with)
+        .then(async |id: Segment, _: Caller, which: Which, context: Context| undo(&context, id.0, which).await)
+        .map(respond);
+    let routes = ask.or(list).unify().or(one).unify().or(answer).unify().or(withdraw).unify().or(undo).unify();
     routes.and_then(std::future::ready).boxed()
 }
 
@@ -281,55 +289,26 @@ pub(super) async fn answer(
     ),
 )]
 pub(super) async fn withdraw(context: &Context, msg_id: String, which: Which) -> Result<Response, Problem> {
-    let record = context.handle.cancel(target(msg_id, which)).await??;
+    let reason = "the asker has given up".to_owned();
+    let cancel = Cancel { target: target(msg_id, which), reason, by_asker: true };
+    let record = context.handle.cancel(cancel).await??;
     Ok(super::json(StatusCode::OK, &record))
 }
 
-/// The answers of a form: what they mean depends on what was asked.
+/// Take an answer back.
 ///
-/// # Errors
-/// The text of a structured answer is not JSON.
-pub(super) fn from_form(question: &Question, answers: Vec<String>) -> Result<Value, Problem> {
-    let mut answers: Vec<_> = answers.into_iter().map(|answer| as_meant(question, &answer)).collect();
-    if question.multiple {
-        return Ok(json!(answers));
-    }
-    // Beside a choice the form has a text, which is empty unless somebody wrote into it.
-    let answer = answers.iter().rposition(|answer| !answer.trim().is_empty()).map(|at| answers.swap_remove(at));
-    let answer = answer.unwrap_or_default();
-    if question.response_schema.is_null() || question.offers(&answer) {
-        return Ok(answer.into());
-    }
-    serde_json::from_str(&answer)
-        .map_err(|error| Problem::unprocessable(format_args!("field `answer` must be json: {error}")))
-}
-
-/// Browsers send every line break as CR LF, whatever stood in the option or was typed, and know no NUL.
-fn as_meant(question: &Question, answer: &str) -> String {
-    let plain = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}");
-    let answer = plain(answer);
-    question.options.iter().find(|option| plain(option) == answer).cloned().unwrap_or(answer)
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use remora_actors::model::{Limits, QuestionKey};
-
-    use super::*;
-
-    #[test]
-    fn line_breaks_arrive_as_they_were_meant() {
-        let ask = |fields: Value| {
-            let key = QuestionKey { msg_id: "m".to_owned(), workspace_id: "w".to_owned() };
-            let fields = fields.as_object().cloned().expect("an object");
-            Question::from_fields(key, "a", Timestamp::UNIX_EPOCH, &fields, &Limits::default()).expect("a question")
-        };
-        let text = ask(json!({"question": "?"}));
-        assert_eq!(from_form(&text, vec!["one\r\ntwo".to_owned()]).expect("an answer"), "one\ntwo");
-        for option in ["a\nb", "a\r\nb", "a\rb"] {
-            let choice = ask(json!({"question": "?", "options": [option, "c"]}));
-            assert_eq!(from_form(&choice, vec!["a\r\nb".to_owned()]).expect("an answer"), option);
-        }
-    }
+/// Possible for as long as the setting `undo_s` says, and not at all without it. The question is open again.
+#[utoipa::path(
+    delete, path = "/api/v1/questions/{msg_id}/answer", tag = "questions", operation_id = "undo_answer",
+    params(("msg_id" = String, Path), Which),
+    responses(
+        (status = 200, description = "The question, open again.", body = schemas::Question),
+        (status = 409, description = "There is no answer, it is too late, or several questions have this id.",
+            body = ConflictProblem, content_type = "application/problem+json"),
+        Guarded, NotFound,
+    ),
+)]
+pub(super) async fn undo(context: &Context, msg_id: String, which: Which) -> Result<Response, Problem> {
+    let record = context.handle.undo(target(msg_id, which)).await??;
+    Ok(super::json(StatusCode::OK, &record))
 }

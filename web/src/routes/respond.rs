@@ -1,8 +1,9 @@
 //! What a person does on the page: answering, and writing to an agent. From Datastar, a plain form, or JSON.
 
+use jiff::tz::TimeZone;
 use remora_actors::{
     inbox_coordinator::Target,
-    model::{Door, Invalid, QuestionKey},
+    model::{AnsweredBy, Door, FieldError, Invalid, Question, QuestionKey, QuestionRecord, Status},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,11 +18,11 @@ use warp::{
 use super::{
     agents::Wanted,
     openapi::replies::{ConflictProblem, Guarded, NotFound, Reading},
-    questions::from_form,
     respond,
 };
 use crate::{
     context::Context,
+    form_post::FormPost,
     guard::{Caller, Scope, accepts_html, guard},
     html,
     problem::Problem,
@@ -66,7 +67,7 @@ pub(super) struct Sent {
     content: Option<String>,
     who: Option<String>,
     #[serde(skip)]
-    form_answers: Option<Vec<String>>,
+    form: Option<FormPost>,
 }
 
 impl Sent {
@@ -78,15 +79,14 @@ impl Sent {
         }
         let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
             .map_err(|error| Problem::bad_request(format_args!("the form cannot be read: {error}")))?;
-        let mut sent = Self { form_answers: Some(Vec::new()), ..Self::default() };
+        let mut sent = Self { form: Some(FormPost::default()), ..Self::default() };
         for (name, value) in fields {
             match name.as_str() {
                 "msg_id" => sent.msg_id = Some(value),
                 "workspace_id" => sent.workspace_id = Some(value),
                 "content" => sent.content = Some(value),
                 "who" => sent.who = Some(value),
-                "answer" => sent.form_answers.get_or_insert_default().push(value),
-                _ => {}
+                name => sent.form.get_or_insert_default().add(name, value),
             }
         }
         Ok(sent)
@@ -135,7 +135,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             tell(&context, &agent.0, &caller, &headers, &body, Wanted::Stop, html::stop_note).await
         })
         .map(respond);
-    answer.or(message).unify().or(stop).unify().and_then(std::future::ready).boxed()
+    let undo = warp::path!("agent" / Segment / "undo")
+        .and(warp::post())
+        .and(guard(context, Scope::Operator))
+        .and(warp::header::headers_cloned())
+        .and(body(context))
+        .and(context.with())
+        .then(async |agent: Segment, _: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
+            undo(&context, agent.0, &headers, &body).await
+        })
+        .map(respond);
+    answer.or(message).unify().or(stop).unify().or(undo).unify().and_then(std::future::ready).boxed()
 }
 
 /// Answer an agent's question; without `msg_id` its only open one.
@@ -168,27 +178,114 @@ pub(super) async fn answer(
     });
     let result = decide(context, &agent_id, caller, teller.door(), sent).await;
     match (teller, result, key) {
-        (Teller::Datastar, Ok(_), Some(key)) => Ok(fragment(html::note(&key, true, "Sent."))),
-        (Teller::Datastar, Err(problem), Some(key)) => Ok(fragment(html::note(&key, false, problem.detail()))),
+        (Teller::Datastar, Ok(_), Some(key)) => Ok(signals(&html::note(&key, true, "Sent."))),
+        (Teller::Datastar, Err(Refusal::Form(form)), _) => Ok(fragment(form.render(html::refused))),
+        (Teller::Datastar, Err(Refusal::Problem(problem)), Some(key)) => {
+            Ok(signals(&html::refusal(&key, problem.detail())))
+        }
         (Teller::Browser, Ok(_), _) => Ok(back_to("/")),
+        (Teller::Browser, Err(Refusal::Form(form)), _) => {
+            let page = warp::reply::html(form.render(html::refused_page));
+            Ok(warp::reply::with_status(page, StatusCode::UNPROCESSABLE_ENTITY).into_response())
+        }
         (_, Ok(msg_id), _) => Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id })),
-        (_, Err(problem), _) => Err(problem),
+        (_, Err(refusal), _) => Err(refusal.into()),
     }
 }
 
-async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, sent: Sent) -> Result<String, Problem> {
+/// Why an answer was not taken.
+enum Refusal {
+    /// What was filled in does not do.
+    Form(Box<RefusedForm>),
+    Problem(Problem),
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Form(form) => form.error.into(),
+            Refusal::Problem(problem) => problem,
+        }
+    }
+}
+
+/// A form to be mended.
+struct RefusedForm {
+    question: Question,
+    post: FormPost,
+    error: Invalid,
+}
+
+impl RefusedForm {
+    fn render(&self, page: fn(&Question, &html::Again<'_>, &TimeZone) -> String) -> String {
+        let errors = match &self.error {
+            Invalid::Answer(errors) => errors.clone(),
+            Invalid::Field { problem, .. } => {
+                vec![FieldError { field: None, problem: format!("The answer {problem}") }]
+            }
+            other => vec![FieldError { field: None, problem: other.to_string() }],
+        };
+        page(&self.question, &html::Again { post: &self.post, errors: &errors }, &TimeZone::system())
+    }
+}
+
+async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, sent: Sent) -> Result<String, Refusal> {
     let by = answered_by(caller, sent.who, door, context.handle.limits())?;
     let target = Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
-    let answer = match (sent.answer, sent.form_answers) {
+    let answer = match (sent.answer, sent.form) {
         (Some(answer), _) => answer,
-        (None, Some(answers)) => {
-            let record = context.handle.question(target.clone()).await??;
-            from_form(&record.question, answers)?
+        (None, Some(post)) => {
+            let record = find(context, target.clone()).await?;
+            read_form(context, record, post)?
         }
-        (None, None) => return Err(Invalid::field("answer", "must be given").into()),
+        (None, None) => return Err(Problem::from(Invalid::field("answer", "must be given")).into()),
     };
-    let record = context.handle.respond(target, answer, by).await??;
-    Ok(record.question.msg_id)
+    Ok(give(context, target, answer, by).await?.question.msg_id)
+}
+
+async fn find(context: &Context, target: Target) -> Result<QuestionRecord, Problem> {
+    Ok(context.handle.question(target).await??)
+}
+
+async fn give(context: &Context, target: Target, answer: Value, by: AnsweredBy) -> Result<QuestionRecord, Problem> {
+    Ok(context.handle.respond(target, answer, by).await??)
+}
+
+/// The answer that a form stands for. Whether it fits is asked here already, where the form is still known.
+fn read_form(context: &Context, record: QuestionRecord, post: FormPost) -> Result<Value, Refusal> {
+    let answer = post.answer(&record.question, &TimeZone::system());
+    let checked = answer.and_then(|answer| match record.status {
+        Status::Open => record.question.accept(answer, context.handle.limits()),
+        // The coordinator tells who was first.
+        _ => Ok(answer),
+    });
+    checked.map_err(|error| Refusal::Form(Box::new(RefusedForm { question: record.question, post, error })))
+}
+
+/// Takes an answer back that was just given.
+async fn undo(context: &Context, agent_id: String, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
+    let teller = Teller::of(headers);
+    let Sent { msg_id, workspace_id, .. } = Sent::read(headers, body)?;
+    let target = Target { msg_id, agent_id: Some(agent_id), workspace_id };
+    let result = context.handle.undo(target.clone()).await?.map_err(Problem::from);
+    match (teller, result) {
+        (Teller::Browser, Ok(_)) => Ok(back_to("/")),
+        (Teller::Datastar, Ok(record)) => Ok(signals(&html::note(&record.question.key(), true, ""))),
+        (Teller::Datastar, Err(problem)) => {
+            let Target { msg_id: Some(msg_id), workspace_id: Some(workspace_id), .. } = target else {
+                return Err(problem);
+            };
+            Ok(signals(&html::note(&QuestionKey { msg_id, workspace_id }, false, problem.detail())))
+        }
+        (Teller::Program, Ok(record)) => Ok(super::json(StatusCode::OK, &record)),
+        (_, Err(problem)) => Err(problem),
+    }
 }
 
 /// Tells an agent something, and the person what became of it by a note.
@@ -199,23 +296,28 @@ async fn tell(
     headers: &HeaderMap,
     body: &[u8],
     wanted: fn(Option<String>) -> Wanted,
-    note: fn(bool, &str) -> String,
+    note: fn(bool, &str) -> Value,
 ) -> Result<Response, Problem> {
     let teller = Teller::of(headers);
     let sent = Sent::read(headers, body)?;
     let result = super::agents::send(context, agent_id, caller, teller.door(), wanted(sent.content), sent.who).await;
     match (teller, result) {
-        (Teller::Datastar, Ok(_)) => Ok(fragment(note(true, "Sent."))),
-        (Teller::Datastar, Err(problem)) => Ok(fragment(note(false, problem.detail()))),
+        (Teller::Datastar, Ok(_)) => Ok(signals(&note(true, "Sent."))),
+        (Teller::Datastar, Err(problem)) => Ok(signals(&note(false, problem.detail()))),
         (Teller::Browser, Ok(_)) => Ok(back_to(&html::agent_url(agent_id))),
         (Teller::Program, Ok(sent)) => Ok(super::json(StatusCode::CREATED, &sent)),
         (_, Err(problem)) => Err(problem),
     }
 }
 
-/// An element for the page. Its status is 200 also for a refusal: Datastar shows no other answer's body.
+/// A form for the page, in the place of the one that was sent.
 fn fragment(element: String) -> Response {
     warp::reply::html(element).into_response()
+}
+
+/// Signals for the page. The status is 200 also for a refusal: Datastar reads no other reply.
+fn signals(signals: &Value) -> Response {
+    super::json(StatusCode::OK, signals)
 }
 
 fn back_to(location: &str) -> Response {

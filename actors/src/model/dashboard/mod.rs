@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Agent, AgentState, Category, Counts, Event, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally, actions,
+    Agent, AgentState, Category, Counts, Event, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally,
+    actions,
 };
 pub use panels::{Panel, Panels};
-pub use roster::{ListStep, Listed, Place};
 use roster::Roster;
+pub use roster::{ListStep, Listed, Place};
 
 /// Events kept for the log, as in the Python design.
 pub const LOG_EVENTS: usize = 200;

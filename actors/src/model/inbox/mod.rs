@@ -1,5 +1,10 @@
 //! All questions and messages between people and agents, and what keeps them from arriving, folded from the journal.
 
+mod message;
+mod query;
+mod stored;
+mod window;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
@@ -7,90 +12,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AgentState, Answer, AnsweredBy, Category, Door, Event, Limits, Question, QuestionKey, QuestionRecord, Record, Seq,
-    Status, actions,
+    AgentState, Answer, AnsweredBy, Category, Door, Event, Held, Limits, Question, QuestionKey, QuestionRecord, Record,
+    Seq, Status, actions,
 };
-
-/// What a person wants of an agent that did not ask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageKind {
-    /// That it reads something.
-    #[default]
-    Message,
-    /// That it stops.
-    StopRequest,
-}
-
-/// A message from a person that an agent did not ask for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct UserMessage {
-    /// Its id.
-    pub message_id: String,
-    /// To whom.
-    pub agent_id: String,
-    /// Where it goes.
-    pub workspace_id: String,
-    /// What is wanted.
-    #[serde(default)]
-    pub kind: MessageKind,
-    /// The text.
-    pub content: String,
-    /// From whom.
-    pub sent_by: AnsweredBy,
-    /// When it was sent.
-    pub sent_at: Timestamp,
-    /// When it reached the workspace's inbox.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub written_at: Option<Timestamp>,
-    /// When the agent took it out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delivered_at: Option<Timestamp>,
-}
-
-/// How far a message has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MessageState {
-    /// It is durable, and on its way into the workspace.
-    Sent,
-    /// It stands in the workspace's inbox.
-    Written,
-    /// The agent took it out.
-    Delivered,
-}
-
-impl MessageState {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Written => "written",
-            Self::Delivered => "delivered",
-        }
-    }
-}
-
-impl UserMessage {
-    /// How far it has come.
-    pub fn state(&self) -> MessageState {
-        match (self.written_at, self.delivered_at) {
-            (_, Some(_)) => MessageState::Delivered,
-            (Some(_), None) => MessageState::Written,
-            (None, None) => MessageState::Sent,
-        }
-    }
-}
+pub use message::{MessageKind, MessageState, UserMessage};
+pub use query::{InboxPage, InboxQuery};
+use window::{Rank, Window};
 
 /// Every question that is open or recently closed, and every message on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(from = "stored::Stored", into = "stored::Stored")]
 pub struct Inbox {
     questions: BTreeMap<QuestionKey, QuestionRecord>,
     /// Open questions by agent: the key's agent comes first, so that one agent's stand together.
     open: BTreeSet<(String, QuestionKey)>,
     /// Answered ones whose answer was not picked up yet, in the same way.
     unread: BTreeSet<(String, QuestionKey)>,
+    /// Which questions the dashboard shows as cards.
+    window: Window,
+    /// How many waiting questions are alike, by their likeness.
+    alike: BTreeMap<String, usize>,
     /// Closed questions, the longest closed first.
     closed: VecDeque<QuestionKey>,
     messages: VecDeque<UserMessage>,
@@ -100,37 +41,6 @@ pub struct Inbox {
     keep_closed: usize,
 }
 
-/// How an inbox is stored: JSON objects have only texts as keys.
-#[derive(Clone, Serialize, Deserialize)]
-struct Stored {
-    questions: Vec<QuestionRecord>,
-    closed: VecDeque<QuestionKey>,
-    messages: VecDeque<UserMessage>,
-    troubles: BTreeMap<String, String>,
-    last_seq: Seq,
-    keep_closed: usize,
-}
-
-impl From<Stored> for Inbox {
-    fn from(stored: Stored) -> Self {
-        let questions: BTreeMap<_, _> = stored.questions.into_iter().map(|r| (r.question.key(), r)).collect();
-        let by_agent = |wanted: fn(&QuestionRecord) -> bool| {
-            let found = questions.iter().filter(|(_, record)| wanted(record));
-            found.map(|(key, record)| (record.question.agent_id.clone(), key.clone())).collect()
-        };
-        let (open, unread) = (by_agent(|record| record.status == Status::Open), by_agent(is_unread));
-        let Stored { closed, messages, troubles, last_seq, keep_closed, .. } = stored;
-        Self { questions, open, unread, closed, messages, troubles, last_seq, keep_closed }
-    }
-}
-
-impl From<Inbox> for Stored {
-    fn from(inbox: Inbox) -> Self {
-        let Inbox { questions, closed, messages, troubles, last_seq, keep_closed, .. } = inbox;
-        Self { questions: questions.into_values().collect(), closed, messages, troubles, last_seq, keep_closed }
-    }
-}
-
 impl Inbox {
     /// An empty inbox.
     pub fn new(limits: &Limits) -> Self {
@@ -138,6 +48,8 @@ impl Inbox {
             questions: BTreeMap::new(),
             open: BTreeSet::new(),
             unread: BTreeSet::new(),
+            window: Window::default(),
+            alike: BTreeMap::new(),
             closed: VecDeque::new(),
             messages: VecDeque::new(),
             troubles: BTreeMap::new(),
@@ -153,8 +65,18 @@ impl Inbox {
         }
         self.last_seq = record.seq;
         let event = &record.event;
+        let changed = self.fold(event);
+        if !changed.is_empty() {
+            self.window.tidy(event.timestamp);
+        }
+        changed
+    }
+
+    fn fold(&mut self, event: &Event) -> Vec<QuestionKey> {
         match (event.category, event.action.as_str()) {
             (Category::Agent, actions::BLOCKED) => self.ask(event),
+            (Category::Agent, actions::ANSWER_HELD) => self.hold(event),
+            (Category::Agent, actions::ANSWER_UNDONE) => self.undo(event),
             (Category::Agent, actions::RESUMED) => self.answer(event),
             (Category::Agent, actions::ANSWER_WRITTEN) => self.write(event),
             (Category::Agent, actions::ANSWER_DELIVERED) => self.deliver(event),
@@ -192,9 +114,25 @@ impl Inbox {
         if self.questions.contains_key(&key) {
             return Vec::new();
         }
-        self.open.insert((question.agent_id.clone(), key.clone()));
         self.questions.insert(key.clone(), QuestionRecord::new(question));
+        self.settle(&key, false);
         vec![key]
+    }
+
+    /// Somebody has answered, but may still take it back.
+    fn hold(&mut self, event: &Event) -> Vec<QuestionKey> {
+        let held = event.payload.get("held").and_then(|held| Held::deserialize(held).ok());
+        self.update(event, |record| {
+            let holds = record.waits() && held.is_some();
+            if holds {
+                record.held = held;
+            }
+            holds
+        })
+    }
+
+    fn undo(&mut self, event: &Event) -> Vec<QuestionKey> {
+        self.update(event, |record| record.held.take().is_some())
     }
 
     fn answer(&mut self, event: &Event) -> Vec<QuestionKey> {
@@ -211,6 +149,7 @@ impl Inbox {
         if record.answer.is_some() && !outweighed {
             return Vec::new();
         }
+        let waited = record.waits();
         let picked_up = external && event.payload.get("picked_up") != Some(&Value::Bool(false));
         record.answer = Some(Answer {
             answer: event.payload.get("answer").cloned().unwrap_or_default(),
@@ -220,7 +159,8 @@ impl Inbox {
         record.status = if picked_up { Status::Delivered } else { Status::Answered };
         record.written_at = external.then_some(event.timestamp);
         record.delivered_at = picked_up.then_some(event.timestamp);
-        self.settle(&key);
+        record.held = None;
+        self.settle(&key, waited);
         vec![key]
     }
 
@@ -247,7 +187,12 @@ impl Inbox {
 
     fn close_named(&mut self, event: &Event, status: Status) -> Vec<QuestionKey> {
         let reason = event.text("reason").unwrap_or(status.as_str()).to_owned();
-        self.update(event, |record| close(record, status, &reason))
+        self.update(event, |record| {
+            let closes = close(record, status, &reason);
+            // Decided: an answer that did not count yet does not count any more. An agent's end decides nothing.
+            record.held = record.held.take().filter(|_| !closes);
+            closes
+        })
     }
 
     /// An agent that has ended waits for nothing any more.
@@ -257,8 +202,7 @@ impl Inbox {
         let reason = format!("the agent has {}", event.action.replace('_', " "));
         let mut changed = Vec::new();
         for key in self.open_of(agent_id) {
-            if self.questions.get_mut(&key).is_some_and(|record| close(record, status, &reason)) {
-                self.settle(&key);
+            if self.change(&key, |record| close(record, status, &reason)) {
                 changed.push(key);
             }
         }
@@ -267,11 +211,17 @@ impl Inbox {
 
     fn update(&mut self, event: &Event, change: impl FnOnce(&mut QuestionRecord) -> bool) -> Vec<QuestionKey> {
         let Some(key) = self.named_by(event) else { return Vec::new() };
-        if !self.questions.get_mut(&key).is_some_and(change) {
-            return Vec::new();
+        if self.change(&key, change) { vec![key] } else { Vec::new() }
+    }
+
+    fn change(&mut self, key: &QuestionKey, change: impl FnOnce(&mut QuestionRecord) -> bool) -> bool {
+        let Some(record) = self.questions.get_mut(key) else { return false };
+        let waited = record.waits();
+        let changed = change(record);
+        if changed {
+            self.settle(key, waited);
         }
-        self.settle(&key);
-        vec![key]
+        changed
     }
 
     /// The question an event speaks of: by its `msg_id`, narrowed by workspace and agent where they are given; without
@@ -290,9 +240,23 @@ impl Inbox {
         found.next().is_none().then_some(first)
     }
 
-    /// Brings the indexes in line with a question that has changed.
-    fn settle(&mut self, key: &QuestionKey) {
+    /// Brings the indexes in line with a question that has changed; `waited`: whether it waited for a person before.
+    fn settle(&mut self, key: &QuestionKey, waited: bool) {
         let Some(record) = self.questions.get(key) else { return };
+        let rank = Rank::of(&record.question);
+        if record.waits() != waited {
+            let likeness = record.question.likeness();
+            let alike = self.alike.entry(likeness.clone()).or_default();
+            *alike = if waited { *alike - 1 } else { *alike + 1 };
+            if *alike == 0 {
+                self.alike.remove(&likeness);
+            }
+        }
+        if record.waits() {
+            self.window.enter(rank);
+        } else {
+            self.window.leave(&rank, record.on_its_way());
+        }
         let entry = (record.question.agent_id.clone(), key.clone());
         if is_unread(record) {
             self.unread.insert(entry.clone());
@@ -381,11 +345,34 @@ impl Inbox {
     /// The open questions, the most pressing first: by urgency, then deadline, then age.
     pub fn open(&self) -> Vec<&QuestionRecord> {
         let mut open: Vec<_> = self.open.iter().filter_map(|(_, key)| self.questions.get(key)).collect();
-        open.sort_by_key(|record| {
-            let q = &record.question;
-            (std::cmp::Reverse(q.urgency), q.expires_at.unwrap_or(Timestamp::MAX), q.created_at)
-        });
+        open.sort_by_cached_key(|record| Rank::of(&record.question));
         open
+    }
+
+    /// The questions that wait for a person, in the same order. Those whose answer may still be taken back do not.
+    pub fn waiting(&self) -> impl Iterator<Item = &QuestionRecord> {
+        self.window.ranks().filter_map(|rank| self.questions.get(&rank.key))
+    }
+
+    /// How many questions wait for a person.
+    pub fn waiting_count(&self) -> usize {
+        self.window.waiting()
+    }
+
+    /// The questions that the dashboard shows as cards, in their order: the most pressing ones that wait and, for a
+    /// moment, those just answered.
+    pub fn cards(&self) -> Vec<&QuestionRecord> {
+        self.window.cards().into_iter().filter_map(|rank| self.questions.get(&rank.key)).collect()
+    }
+
+    /// How many waiting questions have no card.
+    pub fn hidden_count(&self) -> usize {
+        self.window.hidden()
+    }
+
+    /// How many questions wait that are alike.
+    pub fn alike_count(&self, likeness: &str) -> usize {
+        self.alike.get(likeness).copied().unwrap_or_default()
     }
 
     /// Every question kept, open or not.
@@ -393,9 +380,13 @@ impl Inbox {
         self.questions.values()
     }
 
-    /// Answered questions whose agents have not picked the answer up yet.
-    pub fn waiting_for_pickup(&self) -> impl Iterator<Item = &QuestionRecord> {
-        self.questions.values().filter(|record| is_unread(record))
+    /// Answered questions without a card whose agents have not picked the answer up yet, the latest answer first.
+    pub fn waiting_for_pickup(&self) -> Vec<&QuestionRecord> {
+        let waits =
+            |record: &&QuestionRecord| record.on_its_way().is_some() && !self.window.is_sent(&record.question.key());
+        let mut sent: Vec<_> = self.questions.values().filter(waits).collect();
+        sent.sort_by_key(|record| std::cmp::Reverse(record.on_its_way()));
+        sent
     }
 
     /// The most recently closed questions, newest first.
@@ -427,7 +418,10 @@ impl Inbox {
 }
 
 /// One agent's part of an index.
-fn of_agent<'a>(index: &'a BTreeSet<(String, QuestionKey)>, agent_id: &'a str) -> impl Iterator<Item = &'a QuestionKey> {
+fn of_agent<'a>(
+    index: &'a BTreeSet<(String, QuestionKey)>,
+    agent_id: &'a str,
+) -> impl Iterator<Item = &'a QuestionKey> {
     let nothing = QuestionKey { msg_id: String::new(), workspace_id: String::new() };
     let from = (agent_id.to_owned(), nothing);
     index.range(from..).take_while(move |(agent, _)| agent == agent_id).map(|(_, key)| key)

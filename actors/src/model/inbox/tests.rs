@@ -126,3 +126,60 @@ fn it_survives_storing() {
     let text = serde_json::to_string(&inbox).expect("storable");
     assert_eq!(serde_json::from_str::<Inbox>(&text).expect("readable"), inbox);
 }
+
+fn held() -> Value {
+    let by = json!({"who": "ann", "door": "browser"});
+    json!({"msg_id": "1", "held": {"answered_by": by, "responded_at": "1970-01-01T00:00:00Z", "deliver_at": "1970-01-01T00:00:09Z"}})
+}
+
+#[test]
+fn an_answer_that_can_be_taken_back_leaves_its_question_open_and_nobody_waiting() {
+    let mut events = vec![("blocked", "a", json!({"msg_id": "1", "question": "?"})), ("answer_held", "a", held())];
+    let inbox = fold(&events);
+    assert_eq!((status(&inbox, "1"), inbox.waiting_count(), inbox.cards().len()), (Some(Status::Open), 0, 1));
+    events.push(("answer_undone", "a", json!({"msg_id": "1"})));
+    let inbox = fold(&events);
+    assert_eq!((status(&inbox, "1"), inbox.waiting_count(), inbox.cards().len()), (Some(Status::Open), 1, 1));
+}
+
+#[test]
+fn the_agents_end_does_not_lose_an_answer_that_can_be_taken_back_and_its_asker_does() {
+    let asked = vec![("blocked", "a", json!({"msg_id": "1", "question": "?"})), ("answer_held", "a", held())];
+    let is_held = |inbox: &Inbox| inbox.by_msg_id("1").next().expect("kept").held.is_some();
+    let ended = fold(&[asked.clone(), vec![("completed", "a", json!({}))]].concat());
+    assert_eq!((status(&ended, "1"), is_held(&ended)), (Some(Status::Cancelled), true));
+    let withdrawn = fold(&[asked, vec![("question_cancelled", "a", json!({"msg_id": "1"}))]].concat());
+    assert_eq!((status(&withdrawn, "1"), is_held(&withdrawn)), (Some(Status::Cancelled), false));
+}
+
+#[test]
+fn no_card_is_pushed_out_by_a_few_more_pressing_questions() {
+    let ask = |n: usize, urgency: &str| {
+        ("blocked", "a", json!({"msg_id": format!("{n:03}"), "question": "?", "urgency": urgency}))
+    };
+    let mut events: Vec<_> = (0..40).map(|n| ask(n, "normal")).collect();
+    let cards = |events: &[(&str, &str, Value)]| -> Vec<String> {
+        fold(events).cards().iter().map(|record| record.question.msg_id.clone()).collect()
+    };
+    let before = cards(&events);
+    assert_eq!(before.len(), 20);
+    events.extend((100..110).map(|n| ask(n, "critical")));
+    let after = cards(&events);
+    assert!(before.iter().all(|card| after.contains(card)), "{after:?}");
+    events.extend((200..210).map(|n| ask(n, "critical")));
+    assert_eq!(cards(&events).len(), 30, "not without bounds");
+}
+
+#[test]
+fn questions_are_alike_that_a_person_would_answer_for_the_same_reasons() {
+    let inbox = fold(&[
+        ("blocked", "a", json!({"msg_id": "1", "question": "Sure?", "context": "x", "timeout": 5})),
+        ("blocked", "b", json!({"msg_id": "2", "question": "Sure?", "context": "x", "urgency": "high"})),
+        ("blocked", "b", json!({"msg_id": "3", "question": "Sure?", "context": "y"})),
+        ("resumed", "b", json!({"msg_id": "2", "answer": "yes"})),
+    ]);
+    let likeness = |msg_id: &str| inbox.by_msg_id(msg_id).next().expect("kept").question.likeness();
+    assert_eq!(likeness("1"), likeness("2"));
+    assert_ne!(likeness("1"), likeness("3"));
+    assert_eq!((inbox.alike_count(&likeness("1")), inbox.alike_count(&likeness("3"))), (1, 1));
+}

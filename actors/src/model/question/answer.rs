@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     super::{Invalid, Limits},
-    Question,
+    Form, Question, Reason, schema,
 };
 
 /// By which way an answer came.
@@ -53,7 +53,8 @@ pub struct AnsweredBy {
 /// An answer with its origin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// A text; an array of texts for `multiple`; anything the `response_schema` allows.
+    /// A text; an array of texts for `multiple`; a [`Decision`](super::Decision) for a confirmation or a tool call;
+    /// anything the `response_schema` allows.
     pub answer: Value,
     /// Who gave it.
     pub answered_by: AnsweredBy,
@@ -61,31 +62,53 @@ pub struct Answer {
     pub responded_at: Timestamp,
 }
 
+/// How a question is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A free text.
+    Text,
+    /// One of the options, or several; with `allow_other` an own text, which is JSON where there is a schema.
+    Choice,
+    /// A [`Decision`](super::Decision).
+    Decision,
+    /// The fields of a flat `response_schema`.
+    Form(Form),
+    /// JSON that fits a `response_schema` that is not flat.
+    Json,
+}
+
 impl Question {
-    /// Checks an answer against what was asked for.
+    /// How it is answered.
+    pub fn kind(&self) -> Kind {
+        if !self.options.is_empty() {
+            Kind::Choice
+        } else if self.asks_for_decision() {
+            Kind::Decision
+        } else if self.response_schema.is_null() {
+            Kind::Text
+        } else {
+            Form::of_schema(&self.response_schema).map_or(Kind::Json, Kind::Form)
+        }
+    }
+
+    /// True where it is answered by a [`Decision`](super::Decision).
+    pub fn asks_for_decision(&self) -> bool {
+        self.reason != Reason::InputRequired && self.options.is_empty() && self.response_schema.is_null()
+    }
+
+    /// Checks an answer against what was asked for, and gives it back as the agent shall read it.
     ///
     /// # Errors
-    /// [`Invalid`] says what an answer must be.
-    pub fn check(&self, answer: &Value, limits: &Limits) -> Result<(), Invalid> {
+    /// [`Invalid`] says what an answer must be; [`Invalid::Answer`] for each field of it.
+    pub fn accept(&self, answer: Value, limits: &Limits) -> Result<Value, Invalid> {
         Invalid::over(answer.to_string().len(), limits.answer_bytes, "the answer", "answer_bytes")?;
-        if !self.response_schema.is_null() {
-            if answer.as_str().is_some_and(|text| self.offers(text)) {
-                return Ok(());
-            }
-            return jsonschema::validate(&self.response_schema, answer)
-                .map_err(|e| Invalid::field("answer", format!("does not fit the response_schema: {e}")));
+        match self.kind() {
+            Kind::Decision => return self.decided(&answer),
+            Kind::Text => free_text(&answer)?,
+            Kind::Choice => self.check_choice(&answer)?,
+            Kind::Form(_) | Kind::Json => schema::check(&self.response_schema, &answer)?,
         }
-        match answer {
-            Value::String(text) if !self.multiple => self.check_text(text),
-            Value::Array(chosen) if self.multiple && !chosen.is_empty() => {
-                chosen.iter().try_for_each(|one| match one {
-                    Value::String(text) => self.check_text(text),
-                    _ => Err(Invalid::field("answer", "must be an array of texts")),
-                })
-            }
-            _ if self.multiple => Err(Invalid::field("answer", "must be an array of at least one option")),
-            _ => Err(Invalid::field("answer", "must be a text")),
-        }
+        Ok(answer)
     }
 
     /// True for one of the options.
@@ -93,14 +116,44 @@ impl Question {
         self.options.iter().any(|option| option == text)
     }
 
-    fn check_text(&self, text: &str) -> Result<(), Invalid> {
-        if text.trim().is_empty() {
-            return Err(Invalid::field("answer", "must not be empty"));
+    fn check_choice(&self, answer: &Value) -> Result<(), Invalid> {
+        let is_offered = |one: &Value| one.as_str().is_some_and(|text| self.offers(text));
+        let all_offered = match answer {
+            Value::Array(chosen) if self.multiple => !chosen.is_empty() && chosen.iter().all(is_offered),
+            one => !self.multiple && is_offered(one),
+        };
+        if all_offered {
+            return Ok(());
         }
-        if !self.options.is_empty() && !self.offers(text) {
-            let offered = serde_json::to_string(&self.options).unwrap_or_default();
-            return Err(Invalid::field("answer", format!("must be one of {offered}")));
+        if self.allow_other && !self.response_schema.is_null() {
+            return schema::check(&self.response_schema, answer);
         }
-        Ok(())
+        match answer {
+            Value::Array(chosen) if self.multiple && !chosen.is_empty() => {
+                chosen.iter().try_for_each(|one| self.check_one(one, "must be an array of texts"))
+            }
+            _ if self.multiple => Err(Invalid::field("answer", "must be an array of at least one option")),
+            one => self.check_one(one, "must be a text"),
+        }
+    }
+
+    fn check_one(&self, one: &Value, shape: &str) -> Result<(), Invalid> {
+        match one {
+            Value::String(text) if self.offers(text) => Ok(()),
+            Value::String(_) if self.allow_other => free_text(one),
+            Value::String(_) => {
+                let offered = serde_json::to_string(&self.options).unwrap_or_default();
+                Err(Invalid::field("answer", format!("must be one of {offered}")))
+            }
+            _ => Err(Invalid::field("answer", shape)),
+        }
+    }
+}
+
+fn free_text(answer: &Value) -> Result<(), Invalid> {
+    match answer {
+        Value::String(text) if text.trim().is_empty() => Err(Invalid::field("answer", "must not be empty")),
+        Value::String(_) => Ok(()),
+        _ => Err(Invalid::field("answer", "must be a text")),
     }
 }

@@ -1,23 +1,40 @@
-//! A question as it is asked: its fields, wherever they come from. `answer`: which answers it takes. `record`: its life.
+//! A question as it is asked: its fields, wherever they come from.
+//!
+//! - `options`: what there is to choose from. `answer`: which answers it takes; `decision`, `form` and `input`, `schema`:
+//!   by their kinds. `record`: its life.
 
 mod answer;
+mod decision;
+mod form;
+mod input;
+mod options;
 mod record;
+mod schema;
 #[cfg(test)]
 mod tests;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{
     Event, Invalid, Limits, actions,
     text::{check_id, parse_timestamp},
 };
-pub use answer::{Answer, AnsweredBy, Door};
-pub use record::{QuestionRecord, Status};
+pub use answer::{Answer, AnsweredBy, Door, Kind};
+pub use decision::{Decision, Verdict};
+pub use form::{Field, Form};
+pub use input::{Choice, Format, Input};
+pub use options::Notes;
+use options::Options;
+pub use record::{Held, QuestionRecord, Status};
 
 /// Longest time a question may wait, in seconds: ten years, far below where time stamps end.
 const LONGEST_TIMEOUT_S: f64 = 315_360_000.0;
+/// The fields in which questions that are alike may differ: whose they are and how long they can wait.
+const OF_ONE: [&str; 8] =
+    ["msg_id", "agent_id", "workspace_id", "created_at", "expires_at", "urgency", "on_deadline", "default"];
 
 /// What names a question: a `msg_id` is unique within its workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,20 +46,20 @@ pub struct QuestionKey {
 }
 
 /// Why a question was asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The agent needs to know something.
     #[default]
     InputRequired,
-    /// The agent wants a yes or a no.
+    /// The agent wants a yes or a no, perhaps to a `proposal`.
     Confirmation,
-    /// The agent wants to use a tool.
+    /// The agent wants to use the tool `tool_name` with `arguments`.
     ToolCall,
 }
 
 /// How much it hurts to let a question wait. Ordered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Urgency {
     /// Whenever there is time.
@@ -67,7 +84,7 @@ pub enum OnDeadline {
     Wait,
     /// The `default` becomes the answer, marked as given by policy.
     Default,
-    /// "deny" becomes the answer, marked as given by policy.
+    /// [`Question::denial`] becomes the answer, marked as given by policy.
     Deny,
 }
 
@@ -88,13 +105,31 @@ pub struct Question {
     /// Why it is asked.
     #[serde(default)]
     pub reason: Reason,
-    /// The answers to choose from; empty: a free text. Beside a `response_schema` they are short for what it allows.
+    /// The answers to choose from. Beside a `response_schema` they are short for what it allows.
     #[serde(default)]
     pub options: Vec<String>,
+    /// What is shown instead of an option, for those that have such a text.
+    #[serde(default)]
+    pub labels: Notes,
+    /// What an option leads to, for those that tell.
+    #[serde(default)]
+    pub effects: Notes,
     /// True where several options may be chosen.
     #[serde(default)]
     pub multiple: bool,
-    /// What an answer must look like: a flat JSON Schema.
+    /// True where an own text will do instead of an option, or beside several.
+    #[serde(default = "is_usual")]
+    pub allow_other: bool,
+    /// The tool that the agent wants to use.
+    #[serde(default)]
+    pub tool_name: Option<String>,
+    /// What it wants to use it with; a person may change them.
+    #[serde(default)]
+    pub arguments: Option<Map<String, Value>>,
+    /// The text that is to be confirmed; a person may change it.
+    #[serde(default)]
+    pub proposal: Option<String>,
+    /// What an answer must look like: a JSON Schema, best a flat one.
     #[serde(default)]
     pub response_schema: Value,
     /// How much it hurts to let it wait.
@@ -132,15 +167,23 @@ impl Question {
         // Python's `datetime.now().isoformat()` has no zone: such a time says nothing, the discovery has to do.
         let created_at =
             fields.get("created_at").and_then(|v| parse_timestamp(v, "created_at").ok()).unwrap_or(seen_at);
-        let question = Self {
+        let Options { values: options, labels, effects } = Options::read(fields, limits)?;
+        let arguments = arguments_of(fields)?;
+        let mut question = Self {
             msg_id: key.msg_id,
             agent_id: agent_id.to_owned(),
             workspace_id: key.workspace_id,
             question: text_of(fields, limits)?,
             context: fields.get("context").cloned().unwrap_or_default(),
-            reason: word(fields, "reason", "must be input_required, confirmation or tool_call")?,
-            options: options_of(fields, limits)?,
+            reason: reason_of(fields, arguments.is_some())?,
+            options,
+            labels,
+            effects,
             multiple: word(fields, "multiple", "must be true or false")?,
+            allow_other: word::<Option<bool>>(fields, "allow_other", "must be true or false")?.unwrap_or(true),
+            tool_name: short_text(fields, "tool_name", ("id_bytes", limits.id_bytes))?,
+            arguments,
+            proposal: short_text(fields, "proposal", ("answer_bytes", limits.answer_bytes))?,
             response_schema: fields.get("response_schema").cloned().unwrap_or_default(),
             urgency: word(fields, "urgency", "must be low, normal, high or critical")?,
             created_at,
@@ -148,7 +191,11 @@ impl Question {
             on_deadline: word(fields, "on_deadline", "must be expire, wait, default or deny")?,
             default: fields.get("default").cloned().unwrap_or_default(),
         };
-        question.check_consistent(limits)?;
+        question.check_consistent()?;
+        if question.on_deadline == OnDeadline::Default {
+            let accepted = question.accept(question.default.clone(), limits);
+            question.default = accepted.map_err(|e| Invalid::field("default", format!("is no answer: {e}")))?;
+        }
         Ok(question)
     }
 
@@ -168,26 +215,32 @@ impl Question {
         Self::from_fields(key, agent_id, event.timestamp, &event.payload, limits)
     }
 
-    fn check_consistent(&self, limits: &Limits) -> Result<(), Invalid> {
+    fn check_consistent(&self) -> Result<(), Invalid> {
         if self.multiple && self.options.is_empty() {
             return Err(Invalid::field("multiple", "needs `options` to choose from"));
         }
-        if !self.response_schema.is_null() {
-            if !self.response_schema.is_object() {
-                return Err(Invalid::field("response_schema", "must be a json schema object"));
-            }
-            jsonschema::validator_for(&self.response_schema)
-                .map_err(|e| Invalid::field("response_schema", format!("is no usable json schema: {e}")))?;
+        if self.response_schema.is_null() {
+            return Ok(());
         }
-        if self.on_deadline == OnDeadline::Default {
-            self.check(&self.default, limits).map_err(|e| Invalid::field("default", format!("is no answer: {e}")))?;
+        if !self.response_schema.is_object() {
+            return Err(Invalid::field("response_schema", "must be a json schema object"));
         }
-        Ok(())
+        schema::compile(&self.response_schema).map(drop)
     }
 
     /// What names it.
     pub fn key(&self) -> QuestionKey {
         QuestionKey { msg_id: self.msg_id.clone(), workspace_id: self.workspace_id.clone() }
+    }
+
+    /// A hash of everything that a person goes by when answering: questions that are alike take the same answer for
+    /// the same reasons.
+    pub fn likeness(&self) -> String {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(self) else { return String::new() };
+        for own in OF_ONE {
+            fields.remove(own);
+        }
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, Value::Object(fields).to_string().as_bytes()).simple().to_string()
     }
 
     /// The `agent:blocked` event that opens it.
@@ -209,25 +262,33 @@ fn text_of(fields: &Map<String, Value>, limits: &Limits) -> Result<String, Inval
     Ok(text.clone())
 }
 
-fn options_of(fields: &Map<String, Value>, limits: &Limits) -> Result<Vec<String>, Invalid> {
-    let options = match fields.get("options") {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(Value::Array(options)) => options,
-        Some(_) => return Err(Invalid::field("options", "must be an array of texts")),
-    };
-    Invalid::over(options.len(), limits.options, "the list of options", "options")?;
-    options
-        .iter()
-        .map(|option| match option {
-            Value::String(text) if text.trim().is_empty() => {
-                Err(Invalid::field("options", "must not hold an empty text"))
-            }
-            Value::String(text) => {
-                Invalid::over(text.len(), limits.question_bytes, "an option", "question_bytes").map(|()| text.clone())
-            }
-            _ => Err(Invalid::field("options", "must be an array of texts")),
-        })
-        .collect()
+fn short_text(
+    fields: &Map<String, Value>,
+    name: &'static str,
+    (limit, max): (&'static str, usize),
+) -> Result<Option<String>, Invalid> {
+    let text: Option<String> = word(fields, name, "must be a text")?;
+    Invalid::over(text.as_ref().map_or(0, String::len), max, name, limit)?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+fn arguments_of(fields: &Map<String, Value>) -> Result<Option<Map<String, Value>>, Invalid> {
+    match fields.get("arguments") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(arguments)) => Ok(Some(arguments.clone())),
+        Some(_) => Err(Invalid::field("arguments", "must be an object")),
+    }
+}
+
+/// Arguments speak for themselves: they are a tool's.
+fn reason_of(fields: &Map<String, Value>, has_arguments: bool) -> Result<Reason, Invalid> {
+    let given = word::<Option<Reason>>(fields, "reason", "must be input_required, confirmation or tool_call")?;
+    Ok(given.unwrap_or(if has_arguments { Reason::ToolCall } else { Reason::InputRequired }))
+}
+
+/// Browsers send every line break as CR LF, whatever was there or was typed, and know no NUL.
+pub fn field_text(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}")
 }
 
 /// `expires_at`, or `timeout` seconds after the question was asked; neither: no deadline.
@@ -243,6 +304,10 @@ fn deadline_of(fields: &Map<String, Value>, created_at: Timestamp) -> Result<Opt
             created_at.checked_add(SignedDuration::from_secs_f64(seconds)).map(Some).map_err(|_| problem())
         }
     }
+}
+
+fn is_usual() -> bool {
+    true
 }
 
 /// A field that is one of a few words, or absent.

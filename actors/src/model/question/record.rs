@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Answer, Question};
+use super::{Answer, AnsweredBy, Question};
 
 /// Where a question stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,17 @@ impl Status {
     }
 }
 
+/// An answer that whoever gave it may still take back. What it says is not told before it counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Who gave it.
+    pub answered_by: AnsweredBy,
+    /// When it was given.
+    pub responded_at: Timestamp,
+    /// When it counts.
+    pub deliver_at: Timestamp,
+}
+
 /// A question with its life so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuestionRecord {
@@ -46,6 +57,9 @@ pub struct QuestionRecord {
     /// The answer, once there is one.
     #[serde(flatten)]
     pub answer: Option<Answer>,
+    /// An answer that can still be taken back: until it counts the question is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
     /// When the answer reached the workspace's inbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written_at: Option<Timestamp>,
@@ -60,7 +74,30 @@ pub struct QuestionRecord {
 impl QuestionRecord {
     /// A question that was just asked.
     pub fn new(question: Question) -> Self {
-        Self { question, status: Status::Open, answer: None, written_at: None, delivered_at: None, closed_reason: None }
+        Self {
+            question,
+            status: Status::Open,
+            answer: None,
+            held: None,
+            written_at: None,
+            delivered_at: None,
+            closed_reason: None,
+        }
+    }
+
+    /// True where it waits for a person.
+    pub fn waits(&self) -> bool {
+        self.status == Status::Open && self.held.is_none()
+    }
+
+    /// Since when an answer is on its way that the agent does not have yet; for one that can still be taken back, when
+    /// it sets out.
+    pub fn on_its_way(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Open => self.held.as_ref().map(|held| held.deliver_at),
+            Status::Answered if self.closed_reason.is_none() => self.answer.as_ref().map(|a| a.responded_at),
+            _ => None,
+        }
     }
 
     /// True where the answer still has to be written into the workspace, even if the agent has it by another way.

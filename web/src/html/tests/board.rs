@@ -99,7 +99,7 @@ pub(super) fn everything(words: &Words<'_>) -> Vec<Event> {
             LINTER,
             "m1",
             json!({"question": say("Rewrite 48 files with cargo fmt?"), "options": [say("yes"), say("no") + "!"],
-            "urgency": "high", "timeout": 300, "context": {"diff": say("48 files changed")}, "reason": "tool_call"}),
+            "urgency": "high", "timeout": 300, "context": {"diff": say("48 files changed")}, "reason": "tool_call", "response_schema": {"type": "object"}}),
         ),
         asks(
             "test-1",
@@ -120,6 +120,26 @@ pub(super) fn everything(words: &Words<'_>) -> Vec<Event> {
             "reason": "confirmation"}),
         ),
         agent("bench-1", "workspace_trouble", json!({"detail": say("the file is locked by another process")})),
+        asks(
+            "docs-1",
+            "m9",
+            json!({"question": say("# Send it?\n\n> *Nobody* has **read** it,\n> ~~yet~~.\n\n3. `one`\n- [two](https://example.org)\n\n\
+                ```\ncode\n```\n\n|a|\n|-|\n|b|\n\n---\n## Why\n### Because"), "reason": "confirmation",
+                "proposal": say("Dear all,\nit is done."), "context": say("Both work.")}),
+        ),
+        asks(
+            "docs-1",
+            "m10",
+            json!({"question": say("May I?"), "reason": "tool_call", "tool_name": say("Bash"), "arguments":
+                {name("command"): say("rm -rf build"), "timeout": 5, "force": true, "env": {"A": say("b")}}}),
+        ),
+        asks(
+            "audit-1",
+            "m11",
+            json!({"question": say("Which?"), "allow_other": false, "options": [
+                {"value": say("a"), "label": say("Plan A"), "effect": say("is quick")}, {"value": say("b") + "!"}]}),
+        ),
+        asks("audit-1", "m12", json!({"question": say("Parameters?"), "response_schema": release(words)})),
         asks(
             "docs-1",
             "m5",
@@ -145,4 +165,24 @@ pub(super) fn everything(words: &Words<'_>) -> Vec<Event> {
         Event { category: Category::Graph, agent_id: None, ..agent("", "stalled", json!({})) },
         agent(LINTER, "progress", json!({"message": say("12 of 40 files")})),
     ]
+}
+
+/// A schema with a field of every kind.
+fn release(words: &Words<'_>) -> Value {
+    let Words { say, name } = words;
+    json!({"type": "object", "required": ["version", "note", "days", name("channel")], "properties": {
+        "version": {"type": "string", "maxLength": 20, "title": say("Version"), "examples": [say("2.4.0")]},
+        "note": {"type": "string", "description": say("What is new?"), "default": say("Nothing.")},
+        "mail": {"type": "string", "format": "email"}, "page": {"type": "string", "format": "uri"},
+        "day": {"type": "string", "format": "date", "default": "2026-02-24"},
+        "at": {"type": "string", "format": "date-time", "default": "2026-02-24T09:37:00Z"},
+        "replicas": {"type": "integer", "minimum": 1, "maximum": 9, "default": 3},
+        "share": {"type": "number", "multipleOf": 0.5},
+        "draft": {"type": "boolean", "description": say("Only a try"), "default": true},
+        name("channel"): {"oneOf": [{"const": say("beta"), "title": say("Beta"), "description": say("for the bold")},
+            {"const": 5}]},
+        "region": {"enum": [say("eu"), "us"], "default": "us"},
+        "days": {"type": "array", "items": {"enum": ["mo", "tu", say("we")]}, "minItems": 1},
+        "more": {"type": "object", "default": {"k": say("v")}},
+    }})
 }

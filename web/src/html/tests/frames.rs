@@ -94,7 +94,7 @@ fn a_frame_for_one_tool_event_is_small_on_a_busy_board() {
     let (dashboard, _) = board::fold(events);
     let after = dashboard.last_seq() - 1;
     let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
-    let view = View::Delta { panels, after, listed: dashboard.listed(LISTED_AGENTS) };
+    let view = View::Delta { panels, after, steps: None, listed: dashboard.listed(LISTED_AGENTS) };
     let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
     let text = std::str::from_utf8(&frame).expect("text");
     assert!(text.contains("write_file") && text.contains("Agent 149"), "{text}");
@@ -107,7 +107,9 @@ fn frame_for(before: &Dashboard, event: Event) -> Vec<u8> {
     let (after, listed) = (dashboard.last_seq(), dashboard.listed(LISTED_AGENTS));
     assert!(dashboard.apply(&board::record(after + 1, event)).contains(Panel::Agents));
     let panels = Panels::of(Panel::Agents) | Panels::of(Panel::Events);
-    render_at(&dashboard, &View::Delta { panels, after, listed }, &board::clock()).expect("a frame").to_vec()
+    render_at(&dashboard, &View::Delta { panels, after, steps: None, listed }, &board::clock())
+        .expect("a frame")
+        .to_vec()
 }
 
 #[test]
@@ -125,7 +127,9 @@ fn a_frame_for_one_change_of_state_is_small_among_thousands() {
         }
     }
     let (dashboard, _) = board::fold(events);
-    for (action, agent) in [("failed", "agent-4990"), ("cancelled", "agent-4990"), ("failed", "agent-7"), ("idle", "agent-7")] {
+    for (action, agent) in
+        [("failed", "agent-4990"), ("cancelled", "agent-4990"), ("failed", "agent-7"), ("idle", "agent-7")]
+    {
         let frame = frame_for(&dashboard, agent_event(agent, action, json!({"error": "broken pipe"})));
         let text = std::str::from_utf8(&frame).expect("text");
         assert!(text.contains("agent-counts") && !text.contains("agent-list\""), "{text}");
@@ -141,7 +145,8 @@ fn a_row_that_moves_is_taken_out_and_put_back_behind_its_neighbour() {
     let row = super::super::words::row_id("a", "agent-140");
     assert_eq!(of("remove").value("selector").split(',').next(), Some(format!("#{row}").as_str()));
     assert!(of("after").value("elements").starts_with(&format!("<li id=\"{row}\"")), "{frame:?}");
-    let counts = frame.iter().find(|event| event.value("elements").starts_with("<p id=\"agent-counts\"")).expect("counts");
+    let counts =
+        frame.iter().find(|event| event.value("elements").starts_with("<p id=\"agent-counts\"")).expect("counts");
     assert!(counts.value("elements").contains("51 waiting"), "{counts:?}");
 }
 
@@ -153,7 +158,7 @@ fn a_row_that_is_not_listed_is_not_patched() {
     events.push(tool_event("agent-1", "called", json!({"tool_name": "late"})));
     let (dashboard, _) = board::fold(events);
     let (after, listed) = (dashboard.last_seq() - 1, dashboard.listed(LISTED_AGENTS));
-    let view = View::Delta { panels: Panels::of(Panel::Agents), after, listed };
+    let view = View::Delta { panels: Panels::of(Panel::Agents), after, steps: None, listed };
     let events = read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
     assert_eq!(events, [SseEvent::id(dashboard.last_seq())]);
 }
@@ -163,7 +168,7 @@ fn new_rows_are_prepended_and_the_surplus_is_removed() {
     let (dashboard, _) = board::fold(busy());
     let last_seq = dashboard.last_seq();
     let log = |after| {
-        let view = View::Delta { panels: Panels::of(Panel::Events), after, listed: Listed::default() };
+        let view = View::Delta { panels: Panels::of(Panel::Events), after, steps: None, listed: Listed::default() };
         read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"))
     };
     let frame = log(last_seq - 2);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use remora_actors::{
-    model::{AgentQuery, Panel, Panels},
+    model::{AgentQuery, Board, Dashboard, Limits, Listed, Panel, Panels},
     view::{LISTED_AGENTS, Part, Subject, View},
 };
 
@@ -11,7 +11,7 @@ use super::{
     frames::{self, SseEvent},
     markup::{self, Markup},
 };
-use crate::html::{note, panel_html, render_at};
+use crate::html::{inbox, note, panel_html, refusal, render_at};
 
 /// Stands in every hostile text, to find it again. No escaping changes it.
 const MARK: char = '☠';
@@ -116,7 +116,7 @@ proptest! {
             .map(|panel| panel_html(&dashboard, *panel, &board::clock()))
             .map(|html| SseEvent::patch(&html.replace("\r\n", "\n").replace('\r', "&#13;")))
             .collect();
-        expected.push(SseEvent::signals(r#"{"waiting":4}"#));
+        expected.push(SseEvent::signals(&inbox::signals(&dashboard).to_string()));
         expected.push(SseEvent::id(dashboard.last_seq()));
         for (event, expected) in frames::read(&frame).iter().zip(&expected) {
             prop_assert_eq!(event, expected);
@@ -129,7 +129,7 @@ proptest! {
         let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
         let (dashboard, _) = board::fold(board::everything(&words));
         let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
-        let view = View::Delta { panels, after: 1, listed: dashboard.listed(LISTED_AGENTS) };
+        let view = View::Delta { panels, after: 1, steps: None, listed: dashboard.listed(LISTED_AGENTS) };
         let events = frames::read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
         let kinds: Vec<_> = events.iter().map(|event| (event.event.as_str(), event.keys())).collect();
         prop_assert_eq!(kinds, [
@@ -143,10 +143,55 @@ proptest! {
     }
 
     #[test]
-    fn a_note_is_one_element(text in text()) {
-        let key = remora_actors::model::QuestionKey { msg_id: text.clone(), workspace_id: text.clone() };
-        let note = markup::read(&note(&key, false, &text));
-        note.check_urls_and_ids();
-        prop_assert_eq!(note.tags.len(), 1);
+    fn the_inbox_steps_through_every_state_and_holds_no_foreign_event(text in text()) {
+        let known = {
+            let dashboard = board::fold(board::everything(&BELIEVABLE)).0;
+            let mut documents: Vec<_> = steps_of(&BELIEVABLE).iter().map(|html| markup::read(html)).collect();
+            documents.push(markup::read(&panel_html(&dashboard, Panel::Inbox, &board::clock())));
+            vocabulary(&documents)
+        };
+        let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
+        let hostile: Vec<_> = steps_of(&words).iter().map(|html| markup::read(html)).collect();
+        let new: Vec<_> = vocabulary(&hostile).difference(&known).cloned().collect();
+        prop_assert!(new.is_empty(), "{new:?}");
+        for fragment in &hostile {
+            fragment.check_urls_and_ids();
+            for (text, ignored) in &fragment.texts {
+                prop_assert!(*ignored || !text.contains(MARK), "open to datastar: {text:?}");
+            }
+        }
     }
+
+    #[test]
+    fn a_note_is_nothing_but_a_text(text in text()) {
+        let key = remora_actors::model::QuestionKey { msg_id: text.clone(), workspace_id: text.clone() };
+        for signals in [note(&key, true, &text), refusal(&key, &text)] {
+            let notes = signals["_notes"].as_object().expect("notes");
+            let (id, note) = notes.iter().next().expect("a note");
+            prop_assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+            prop_assert_eq!(note["text"].as_str(), Some(text.as_str()));
+        }
+    }
+}
+
+/// Every element that the steps from event to event patch.
+fn steps_of(words: &Words<'_>) -> Vec<String> {
+    let (_, records) = board::fold(board::everything(words));
+    let mut dashboard = Dashboard::new(&Limits::default());
+    let mut elements = Vec::new();
+    for record in records {
+        let shown = Board::of(&dashboard);
+        let after = dashboard.last_seq();
+        dashboard.apply(&record);
+        let steps = shown.steps_to(&Board::of(&dashboard));
+        let view = View::Delta { panels: Panels::of(Panel::Inbox), after, steps, listed: Listed::default() };
+        let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
+        for event in frames::read(&frame) {
+            assert!(["", "datastar-patch-elements", "datastar-patch-signals"].contains(&event.event.as_str()));
+            let selector = event.value("selector");
+            assert!(selector.chars().all(|c| c.is_ascii_alphanumeric() || "#-".contains(c)), "{selector:?}");
+            elements.push(event.value("elements"));
+        }
+    }
+    elements
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 /// One opening tag.
 #[derive(Debug)]
-pub(super) struct Tag {
-    pub(super) name: String,
-    pub(super) attributes: Vec<(String, String)>,
+pub(in crate::html) struct Tag {
+    pub(in crate::html) name: String,
+    pub(in crate::html) attributes: Vec<(String, String)>,
 }
 
 impl Tag {
@@ -17,16 +17,16 @@ impl Tag {
 
 /// What a document or fragment is made of.
 #[derive(Debug, Default)]
-pub(super) struct Markup {
-    pub(super) tags: Vec<Tag>,
+pub(in crate::html) struct Markup {
+    pub(in crate::html) tags: Vec<Tag>,
     /// Each text, and whether an element around it keeps Datastar away.
-    pub(super) texts: Vec<(String, bool)>,
+    pub(in crate::html) texts: Vec<(String, bool)>,
 }
 
-const VOID: [&str; 5] = ["input", "link", "meta", "img", "br"];
+const VOID: [&str; 6] = ["input", "link", "meta", "img", "br", "hr"];
 
 /// Reads HTML in which every `<` begins a tag, every attribute is quoted and every element is closed.
-pub(super) fn read(html: &str) -> Markup {
+pub(in crate::html) fn read(html: &str) -> Markup {
     let mut markup = Markup::default();
     let mut open: Vec<(String, bool)> = Vec::new();
     let mut rest = html.strip_prefix("<!DOCTYPE html>").unwrap_or(html);
@@ -76,7 +76,7 @@ fn read_tag(text: &str) -> (Tag, &str) {
 
 impl Markup {
     /// What agents must not be able to add to: tags, attributes and expressions.
-    pub(super) fn vocabulary(&self) -> BTreeSet<String> {
+    pub(in crate::html) fn vocabulary(&self) -> BTreeSet<String> {
         let mut words = BTreeSet::new();
         for tag in &self.tags {
             words.insert(format!("<{}", tag.name));
@@ -90,17 +90,20 @@ impl Markup {
         words
     }
 
-    pub(super) fn check_urls_and_ids(&self) {
+    pub(in crate::html) fn check_urls_and_ids(&self) {
         for (name, value) in self.tags.iter().flat_map(|tag| &tag.attributes) {
             match name.as_str() {
                 "href" | "src" | "action" | "data-stream" | "data-url" => assert!(
                     value.starts_with('/')
                         && !value.starts_with("//")
-                        && value.replace("&amp;", "&").chars().all(|c| c.is_ascii_alphanumeric() || "/-_.~%?=&".contains(c)),
+                        && value
+                            .replace("&amp;", "&")
+                            .chars()
+                            .all(|c| c.is_ascii_alphanumeric() || "/-_.~%?=&".contains(c)),
                     "a url: {value:?}"
                 ),
                 "id" | "for" | "aria-describedby" | "aria-labelledby" => {
-                    assert!(value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{value:?}");
+                    assert!(value.chars().all(|c| c.is_ascii_alphanumeric() || "- ".contains(c)), "{value:?}");
                 }
                 _ => {}
             }

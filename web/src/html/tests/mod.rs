@@ -3,5 +3,6 @@
 mod board;
 mod frames;
 mod hostile;
-mod markup;
+pub(in crate::html) mod markup;
 mod snapshots;
+mod volume;

@@ -95,5 +95,4 @@ fn the_list_of_agents() {
 fn small_documents() {
     snapshot("login", &html::login(None));
     snapshot("login-again", &html::login(Some("This is no operator's token.")));
-    snapshot("message-note", &html::message_note(true, "sent"));
 }

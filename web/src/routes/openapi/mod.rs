@@ -47,6 +47,9 @@ use crate::{
         super::questions::read,
         super::questions::answer,
         super::questions::withdraw,
+        super::questions::undo,
+        super::bulk::answer,
+        super::bulk::dismiss,
         super::respond::answer,
         super::agents::list,
         super::agents::message,
@@ -64,7 +67,7 @@ use crate::{
         openapi_json,
         page,
     ),
-    components(schemas(replies::ProblemDocument, super::questions::ListedStatus)),
+    components(schemas(replies::ProblemDocument, super::questions::ListedStatus, schemas::Decision)),
     modifiers(&Bearer),
     security((), ("token" = [])),
     tags(

@@ -76,7 +76,8 @@ pub(crate) enum Reading {
     /// A limit is exceeded: `limit` names it and `max` is its value.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(ProblemDocument),
-    /// A field is wrong: `detail` names it.
+    /// A field is wrong: `detail` names it. Where an answer does not fit its schema, `errors` lists its fields, each with
+    /// a `pointer` such as `#/answer/count` and a `detail`.
     #[response(status = 422, content_type = "application/problem+json")]
     Unprocessable(ProblemDocument),
 }

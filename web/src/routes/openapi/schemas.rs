@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// What an event is about.
@@ -90,7 +90,8 @@ pub(crate) struct EventPage {
     last_seq: u64,
 }
 
-/// Why a question was asked.
+/// Why a question was asked. A `confirmation` or a `tool_call` without `options` and `response_schema` is answered by a
+/// `Decision`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
@@ -108,7 +109,8 @@ pub(crate) enum Urgency {
     Critical,
 }
 
-/// What happens when nobody answers in time.
+/// What happens when nobody answers in time. `deny`: the answer becomes `deny`, or, where a `Decision` is asked for, a
+/// rejection.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnDeadline {
@@ -167,10 +169,24 @@ pub(crate) struct NewQuestion {
     reason: Option<Reason>,
     /// The answers to choose from; none: a free text.
     #[schema(max_items = 100)]
-    options: Option<Vec<String>>,
+    options: Option<Vec<NewOption>>,
+    /// Texts shown instead of options, by option; the same as their `label`.
+    labels: Option<BTreeMap<String, String>>,
+    /// What options lead to, by option; the same as their `effect`.
+    effects: Option<BTreeMap<String, String>>,
     /// Several options may be chosen.
     multiple: Option<bool>,
-    /// A flat JSON Schema of the answer.
+    /// An own text will do instead of an option, or beside several. Default: true.
+    allow_other: Option<bool>,
+    /// The tool of a `tool_call`.
+    #[schema(max_length = 256)]
+    tool_name: Option<String>,
+    /// The arguments of a `tool_call`, which a person may change. Given, they make the reason `tool_call`.
+    #[schema(value_type = Option<Object>)]
+    arguments: Option<Map<String, Value>>,
+    /// The text that is to be confirmed, which a person may change.
+    proposal: Option<String>,
+    /// A JSON Schema of the answer; a flat one becomes a form.
     #[schema(value_type = Option<Object>)]
     response_schema: Option<Value>,
     urgency: Option<Urgency>,
@@ -184,6 +200,57 @@ pub(crate) struct NewQuestion {
     default: Option<Value>,
 }
 
+/// An answer that can still be taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Held {
+    answered_by: AnsweredBy,
+    #[schema(format = DateTime)]
+    responded_at: String,
+    /// When it goes to the agent.
+    #[schema(format = DateTime)]
+    deliver_at: String,
+}
+
+/// A text, or a text with what is shown for it and what it leads to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum NewOption {
+    Text(String),
+    Described(DescribedOption),
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DescribedOption {
+    /// What the answer holds.
+    #[schema(min_length = 1)]
+    value: String,
+    label: Option<String>,
+    effect: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verdict {
+    Approve,
+    Edit,
+    Reject,
+}
+
+/// The answer to a confirmation or a tool call. Given as a word alone (`approve`, `reject`) it is read back as this.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decision {
+    decision: Verdict,
+    /// With `edit`: all arguments, as they shall be.
+    #[schema(value_type = Option<Object>)]
+    arguments: Option<Map<String, Value>>,
+    /// With `edit`: the proposal as it shall be.
+    proposal: Option<String>,
+    reason: Option<String>,
+}
+
 /// A question with its life so far.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -195,7 +262,14 @@ pub(crate) struct Question {
     context: Value,
     reason: Reason,
     options: Vec<String>,
+    labels: BTreeMap<String, String>,
+    effects: BTreeMap<String, String>,
     multiple: bool,
+    allow_other: bool,
+    tool_name: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    arguments: Option<Map<String, Value>>,
+    proposal: Option<String>,
     response_schema: Value,
     urgency: Urgency,
     #[schema(format = DateTime)]
@@ -205,11 +279,13 @@ pub(crate) struct Question {
     on_deadline: OnDeadline,
     default: Value,
     status: Status,
-    /// A text; an array of texts for `multiple`; anything the `response_schema` allows.
+    /// A text; an array of texts for `multiple`; a `Decision`; anything the `response_schema` allows.
     answer: Option<Value>,
     answered_by: Option<AnsweredBy>,
     #[schema(format = DateTime)]
     responded_at: Option<String>,
+    /// An answer that can still be taken back, see the setting `undo_s`: until then the question stays open.
+    held: Option<Held>,
     /// When the answer reached the workspace's inbox.
     #[schema(format = DateTime)]
     written_at: Option<String>,

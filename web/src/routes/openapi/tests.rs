@@ -3,14 +3,24 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use jiff::Timestamp;
-use remora_actors::model::{Dashboard, Draft, Limits, Record, Registration};
+use remora_actors::model::{Dashboard, Draft, Limits, Question, QuestionKey, Record, Registration};
 use serde_json::json;
 
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 7] =
-    ["get /events", "post /agents/{}/messages", "post /agents/{}/stop", "get /workspaces/{}", "get /static/{}", "get /login", "post /login"];
+const FOR_BROWSERS: [&str; 10] = [
+    "get /events",
+    "post /agents/{}/messages",
+    "post /agents/{}/stop",
+    "get /workspaces/{}",
+    "post /agent/{}/undo",
+    "get /alike/{}",
+    "post /alike/{}",
+    "get /static/{}",
+    "get /login",
+    "post /login",
+];
 
 /// `get /api/v1/events`, with the parameters' names left out.
 fn documented() -> BTreeSet<String> {
@@ -38,7 +48,7 @@ fn routed() -> BTreeSet<String> {
 
 fn routes_of(file: &Path) -> Vec<String> {
     let source = fs::read_to_string(file).expect("text");
-    let is_under_api = ["events", "streams", "questions", "agents", "workspaces", "state", "cloud_events"]
+    let is_under_api = ["events", "streams", "questions", "agents", "bulk", "workspaces", "state", "cloud_events"]
         .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
     let routes = source.split("warp::path!(").skip(1).filter(|rest| !rest.starts_with("\"api\" / \"v1\" / ..)"));
     let route = |rest: &str| {
@@ -124,6 +134,14 @@ fn the_described_types_are_the_real_ones() {
     assert_eq!(statuses.len(), 3, "{statuses:?}");
     for record in dashboard.inbox().iter() {
         serde_json::from_value::<schemas::Question>(json!(record)).expect("a question");
+    }
+    for answer in [json!("approve"), json!({"decision": "edit", "arguments": {"k": 1}})] {
+        let fields = json!({"question": "?", "arguments": {}});
+        let key = QuestionKey { msg_id: "m".to_owned(), workspace_id: "w".to_owned() };
+        let fields = fields.as_object().expect("an object");
+        let question = Question::from_fields(key, "a", Timestamp::UNIX_EPOCH, fields, &Limits::default());
+        let decision = question.expect("valid").accept(answer, &Limits::default()).expect("an answer");
+        serde_json::from_value::<schemas::Decision>(decision).expect("a decision");
     }
     for path in [None, Some("w.db".into())] {
         let registration = Registration { agent_id: "a".to_owned(), workspace_id: "w".to_owned(), path };

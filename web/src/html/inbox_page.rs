@@ -1,0 +1,109 @@
+//! The inbox with a filter, page by page.
+
+use bytes::Bytes;
+use horrorshow::{Render, owned_html};
+use remora_actors::{
+    model::{Dashboard, InboxPage, InboxQuery, Reason, Urgency},
+    view::{Part, Subject},
+};
+
+use super::{
+    card::{self, Place},
+    clock::Clock,
+    live,
+    shell::{self, Live, Tab},
+    text_of, words,
+};
+use crate::{address, frame::Frame};
+
+const REASONS: [(Reason, &str, &str); 3] = [
+    (Reason::InputRequired, "input_required", "needs input"),
+    (Reason::Confirmation, "confirmation", "needs a confirmation"),
+    (Reason::ToolCall, "tool_call", "wants to use a tool"),
+];
+const URGENCIES: [(Urgency, &str, &str); 4] = [
+    (Urgency::Critical, "critical", "critical"),
+    (Urgency::High, "high", "high"),
+    (Urgency::Normal, "normal", "normal"),
+    (Urgency::Low, "low", "low"),
+];
+
+/// The page, as a document or as a frame.
+pub(super) fn render(dashboard: &Dashboard, query: &InboxQuery, part: Part, clock: &Clock) -> Bytes {
+    let main = text_of(main(dashboard, query, clock));
+    if part == Part::Frame {
+        return Frame::of(main, &live::signals(dashboard), dashboard.last_seq());
+    }
+    let subject = Subject::Inbox(query.clone());
+    text_of(shell::live(
+        &Live { title: "Inbox · Remora", tab: Some(Tab::Inbox), subject: Some(&subject) },
+        dashboard,
+        &main,
+    ))
+    .into()
+}
+
+fn main(dashboard: &Dashboard, query: &InboxQuery, clock: &Clock) -> impl Render {
+    let found = query.find(dashboard);
+    owned_html! {
+        main(id = "inbox") {
+            section(id = "blocked-agents", class = "panel", aria-labelledby = "blocked-agents-title") {
+                h1(id = "blocked-agents-title") {
+                    : "Inbox "; span(class = "badge") : words::count(found.found, "question");
+                }
+                : filter(query);
+                @ if found.found == 0 {
+                    p(id = "no-questions", class = "empty") { : "No question that waits is like that. "; a(href = "/") : "All questions"; }
+                }
+                div(id = "questions", class = "cards") {
+                    @ for record in &found.records { : card::open(dashboard, record, clock, Place::Dashboard); }
+                }
+                : pager(query, &found);
+            }
+        }
+    }
+}
+
+/// The form that filters: its address can be passed on.
+pub(super) fn filter(query: &InboxQuery) -> impl Render {
+    let query = query.clone();
+    owned_html! {
+        form(id = "inbox-filter", class = "filter", action = "/", method = "get", role = "search", aria-label = "Filter questions") {
+            label { span : "Words"; input(type = "search", name = "q", maxlength = "256", value = &query.text); }
+            label { span : "Agent"; input(type = "search", name = "agent", maxlength = "256", value = &query.agent); }
+            label {
+                span : "Reason";
+                select(name = "reason") {
+                    option(value = "") : "any";
+                    @ for (reason, word, name) in REASONS {
+                        option(value = word, selected ?= query.reason == Some(reason)) : name;
+                    }
+                }
+            }
+            label {
+                span : "Urgency";
+                select(name = "urgency") {
+                    option(value = "") : "any";
+                    @ for (urgency, word, name) in URGENCIES {
+                        option(value = word, selected ?= query.urgency == Some(urgency)) : name;
+                    }
+                }
+            }
+            button(type = "submit", class = "plain") : "Filter";
+        }
+    }
+}
+
+fn pager(query: &InboxQuery, found: &InboxPage<'_>) -> impl Render + use<> {
+    let to = |page: usize| address::url(&Subject::Inbox(InboxQuery { page, ..query.clone() }));
+    let before = found.page.checked_sub(1).map(to);
+    let after = (found.page + 1 < found.pages).then(|| to(found.page + 1));
+    let place = format!("page {} of {}", found.page + 1, found.pages);
+    owned_html! {
+        nav(class = "pager", aria-label = "Pages of questions") {
+            @ if let Some(url) = &before { a(href = url, rel = "prev") : "More pressing"; }
+            span(class = "more") : &place;
+            @ if let Some(url) = &after { a(href = url, rel = "next") : "Less pressing"; }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What keeps together a page and what a person does on it: drafts outlive a reload and a restart, and keys lead from
+//! card to card. Constant expressions, as everywhere; what a person typed is only ever a value or a text.
+
+use horrorshow::{Render, owned_html};
+
+/// Puts a draft back into the card that enters the page.
+pub(super) const RESTORE: &str = "$_restore(el)";
+/// Greets a card that has taken the place of the one a person has just sent.
+pub(super) const SETTLED: &str = "$_sentLast === el.id && document.activeElement === document.body && \
+    el.focus({preventScroll: true})";
+/// Ends a card that has faded, and the draft that went out with it.
+pub(super) const FADED: &str = "evt.target === el && ($_unsent(el) || $_store(el), el.remove())";
+
+/// Counts the questions that are alike: the signals come with the inbox.
+pub(super) const ALIKE: &str = "$_alikeWords($_alike[el.pathname.slice(7)])";
+/// What a note says, and its look.
+pub(super) const NOTE: &str = "$_notes[el.id].text ?? ''";
+pub(super) const NOTE_LOOK: &str = "$_noteLook($_notes[el.id].ok)";
+
+/// Words that many elements share: the shorter their expressions, the smaller every frame.
+const WORDS: &str = "\
+    $_alikeWords = (count) => count > 1 ? count + ' equal questions: answer or dismiss all' : 'Dismiss';
+    $_noteLook = (ok) => ok === undefined ? 'note' : ok ? 'note ok' : 'note error';";
+
+/// The drafts, each under its question's hash in the browser's own storage. A draft is sent (and kept, should it be
+/// refused or taken back) or not (and shown, should somebody else have answered). Storage may be full or forbidden:
+/// then there are no drafts. Old ones go at the next visit.
+const DRAFTS: &str = "\
+    $_key = (el) => 'remora-draft-' + el.id.slice(el.id.indexOf('-') + 1);
+    $_draft = (el) => { try { return JSON.parse(localStorage.getItem($_key(el))) } catch { return null } };
+    $_store = (el, draft) => {
+        try { draft ? localStorage.setItem($_key(el), JSON.stringify(draft)) : localStorage.removeItem($_key(el)) }
+        catch {}
+        $_drafts = Math.random()
+    };
+    $_choice = (field) => field.type === 'radio' || field.type === 'checkbox';
+    $_fields = (el) => [...(el.querySelector('form.answer')?.elements ?? [])].filter((field) =>
+        field.name && !['hidden', 'submit', 'button', 'fieldset', 'output', 'file'].includes(field.type));
+    $_save = (el) => {
+        const fields = $_fields(el);
+        const values = fields.map((field) => $_choice(field) ? field.checked
+            : field.multiple ? [...field.selectedOptions].map((option) => option.value) : field.value);
+        const texts = fields.map((field, at) => $_choice(field) ? field.checked ? field.value : '' : '' + values[at]);
+        const text = texts.filter((text) => text.trim()).join('\\n');
+        $_store(el, text && {at: Date.now(), names: fields.map((field) => field.name), values, text})
+    };
+    $_restore = (el) => {
+        const draft = $_draft(el), fields = $_fields(el);
+        $_notes[el.id.replace('q-', 'note-')] = {ok: true, text: ''};
+        if (!draft?.names || draft.names.join() !== fields.map((field) => field.name).join()) return;
+        fields.forEach((field, at) => {
+            const value = draft.values[at];
+            if ($_choice(field)) field.checked = value === true;
+            else if (field.multiple) [...field.options].forEach((option) => option.selected = value.includes(option.value));
+            else field.value = '' + value;
+            if (value === true || value.length) field.closest('details')?.setAttribute('open', '');
+            field.dispatchEvent(new Event('input', {bubbles: true}))
+        })
+    };
+    $_unsent = (el) => {
+        const draft = $_draft(el);
+        return draft && (!draft.sent || $_refused[$_key(el)]) ? draft.text : ''
+    };
+    try {
+        Object.keys(localStorage).filter((key) => key.startsWith('remora-draft-')).forEach((key) => {
+            let draft; try { draft = JSON.parse(localStorage.getItem(key)) } catch {}
+            if (Date.now() - (draft?.at ?? 0) > (draft?.sent ? 1 : 30) * 864e5) localStorage.removeItem(key)
+        })
+    } catch {}";
+
+/// Keeps what was typed or chosen in a card.
+const KEEP: &str = "evt.target.form?.matches('article form.answer') && $_save(evt.target.closest('article'))";
+
+/// Marks a draft as sent.
+const SEND: &str = "\
+    const card = evt.target.matches('form.answer') && evt.target.closest('article');
+    if (card) {
+        $_sentLast = card.id;
+        $_draft(card) && $_store(card, {...$_draft(card), sent: true, at: Date.now()})
+    }";
+
+/// `j` and `k` lead to the next and the last card, `Enter` from a card into its form, `Escape` out of it. Wherever keys
+/// mean something else already they are left alone.
+const KEYS: &str = "\
+    const typing = evt.target.closest?.('input, textarea, select, button, a, summary, [contenteditable]');
+    const here = evt.target.closest?.('.card');
+    const plain = !evt.ctrlKey && !evt.metaKey && !evt.altKey && !evt.isComposing && !evt.defaultPrevented;
+    if (!plain || !$_keys) return;
+    if (evt.key === 'Escape' && here && typing) return here.focus();
+    if (evt.target.closest?.('input, textarea, select, [contenteditable]')) return;
+    if (evt.key === 'j' || evt.key === 'k') {
+        const cards = [...document.querySelectorAll('.card')];
+        const next = cards[here ? cards.indexOf(here) + (evt.key === 'j' ? 1 : -1) : 0];
+        next && (next.focus({preventScroll: true}), next.scrollIntoView({block: 'nearest'}), evt.preventDefault())
+    }
+    if (evt.key === 'Enter' && here === evt.target) {
+        here.querySelector('form :is(textarea, select, input:not([type=hidden]), button)')?.focus();
+        evt.preventDefault()
+    }";
+
+/// The element that listens for the whole page. It stands before all cards, whose expressions use what it defines.
+pub(super) fn keeper() -> impl Render {
+    let init = format!("{WORDS}\n{DRAFTS}");
+    owned_html! {
+        div(id = "keeper", hidden, data-init = &init, data-on:input__window = KEEP, data-on:submit__window = SEND,
+            data-on:keydown__window = KEYS);
+        p(id = "announcement", class = "unseen", role = "status");
+    }
+}
+
+/// A draft that was not sent because somebody else was faster, until its author dismisses it.
+pub(super) fn kept_draft() -> impl Render {
+    owned_html! {
+        div(class = "draft", hidden, data-attr:hidden = "!($_drafts, $_unsent(el.closest('article')))") {
+            p : "Your draft, not sent";
+            pre(tabindex = "0", data-text = "$_drafts, $_unsent(el.closest('article'))");
+            button(type = "button", class = "plain", data-on:click = "$_store(el.closest('article'))") : "Dismiss";
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What agents write, with its Markdown: parsed, then sanitised. No pictures, nothing loaded, no attributes of theirs but
+//! where a link leads. It stands under `data-ignore` as any other text of theirs.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
+
+use ammonia::Builder;
+use horrorshow::{Raw, Render, owned_html};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+/// Bytes that are read as Markdown; a longer text is shown as it is.
+const MOST_BYTES: usize = 64 << 10;
+/// Elements within each other. Nobody means more, and browsers slow down with them.
+const DEEPEST: usize = 24;
+/// Pieces of one text, so that a text of nothing but marks stays cheap.
+const MOST_EVENTS: usize = 20_000;
+
+/// All elements that come out.
+const TAGS: [&str; 22] = [
+    "a",
+    "blockquote",
+    "br",
+    "code",
+    "del",
+    "em",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "strong",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "ul",
+];
+
+static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::empty();
+    builder
+        .tags(HashSet::from(TAGS))
+        .tag_attributes(HashMap::from([("a", HashSet::from(["href"])), ("ol", HashSet::from(["start"]))]))
+        .url_schemes(HashSet::from(["http", "https", "mailto"]))
+        .url_relative(ammonia::UrlRelative::Deny)
+        .link_rel(Some("noopener noreferrer nofollow"))
+        .set_tag_attribute_value("a", "target", "_blank");
+    builder
+});
+
+/// A block of it.
+pub(super) fn block(id: Option<&str>, class: &'static str, text: &str) -> impl Render {
+    let html = html(text);
+    let class = if html.is_some() { format!("{class} markdown") } else { class.to_owned() };
+    let (id, text) = (id.map(str::to_owned), if html.is_some() { String::new() } else { text.to_owned() });
+    let html = html.unwrap_or_default();
+    owned_html! {
+        div(id ?= id.as_deref(), class = &class, data-ignore) { : Raw(&html); : &text; }
+    }
+}
+
+/// The HTML of a text. `None`: it is better shown as it is.
+pub(super) fn html(text: &str) -> Option<String> {
+    if text.len() > MOST_BYTES || is_preformatted(text) {
+        return None;
+    }
+    let events = events(text)?;
+    let mut html = String::with_capacity(text.len() * 2);
+    pulldown_cmark::html::push_html(&mut html, events.into_iter());
+    Some(SANITISER.clean(&html).to_string().replace('\r', "&#13;"))
+}
+
+/// True for a patch, whose signs would be taken for lists.
+fn is_preformatted(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("diff --git ") || line.starts_with("@@ -"))
+}
+
+/// The pieces of a text, none of them HTML. `None`: too many, or too deep in each other.
+fn events(text: &str) -> Option<Vec<Event<'_>>> {
+    let mut depth = 0_usize;
+    let mut events = Vec::new();
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
+        depth = match event {
+            Event::Start(_) => depth + 1,
+            Event::End(_) => depth.saturating_sub(1),
+            _ => depth,
+        };
+        if depth > DEEPEST || events.len() >= MOST_EVENTS {
+            return None;
+        }
+        events.extend(harmless(event));
+    }
+    Some(events)
+}
+
+/// HTML is text, a picture is what it is called, a line break is meant, and headings stand below the card's.
+fn harmless(event: Event<'_>) -> Option<Event<'_>> {
+    Some(match event {
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
+        Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
+        Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => return None,
+        Event::SoftBreak => Event::HardBreak,
+        Event::Start(Tag::Heading { level, .. }) => {
+            Event::Start(Tag::Heading { level: below(level), id: None, classes: Vec::new(), attrs: Vec::new() })
+        }
+        Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(below(level))),
+        other => other,
+    })
+}
+
+fn below(level: HeadingLevel) -> HeadingLevel {
+    match level {
+        HeadingLevel::H1 => HeadingLevel::H4,
+        HeadingLevel::H2 => HeadingLevel::H5,
+        _ => HeadingLevel::H6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::html::tests::markup;
+
+    fn rendered(text: &str) -> String {
+        html(text).expect("markdown")
+    }
+
+    #[test]
+    fn what_people_write_is_shown_as_it_was_meant() {
+        for (text, html) in [
+            ("Deploy **now**?", "<p>Deploy <strong>now</strong>?</p>\n"),
+            ("one\ntwo", "<p>one<br>\ntwo</p>\n"),
+            ("# Title", "<h4>Title</h4>\n"),
+            ("`a < b`", "<p><code>a &lt; b</code></p>\n"),
+            ("```rust\nfn main() {}\n```", "<pre><code>fn main() {}\n</code></pre>\n"),
+            ("a <b>c</b>", "<p>a &lt;b&gt;c&lt;/b&gt;</p>\n"),
+            ("![a cat](https://example.org/cat.png)", "<p>a cat</p>\n"),
+            (
+                "[here](https://example.org/a?b=1&c)",
+                "<p><a href=\"https://example.org/a?b=1&amp;c\" target=\"_blank\" \
+                 rel=\"noopener noreferrer nofollow\">here</a></p>\n",
+            ),
+            ("3. three", "<ol start=\"3\">\n<li>three</li>\n</ol>\n"),
+            (
+                "|a|b|\n|-|-:|\n|1|2|",
+                "<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>\n<tr><td>1</td><td>2</td></tr>\n</tbody></table>\n",
+            ),
+        ] {
+            assert_eq!(rendered(text), html, "{text}");
+        }
+    }
+
+    #[test]
+    fn links_lead_only_where_a_click_may() {
+        for text in [
+            "[x](javascript:alert(1))",
+            "[x](JaVaScRiPt:alert(1))",
+            "[x](data:text/html,<script>alert(1)</script>)",
+            "[x](vbscript:x)",
+            "[x](file:///etc/passwd)",
+            "[x](/agent/a/respond)",
+            "[x](//evil.example)",
+            "[x](&#106;avascript:alert(1))",
+            "<javascript:alert(1)>",
+        ] {
+            assert!(!rendered(text).contains("href"), "{text}: {}", rendered(text));
+        }
+        assert!(rendered("<mailto:a@example.org>").contains("href=\"mailto:a@example.org\""));
+    }
+
+    #[test]
+    fn what_would_be_costly_or_mangled_stays_text() {
+        let deep = format!("{} x", ">".repeat(100));
+        let long = "a ".repeat(MOST_BYTES);
+        let patch = "diff --git a/x b/x\n@@ -1 +1 @@\n- a\n+ b";
+        for text in [deep.as_str(), &long, patch, &"*a* ".repeat(15_000)] {
+            assert_eq!(html(text), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_only_known_elements_come_out(text in hostile()) {
+            let Some(html) = html(&text) else { return Ok(()) };
+            prop_assert!(!html.contains('\r'));
+            for tag in markup::read(&html).tags {
+                prop_assert!(TAGS.contains(&tag.name.as_str()), "{tag:?}");
+                for (name, value) in &tag.attributes {
+                    match (tag.name.as_str(), name.as_str()) {
+                        ("a", "href") => prop_assert!(
+                            ["http:", "https:", "mailto:"].iter().any(|scheme| value.to_lowercase().starts_with(scheme)),
+                            "{value}"
+                        ),
+                        ("a", "rel") => prop_assert_eq!(value, "noopener noreferrer nofollow"),
+                        ("a", "target") => prop_assert_eq!(value, "_blank"),
+                        ("ol", "start") => prop_assert!(value.bytes().all(|b| b.is_ascii_digit())),
+                        _ => prop_assert!(false, "{tag:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let parts = [
+            "<script>",
+            "</script>",
+            "<img src=x onerror=alert(1)>",
+            "[x](",
+            "javascript:alert(1)",
+            ")",
+            "](",
+            "![",
+            "<a ",
+            "data-on:click=\"x\"",
+            "<svg onload=x>",
+            "\"",
+            "'",
+            ">",
+            "<",
+            "&",
+            "&lt;",
+            "&#60;",
+            "&#x6A;avascript:",
+            "\r",
+            "\n",
+            "\n\n",
+            "\r\r",
+            "# ",
+            "- ",
+            "1. ",
+            "> ",
+            "```",
+            "~~~\n",
+            "`",
+            "*",
+            "**",
+            "_",
+            "~~",
+            "|",
+            "|-|\n",
+            "\t",
+            "    ",
+            "<https://a.b/",
+            "<mailto:x@y>",
+            "<style>",
+            "style=\"a\"",
+            "</div>",
+            "</p>",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "\\",
+            "\0",
+            "\u{2028}",
+            "[a]: javascript:x\n",
+            "[a]",
+            "<x:y>",
+            "a",
+            "ü",
+            "http://a",
+            "<table><td>",
+            "{#id .c}",
+        ];
+        prop_oneof![
+            prop::collection::vec(prop::sample::select(parts.to_vec()), 0..40).prop_map(|p| p.concat()),
+            any::<String>()
+        ]
+    }
+}
