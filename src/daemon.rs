@@ -102,7 +102,8 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
 pub(crate) fn log_to_stderr(settings: &Settings) {
     // A browser that closes a stream is no error, though warp logs it as one; rmcp tells of every session.
     let filter = EnvFilter::builder().parse_lossy(format!("warp::server=off,rmcp=warn,{}", settings.log));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Its complaint about a log that cannot be written would go to standard error, which cannot be written then, and panic.
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     // A second daemon in the process logs where the first one does.
     let _ = match settings.log_format {
         LogFormat::Json => logs.json().try_init(),

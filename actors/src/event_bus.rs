@@ -3,20 +3,24 @@
 //! One commit runs at a time. Events that come meanwhile go into the next one together; a lone event does not wait for
 //! company. What a person does comes before what agents do.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     model::{Record, Seq},
-    ports::{Appended, Entry, JournalError},
+    ports::{Appended, Entry, JournalError, Snapshot},
     replica,
     system::{Role, System},
 };
 
 /// Events in one commit: large enough that the commit's cost vanishes, small enough that nobody waits long for it.
 const COMMIT_EVENTS: usize = 10_000;
+/// While nothing can be journaled, time between two tries whether something can: a full disk is not freed faster.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
+/// Under this name the tries are written.
+const PROBE: &str = "probe";
 
 /// A publisher's events.
 #[derive(Debug)]
@@ -45,11 +49,10 @@ pub enum EventBusMessage {
     Publish(Publish),
     /// A commit has ended.
     Committed(Box<Commit>),
+    /// Try whether the journal works again.
+    Probe,
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
 }
 
 /// The actor.
@@ -62,6 +65,7 @@ pub struct EventBusState {
     system: Arc<System>,
     waiting: VecDeque<Publish>,
     committing: bool,
+    probing: bool,
 }
 
 impl Actor for EventBus {
@@ -71,12 +75,13 @@ impl Actor for EventBus {
 
     async fn pre_start(
         &self,
-        _: ActorRef<Self::Msg>,
+        myself: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<EventBusState, ActorProcessingErr> {
         let last = system.journal().last_seq().await?;
-        let mut state = EventBusState { system, waiting: VecDeque::new(), committing: false };
+        let mut state = EventBusState { system, waiting: VecDeque::new(), committing: false, probing: false };
         state.deliver_until(last).await?;
+        state.probe_later(&myself);
         Ok(state)
     }
 
@@ -86,18 +91,23 @@ impl Actor for EventBus {
         message: Self::Msg,
         state: &mut EventBusState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("event-bus", &message);
         match message {
             EventBusMessage::Publish(publish) if publish.urgent => state.waiting.push_front(publish),
             EventBusMessage::Publish(publish) => state.waiting.push_back(publish),
             EventBusMessage::Committed(commit) => {
                 state.committing = false;
                 state.finish(*commit).await;
+                state.probe_later(&myself);
+            }
+            EventBusMessage::Probe => {
+                state.probing = false;
+                state.probe().await;
+                state.probe_later(&myself);
             }
             EventBusMessage::Ping(reply) => {
                 let _ = reply.send(());
             }
-            #[cfg(feature = "fault-injection")]
-            EventBusMessage::Panic => panic!("told to"),
         }
         if !state.committing && !state.waiting.is_empty() {
             state.committing = true;
@@ -140,7 +150,7 @@ impl EventBusState {
             Ok(appended) => appended,
             Err(error) => {
                 self.system.metrics.journal_failures.inc();
-                tracing::error!(%error, "events were not journaled");
+                self.system.note_journal(Err(&error));
                 for publish in publishes {
                     let _ = publish.reply.send(Err(error.clone()));
                 }
@@ -148,6 +158,7 @@ impl EventBusState {
             }
         };
         self.system.metrics.journal_commits.inc();
+        self.system.note_journal(Ok(()));
         self.deliver(&mut publishes, &appended).await;
         let mut rest = appended.as_slice();
         for publish in publishes {
@@ -155,6 +166,26 @@ impl EventBusState {
             rest = others;
             let _ = publish.reply.send(Ok(mine.to_vec()));
         }
+    }
+
+    fn probe_later(&mut self, myself: &ActorRef<EventBusMessage>) {
+        if !self.probing && self.system.health.journal_fails() {
+            self.probing = true;
+            myself.send_after(PROBE_PAUSE, || EventBusMessage::Probe);
+        }
+    }
+
+    /// Writes as much as the largest event would, so that the trouble is over for every event when this succeeds.
+    async fn probe(&self) {
+        let write = async |bytes| {
+            let snapshot = Snapshot { seq: 0, body: vec![0; bytes] };
+            self.system.journal().save_snapshot(PROBE, snapshot).await
+        };
+        let mut result = write(self.system.limits().event_bytes).await;
+        if result.is_ok() {
+            result = write(0).await;
+        }
+        self.system.note_journal(result.as_ref().map(|()| ()));
     }
 
     async fn deliver(&mut self, publishes: &mut [Publish], appended: &[Appended]) {

@@ -15,7 +15,9 @@
 //! This crate knows no HTTP, no HTML and no database.
 
 pub mod event_bus;
+mod fault;
 pub mod handle;
+mod health;
 pub mod inbox_coordinator;
 pub mod metrics;
 pub mod model;

@@ -56,6 +56,8 @@ pub struct Metrics {
     pub frames: Counter,
     /// Bytes of those frames, once each.
     pub frame_bytes: Counter,
+    /// Events that an actor goes on without.
+    pub events_put_aside: Gauge,
     /// Restarts of actors.
     pub restarts: Family<ActorLabel, Counter>,
     /// Workspaces watched.
@@ -86,6 +88,7 @@ impl Metrics {
         registry.register("sessions_parked", "Streams paused for their number in one browser", m.sessions_parked);
         registry.register("frames", "Frames rendered", m.frames);
         registry.register("frame_bytes", "Bytes of rendered frames", m.frame_bytes);
+        registry.register("events_put_aside", "Events that an actor died over twice", m.events_put_aside);
         registry.register("actor_restarts", "Restarts of actors", m.restarts);
         registry.register("workspaces", "Workspaces watched", m.workspaces);
     }

@@ -163,6 +163,10 @@ pub trait Workspace: Send + Sync + 'static {
     async fn compare_and_set(&self, key: &str, expected: Option<&Value>, value: &Value)
     -> Result<bool, WorkspaceError>;
 
+    /// Writes a value and, in the same commit, a receipt of it. `false`: the receipt is there already, and nothing was
+    /// written, even if whoever reads the value has taken it away since.
+    async fn set_once(&self, key: &str, value: &Value, receipt: &str) -> Result<bool, WorkspaceError>;
+
     /// The keys that start with `prefix` and their values, by key.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError>;
 
@@ -186,4 +190,6 @@ pub mod keys {
     pub const RESPONSE: &str = "inbox:response:";
     /// Messages an agent did not ask for: `inbox:user_message:{id}`.
     pub const USER_MESSAGE: &str = "inbox:user_message:";
+    /// Remora's own: that a message was written, until the journal knows it.
+    pub const RECEIPT: &str = "remora:receipt:";
 }

@@ -2,9 +2,12 @@
 //!
 //! Every replica has a cursor, the last event it has folded. Deliveries come at least once; what was missed is read
 //! from the journal. So an actor that dies over its replica loses nothing: the next one starts from the last snapshot.
+//! Of an event that it dies over each time, see `health`.
 
 use std::{
+    collections::BTreeSet,
     ops::Deref,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Arc, Weak},
 };
 
@@ -28,11 +31,17 @@ pub(crate) trait Fold: Serialize + DeserializeOwned + Send + Sync {
 
     /// The last event folded.
     fn last_seq(&self) -> Seq;
+
+    /// Passes over an event that was put aside.
+    fn skip(&mut self, seq: Seq);
 }
 
 /// A picture that keeps up with the journal for as long as it is held.
 pub(crate) struct Replica<F> {
     fold: F,
+    role: Role,
+    /// What this actor goes on without.
+    put_aside: BTreeSet<Seq>,
     system: Arc<System>,
     subscription: u64,
 }
@@ -68,12 +77,19 @@ impl<F: Fold> Replica<F> {
             system.cast(role, message(delivery));
             Sent::Ok
         }));
-        let mut replica = Self { fold: new, system: Arc::clone(system), subscription };
+        system.save_health().await;
+        let put_aside = system.health.put_aside_for(role);
+        let mut replica = Self { fold: new, role, put_aside, system: Arc::clone(system), subscription };
         if let Some(fold) = load(system.journal()).await? {
             replica.fold = fold;
         }
         replica.catch_up(system.journal().last_seq().await?, apply).await?;
         Ok(replica)
+    }
+
+    /// The picture, for what stands beside the journal.
+    pub(crate) fn beside(&mut self) -> &mut F {
+        &mut self.fold
     }
 
     /// Folds a delivery, and before it what was missed.
@@ -86,7 +102,7 @@ impl<F: Fold> Replica<F> {
         for record in delivery.records.iter() {
             // What was read from the journal meanwhile must not have its effects twice.
             if record.seq > self.fold.last_seq() {
-                apply(&mut self.fold, record);
+                self.fold(record, &mut apply);
             }
         }
         Ok(())
@@ -98,8 +114,23 @@ impl<F: Fold> Replica<F> {
         until: Seq,
         mut apply: impl FnMut(&mut F, &Arc<Record>),
     ) -> Result<(), JournalError> {
-        let (fold, journal) = (&mut self.fold, self.system.journal());
-        replay(journal, fold.last_seq(), until, |record| apply(fold, record)).await
+        let system = Arc::clone(&self.system);
+        replay(system.journal(), self.fold.last_seq(), until, |record| self.fold(record, &mut apply)).await
+    }
+
+    /// Folds one event. Whoever dies over it leaves a note of that, as the picture may be half changed.
+    fn fold(&mut self, record: &Arc<Record>, apply: &mut impl FnMut(&mut F, &Arc<Record>)) {
+        if self.put_aside.contains(&record.seq) {
+            return self.fold.skip(record.seq);
+        }
+        let folded = catch_unwind(AssertUnwindSafe(|| {
+            self.system.faults.fold(self.role.as_str(), record);
+            apply(&mut self.fold, record);
+        }));
+        if let Err(panic) = folded {
+            self.system.died_over(self.role, record, &*panic);
+            resume_unwind(panic);
+        }
     }
 
     /// What changes the picture beside events.
@@ -162,3 +193,6 @@ async fn save<F: Fold>(journal: &dyn Journal, fold: &F) {
         tracing::warn!(name = F::SNAPSHOT, %error, "snapshot not saved, the next start reads more of the journal");
     }
 }
+
+#[cfg(test)]
+mod tests;

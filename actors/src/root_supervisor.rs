@@ -61,9 +61,10 @@ impl Actor for RootSupervisor {
         myself: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<RootSupervisorState, ActorProcessingErr> {
+        system.load_health().await?;
         let mut children = Vec::new();
         for role in Role::ALL {
-            children.push((role, spawn(role, &system, &myself).await?));
+            children.push((role, spawn_first(role, &system, &myself).await?));
         }
         Ok(RootSupervisorState { system, children, restarts: VecDeque::new(), stopping: false })
     }
@@ -74,6 +75,7 @@ impl Actor for RootSupervisor {
         message: Self::Msg,
         state: &mut RootSupervisorState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("root-supervisor", &message);
         match message {
             RootSupervisorMessage::Restart(role) => match spawn(role, &state.system, &myself).await {
                 Ok(cell) => state.children.push((role, cell)),
@@ -120,7 +122,13 @@ impl RootSupervisorState {
         self.restarts.retain(|at| now.duration_since(*at) < WINDOW);
         self.restarts.push_back(now);
         if self.restarts.len() > BUDGET {
-            myself.stop(Some(format!("{} died too often, restarting does not help", role.as_str())));
+            tracing::error!(
+                actor = role.as_str(),
+                restarts = BUDGET,
+                window_s = WINDOW.as_secs(),
+                "actors died too often, giving up"
+            );
+            myself.stop(None);
             return;
         }
         self.system.metrics.restarts.get_or_create(&ActorLabel { actor: role.as_str() }).inc();
@@ -140,6 +148,24 @@ impl RootSupervisorState {
             }
         }
     }
+}
+
+/// Starts an actor for the first time. One that dies over an event of the journal is tried again, as it would be later.
+async fn spawn_first(
+    role: Role,
+    system: &Arc<System>,
+    supervisor: &ActorRef<RootSupervisorMessage>,
+) -> Result<ActorCell, SpawnErr> {
+    for _ in 0..BUDGET {
+        let deaths = system.health.deaths();
+        match spawn(role, system, supervisor).await {
+            Err(error) if system.health.deaths() > deaths => {
+                tracing::error!(actor = role.as_str(), %error, "actor died at its start");
+            }
+            outcome => return outcome,
+        }
+    }
+    spawn(role, system, supervisor).await
 }
 
 async fn spawn(

@@ -53,12 +53,6 @@ pub enum SessionSupervisorMessage {
     ViewFrame(Subject, Arc<Frame>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
-    /// Make every session die.
-    #[cfg(feature = "fault-injection")]
-    PanicSessions,
 }
 
 /// The actor.
@@ -102,27 +96,20 @@ impl Actor for SessionSupervisor {
         message: Self::Msg,
         state: &mut SessionSupervisorState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("session-supervisor", &message);
         match message {
             SessionSupervisorMessage::Open(opening, reply) => {
                 let _ = reply.send(state.open(&myself, opening).await?);
             }
             SessionSupervisorMessage::Frame(frame) => {
                 for watcher in state.watchers.values() {
-                    let _ = watcher.cast(ViewWatcherMessage::Changed(frame.panels));
+                    let _ = watcher.cast(ViewWatcherMessage::Changed(frame.panels, frame.upto));
                 }
                 state.hand_out(None, &frame);
             }
             SessionSupervisorMessage::ViewFrame(subject, frame) => state.hand_out(Some(&subject), &frame),
             SessionSupervisorMessage::Ping(reply) => {
                 let _ = reply.send(());
-            }
-            #[cfg(feature = "fault-injection")]
-            SessionSupervisorMessage::Panic => panic!("told to"),
-            #[cfg(feature = "fault-injection")]
-            SessionSupervisorMessage::PanicSessions => {
-                for session in state.sessions.values() {
-                    let _ = session.actor.cast(SseSessionMessage::Panic);
-                }
             }
         }
         Ok(())

@@ -36,9 +36,6 @@ pub enum SseSessionMessage {
     Refresh,
     /// Pause: the browser has opened too many streams.
     Park,
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
 }
 
 /// The actor.
@@ -85,6 +82,7 @@ impl Actor for SseSession {
         message: Self::Msg,
         state: &mut SseSessionState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("sse-session", &message);
         match message {
             SseSessionMessage::Refresh => state.join(&myself).await,
             SseSessionMessage::Frame(frame) => {
@@ -107,8 +105,6 @@ impl Actor for SseSession {
                 state.outbox.end(End::Final);
                 myself.stop(None);
             }
-            #[cfg(feature = "fault-injection")]
-            SseSessionMessage::Panic => panic!("told to"),
         }
         Ok(())
     }

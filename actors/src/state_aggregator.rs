@@ -8,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::{task::AbortHandle, time::Instant};
 
 use crate::{
-    model::{Board, Dashboard, Listed, Panel, Panels, Seq, Steps},
+    model::{Board, Dashboard, Graph, Listed, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
@@ -21,6 +21,10 @@ impl Fold for Dashboard {
 
     fn last_seq(&self) -> Seq {
         self.last_seq()
+    }
+
+    fn skip(&mut self, seq: Seq) {
+        self.skip(seq);
     }
 }
 
@@ -55,17 +59,18 @@ pub enum StateAggregatorMessage {
     Frame,
     /// Time alone may have changed where an agent stands.
     Tick,
+    /// Something is wrong with the daemon, or is well again.
+    Health,
     /// Render something now.
     Render(View, RpcReplyPort<Option<Bytes>>),
     /// Bring a browser up to date that has seen everything up to an event, or nothing.
     Join(Option<Seq>, RpcReplyPort<Joined>),
     /// The picture as JSON.
     Signals(RpcReplyPort<Bytes>),
+    /// One graph as JSON, or all without their nodes.
+    Graphs(Option<String>, RpcReplyPort<Option<Bytes>>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
 }
 
 /// The actor.
@@ -136,6 +141,7 @@ impl Actor for StateAggregator {
         let patience = system.world.settings.patience;
         dashboard.adjust(|dashboard| dashboard.set_patience(patience));
         let framed = dashboard.last_seq();
+        dashboard.beside().tell(system.health.troubles());
         let mut state = StateAggregatorState {
             listed: Listed::default(),
             timed: Some(framed),
@@ -163,6 +169,7 @@ impl Actor for StateAggregator {
         message: Self::Msg,
         state: &mut StateAggregatorState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("state-aggregator", &message);
         match message {
             StateAggregatorMessage::Deliver(delivery) => {
                 state.fold(&delivery).await?;
@@ -179,6 +186,11 @@ impl Actor for StateAggregator {
                 state.frame_due = false;
                 state.send_frame();
             }
+            StateAggregatorMessage::Health => {
+                state.dirty |= state.dashboard.beside().tell(state.system.health.troubles());
+                state.full = None;
+                state.schedule_frame(&myself);
+            }
             StateAggregatorMessage::Render(view, reply) => {
                 let _ = reply.send(state.draw(&view));
             }
@@ -189,11 +201,17 @@ impl Actor for StateAggregator {
                 let signals = serde_json::to_vec(&state.dashboard.signals())?;
                 let _ = reply.send(signals.into());
             }
+            StateAggregatorMessage::Graphs(graph_id, reply) => {
+                let graphs = state.dashboard.graphs();
+                let json = match graph_id {
+                    Some(graph_id) => graphs.get(&graph_id).map(Graph::to_json),
+                    None => Some(graphs.to_json()),
+                };
+                let _ = reply.send(json.map(|json| json.to_string().into()));
+            }
             StateAggregatorMessage::Ping(reply) => {
                 let _ = reply.send(());
             }
-            #[cfg(feature = "fault-injection")]
-            StateAggregatorMessage::Panic => panic!("told to"),
         }
         Ok(())
     }
@@ -269,7 +287,7 @@ impl StateAggregatorState {
         let mut panels = std::mem::take(&mut self.dirty);
         let steps = self.step_inbox(&mut panels);
         let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
-        if after == self.framed {
+        if after == self.framed && panels.contains(Panel::Agents) {
             self.timed = Some(after);
         }
         let listed = if panels.contains(Panel::Agents) {
@@ -327,16 +345,18 @@ impl StateAggregatorState {
         if self.timed.is_some_and(|timed| seen <= timed) {
             return None;
         }
+        // Troubles move no position: they may have come or gone meanwhile. Besides, something must be sent: the first
+        // frame is how a page knows that it is connected.
+        let (panels, listed) = (Panels::of(Panel::Troubles), Listed::default());
+        let last = self.draw(&View::Delta { panels, after: self.framed, steps: None, listed })?;
         if seen == self.framed {
-            // Something must be sent: the first frame is how a page knows that it is connected.
-            let (listed, steps) = (Listed::default(), None);
-            return self.draw(&View::Delta { panels: Panels::NONE, after: seen, steps, listed });
+            return Some(last);
         }
         let start = self.ring.iter().position(|frame| frame.after == seen && frame.upto > seen)?;
         let frames = self.ring.range(start..);
         let size: usize = frames.clone().map(|frame| frame.bytes.len()).sum();
         let full = self.full.as_ref().map_or(usize::MAX, Bytes::len);
-        (size < full).then(|| frames.flat_map(|frame| frame.bytes.iter().copied()).collect())
+        (size < full).then(|| frames.map(|frame| &frame.bytes).chain([&last]).flatten().copied().collect())
     }
 
     /// Many browsers that come at once share one full frame.

@@ -6,6 +6,8 @@ use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
 use tokio::sync::Semaphore;
 
 use crate::{
+    fault::Faults,
+    health::Health,
     metrics::Metrics,
     model::{Limits, Patience},
     ports::{Journal, JournalError, OpenWorkspace, Workspace},
@@ -87,16 +89,27 @@ impl Role {
     }
 }
 
-/// An actor could not be reached in time.
+/// Deaths of an actor over one call after which the call is given up: it may be what the actor dies of.
+const CALL_DEATHS: usize = 3;
+
+/// An actor gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{} does not answer at present; try again", .0.as_str())]
-pub struct Unreachable(pub Role);
+pub enum Unreachable {
+    /// Not in time.
+    #[error("{} does not answer at present; try again", .0.as_str())]
+    Absent(Role),
+    /// It died each time.
+    #[error("{} died over this request {CALL_DEATHS} times; do not repeat it, the log says why it died", .0.as_str())]
+    Died(Role),
+}
 
 /// What all actors of one daemon share.
 pub struct System {
     pub(crate) world: World,
     pub(crate) metrics: Metrics,
     pub(crate) subscribers: Subscribers,
+    pub(crate) health: Health,
+    pub(crate) faults: Faults,
     /// Room for events on their way to the journal and through the actors that follow it.
     pub(crate) event_room: Arc<Semaphore>,
     /// Room for the bytes of those events.
@@ -113,6 +126,8 @@ impl System {
         Self {
             metrics: Metrics::default(),
             subscribers: Subscribers::default(),
+            health: Health::default(),
+            faults: Faults::default(),
             event_room: room(limits.publishing_events),
             byte_room: room(limits.publishing_bytes),
             daemon: uuid::Uuid::now_v7().to_string(),
@@ -147,7 +162,8 @@ impl System {
         ActorRef::<M>::where_is(self.name(role)).is_some_and(|actor| actor.cast(message).is_ok())
     }
 
-    /// Asks whoever plays the role, again if it dies over the question, until there is an answer or the time is up.
+    /// Asks whoever plays the role, again if it dies over the question, until there is an answer, the time is up or it
+    /// has died too often.
     /// The message must therefore be harmless when it is handled twice.
     pub(crate) async fn call<M, T>(&self, role: Role, message: impl Fn(RpcReplyPort<T>) -> M) -> Result<T, Unreachable>
     where
@@ -169,15 +185,21 @@ impl System {
         T: Send + 'static,
     {
         let deadline = tokio::time::Instant::now() + limit;
+        let mut deaths = 0;
         loop {
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
             if left.is_zero() {
-                return Err(Unreachable(role));
+                return Err(Unreachable::Absent(role));
             }
-            if let Some(actor) = ActorRef::<M>::where_is(self.name(role))
-                && let Ok(CallResult::Success(answer)) = actor.call(&message, Some(left)).await
-            {
-                return Ok(answer);
+            if let Some(actor) = ActorRef::<M>::where_is(self.name(role)) {
+                match actor.call(&message, Some(left)).await {
+                    Ok(CallResult::Success(answer)) => return Ok(answer),
+                    Ok(CallResult::SenderError) => deaths += 1,
+                    _ => {}
+                }
+            }
+            if deaths == CALL_DEATHS {
+                return Err(Unreachable::Died(role));
             }
             tokio::time::sleep(LOOKUP_PAUSE).await;
         }

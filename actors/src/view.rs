@@ -53,6 +53,8 @@ pub enum Part {
     Document,
     /// Its changing part, as a stream frame that stands for itself.
     Frame,
+    /// What changed on it after an event, as a stream frame: the whole changing part where that is as good.
+    Since(Seq),
 }
 
 /// What a page beside the dashboard is about: whatever its address says.
@@ -66,6 +68,10 @@ pub enum Subject {
     Agents(AgentQuery),
     /// Some of the questions that wait.
     Inbox(InboxQuery),
+    /// The graphs.
+    Graphs(GraphFilter),
+    /// One graph.
+    Graph(GraphShown),
     /// The figures for a wall.
     Projector,
 }
@@ -77,7 +83,7 @@ impl Subject {
             Self::Agent(agent_id) => Some((of_agent(agent_id), None, AGENT_EVENTS)),
             Self::AgentPast(agent_id, before) => Some((of_agent(agent_id), Some(*before), AGENT_EVENTS)),
             Self::Agents(_) => None,
-            Self::Inbox(_) | Self::Projector => None,
+            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector => None,
         }
     }
 
@@ -88,6 +94,8 @@ impl Subject {
             // Each event: a row tells when its agent was last heard of.
             Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Events),
             Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
+            // The number of questions that wait stands on every page.
+            Self::Graphs(_) | Self::Graph(_) => Panels::of(Panel::Progress) | Panels::of(Panel::Inbox),
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }
@@ -95,6 +103,62 @@ impl Subject {
 
 fn of_agent(agent_id: &str) -> Filter {
     Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.to_owned()) }
+}
+
+/// Which graphs are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct GraphFilter {
+    /// Part of their name or id, in either case.
+    pub text: String,
+    /// How they are.
+    pub state: GraphState,
+    /// Pages before this one.
+    pub page: usize,
+}
+
+/// How a graph is, as one looks for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum GraphState {
+    /// However.
+    #[default]
+    Any,
+    /// A node runs or waits.
+    Live,
+    /// A node waits for a person.
+    Waiting,
+    /// A node failed.
+    Failed,
+    /// Nothing runs or waits.
+    Ended,
+}
+
+/// One graph, and how it is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct GraphShown {
+    /// The graph.
+    pub graph_id: String,
+    /// The picture is as wide as the window, rather than as large as it is drawn.
+    pub fit: bool,
+    /// The order of the nodes in the timeline and in the table.
+    pub order: NodeOrder,
+    /// Pages of nodes before this one.
+    pub page: usize,
+}
+
+/// The order of a graph's nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum NodeOrder {
+    /// The first to begin first.
+    #[default]
+    Begin,
+    /// What waits for a person first, then what failed, runs, has not begun, ended.
+    State,
+    /// By name.
+    Name,
+    /// The longest running first.
+    Ran,
+    /// The longest waiting first.
+    Waited,
 }
 
 /// Renders a view as of a moment. Given to the aggregator when it is spawned.

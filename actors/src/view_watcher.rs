@@ -18,8 +18,8 @@ use crate::{
 /// What a watcher is told.
 #[derive(Debug)]
 pub enum ViewWatcherMessage {
-    /// The picture has changed.
-    Changed(Panels),
+    /// The picture has changed, up to an event.
+    Changed(Panels, Seq),
     /// The time between two frames has passed.
     Draw,
     /// Bring a browser up to date.
@@ -35,8 +35,11 @@ pub struct ViewWatcher;
 pub struct ViewWatcherState {
     system: Arc<System>,
     subject: Subject,
-    /// Frames drawn: each stands for the whole page, so that counting them is position enough.
+    /// Frames drawn: each brings a page that shows the one before up to date, so that counting them is position enough.
     drawn: Seq,
+    /// The last event that the frames are known to show, and the last that the picture is known to hold.
+    shown: Seq,
+    known: Seq,
     current: Bytes,
     last_draw: Instant,
     due: bool,
@@ -52,7 +55,16 @@ impl Actor for ViewWatcher {
         _: ActorRef<Self::Msg>,
         (system, subject): Self::Arguments,
     ) -> Result<ViewWatcherState, ActorProcessingErr> {
-        Ok(ViewWatcherState { system, subject, drawn: 0, current: Bytes::new(), last_draw: Instant::now(), due: false })
+        Ok(ViewWatcherState {
+            system,
+            subject,
+            drawn: 0,
+            shown: 0,
+            known: 0,
+            current: Bytes::new(),
+            last_draw: Instant::now(),
+            due: false,
+        })
     }
 
     async fn handle(
@@ -61,8 +73,10 @@ impl Actor for ViewWatcher {
         message: Self::Msg,
         state: &mut ViewWatcherState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("view-watcher", &message);
         match message {
-            ViewWatcherMessage::Changed(panels) => {
+            ViewWatcherMessage::Changed(panels, upto) => {
+                state.known = upto;
                 if !state.due && panels.intersects(state.subject.panels()) {
                     state.due = true;
                     let interval = state.system.world.settings.view_interval;
@@ -72,11 +86,13 @@ impl Actor for ViewWatcher {
             }
             ViewWatcherMessage::Draw => {
                 state.due = false;
-                state.draw().await?;
+                let part = if state.shown > 0 { Part::Since(state.shown) } else { Part::Frame };
+                state.draw(part).await?;
             }
             ViewWatcherMessage::Join(reply) => {
-                state.draw().await?;
-                let _ = reply.send(Joined { seq: state.drawn, bytes: state.current.clone() });
+                // Whoever comes gets the whole of it; what the next frame shows of it again does no harm.
+                let bytes = state.render(Part::Frame).await?.unwrap_or_default();
+                let _ = reply.send(Joined { seq: state.drawn, bytes });
             }
         }
         Ok(())
@@ -84,11 +100,12 @@ impl Actor for ViewWatcher {
 }
 
 impl ViewWatcherState {
-    async fn draw(&mut self) -> Result<(), ActorProcessingErr> {
+    async fn draw(&mut self, part: Part) -> Result<(), ActorProcessingErr> {
         self.last_draw = Instant::now();
-        let view = self.system.view_of(self.subject.clone(), Part::Frame).await?;
-        let render = |reply| StateAggregatorMessage::Render(view.clone(), reply);
-        let Some(bytes) = self.system.call(Role::StateAggregator, render).await? else { return Ok(()) };
+        // What is drawn holds at least what is known now.
+        let known = self.known;
+        let Some(bytes) = self.render(part).await? else { return Ok(()) };
+        self.shown = known;
         if bytes == self.current {
             return Ok(());
         }
@@ -99,5 +116,11 @@ impl ViewWatcherState {
         let message = SessionSupervisorMessage::ViewFrame(self.subject.clone(), frame);
         self.system.cast(Role::SessionSupervisor, message);
         Ok(())
+    }
+
+    async fn render(&self, part: Part) -> Result<Option<Bytes>, ActorProcessingErr> {
+        let view = self.system.view_of(self.subject.clone(), part).await?;
+        let render = |reply| StateAggregatorMessage::Render(view.clone(), reply);
+        Ok(self.system.call(Role::StateAggregator, render).await?)
     }
 }

@@ -20,6 +20,10 @@ impl Fold for Registrations {
     fn last_seq(&self) -> Seq {
         self.last_seq()
     }
+
+    fn skip(&mut self, seq: Seq) {
+        self.skip(seq);
+    }
 }
 
 /// Workspaces kept open that no agent has registered: those the key-value API was asked for.
@@ -57,9 +61,6 @@ pub enum WorkspaceRegistryMessage {
     Announce,
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
 }
 
 /// The actor.
@@ -100,6 +101,7 @@ impl Actor for WorkspaceRegistry {
         message: Self::Msg,
         state: &mut WorkspaceRegistryState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("workspace-registry", &message);
         match message {
             WorkspaceRegistryMessage::Deliver(delivery) => state.fold(&delivery).await?,
             WorkspaceRegistryMessage::Resolve(agent_id, reply) => {
@@ -119,8 +121,6 @@ impl Actor for WorkspaceRegistry {
             WorkspaceRegistryMessage::Ping(reply) => {
                 let _ = reply.send(());
             }
-            #[cfg(feature = "fault-injection")]
-            WorkspaceRegistryMessage::Panic => panic!("told to"),
         }
         Ok(())
     }

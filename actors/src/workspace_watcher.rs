@@ -53,9 +53,6 @@ pub enum WorkspaceWatcherMessage {
     Cancelled(Box<QuestionRecord>),
     /// Stop once everything is written.
     Finish,
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
 }
 
 /// The actor.
@@ -74,6 +71,8 @@ pub struct WorkspaceWatcherState {
     unwritten: BTreeMap<String, Write>,
     /// Messages that lie in the agent's inbox, by key.
     messages: BTreeMap<String, String>,
+    /// Receipts of messages that the journal knows as written: they are removed.
+    receipts: Vec<String>,
     failing_since: Option<Instant>,
     trouble: Option<String>,
     has_worked: bool,
@@ -105,6 +104,8 @@ impl Actor for WorkspaceWatcher {
         arguments: WorkspaceWatcherArguments,
     ) -> Result<WorkspaceWatcherState, ActorProcessingErr> {
         let WorkspaceWatcherArguments { system, watched } = arguments;
+        // What changed before may have been told to a watcher that did not live to look.
+        let _ = myself.cast(WorkspaceWatcherMessage::Scan);
         let workspace = Arc::clone(&watched.workspace);
         let changes = tokio::spawn(async move {
             loop {
@@ -121,6 +122,7 @@ impl Actor for WorkspaceWatcher {
             reported: HashMap::new(),
             unwritten: BTreeMap::new(),
             messages: BTreeMap::new(),
+            receipts: Vec::new(),
             failing_since: None,
             trouble: None,
             has_worked: false,
@@ -136,6 +138,7 @@ impl Actor for WorkspaceWatcher {
         message: Self::Msg,
         state: &mut WorkspaceWatcherState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("workspace-watcher", &message);
         match message {
             WorkspaceWatcherMessage::Scan => {}
             WorkspaceWatcherMessage::Retry => state.retry_due = false,
@@ -146,6 +149,7 @@ impl Actor for WorkspaceWatcher {
             WorkspaceWatcherMessage::Message(message) => {
                 let key = format!("{}{}", keys::USER_MESSAGE, message.message_id);
                 if message.written_at.is_some() {
+                    state.receipts.push(receipt_of(&message.message_id));
                     state.messages.insert(key, message.message_id);
                 } else {
                     state.unwritten.insert(key, Write::Message(message));
@@ -156,8 +160,6 @@ impl Actor for WorkspaceWatcher {
                 state.unwritten.insert(key, Write::Cancelled(record));
             }
             WorkspaceWatcherMessage::Finish => state.finishing = true,
-            #[cfg(feature = "fault-injection")]
-            WorkspaceWatcherMessage::Panic => panic!("told to"),
         }
         let outcome = state.work().await;
         state.note(outcome, &myself);
@@ -202,7 +204,12 @@ impl WorkspaceWatcherState {
             self.unwritten.remove(&key);
         }
         self.scan_questions().await?;
-        self.scan_messages().await
+        self.scan_messages().await?;
+        while let Some(receipt) = self.receipts.last() {
+            self.workspace().delete(receipt).await?;
+            self.receipts.pop();
+        }
+        Ok(())
     }
 
     async fn write_answer(&mut self, key: &str, record: &QuestionRecord) -> Result<(), WorkspaceError> {
@@ -240,8 +247,8 @@ impl WorkspaceWatcherState {
         if message.kind != MessageKind::Message {
             value["kind"] = json!(message.kind);
         }
-        // After a crash between this write and its event the message comes again, under the same id.
-        self.workspace().compare_and_set(key, None, &value).await?;
+        // After a crash between this write and its event the receipt says that the agent has it, or had it.
+        self.workspace().set_once(key, &value, &receipt_of(&message.message_id)).await?;
         self.messages.insert(key.to_owned(), message.message_id.clone());
         self.tell(InboxCoordinatorMessage::MessageWritten {
             agent_id: message.agent_id.clone(),
@@ -350,6 +357,10 @@ impl WorkspaceWatcherState {
             at: Timestamp::now(),
         });
     }
+}
+
+fn receipt_of(message_id: &str) -> String {
+    format!("{}{message_id}", keys::RECEIPT)
 }
 
 fn status_of(entry: &Value) -> Option<&str> {

@@ -44,6 +44,8 @@ async fn axe_finds_nothing_serious_on_a_busy_day() {
     for (path, ready) in [
         ("/", "#connection-status[data-link=connected]"),
         ("/agents/deployer", "#connection-status[data-link=connected]"),
+        ("/graphs", "#connection-status[data-link=connected]"),
+        ("/graphs/release-2.4", "#connection-status[data-link=connected]"),
         ("/projector", "#connection-status[data-link=connected]"),
         ("/api", "main"),
     ] {

@@ -17,6 +17,7 @@ mod demo;
 mod doctor;
 mod embedded;
 mod examples;
+mod graphs;
 mod guard;
 mod hooks;
 mod hostile;

@@ -147,7 +147,7 @@ async fn two_browsers_see_the_same() {
         second.text_has("#events-list", "the-last-one").await;
         // Relative times go on in each browser for itself.
         let texts = "const panel = document.querySelector(arguments[0]).cloneNode(true);
-            panel.querySelectorAll('time, .draft').forEach(own => own.remove()); return panel.textContent";
+            panel.querySelectorAll('time, .draft, .note').forEach(own => own.remove()); return panel.textContent";
         assert_eq!(first.eval(texts, &[panel.into()]).await, second.eval(texts, &[panel.into()]).await, "{panel}");
     }
     first.has_no_complaint().await;

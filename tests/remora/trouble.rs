@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Process, http::event, process::Finished, wait_until};
+use crate::support::{Daemon, Process, SmallDisk, http::event, process::Finished, wait_until};
 
 /// Tries to serve, which must fail with a plain error.
 async fn cannot_serve(listen: &str, data: &Path) -> Finished {
@@ -125,39 +125,10 @@ async fn settings_that_make_no_sense_are_named() {
     }
 }
 
-/// A file system of a few megabytes, gone with the test.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new(size: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
-        let mounted = mounted.expect("mount is there");
-        assert!(
-            mounted.status.success(),
-            "NOT TESTED: a full disk, because a small one cannot be mounted here (root may): {}",
-            String::from_utf8_lossy(&mounted.stderr)
-        );
-        Self(folder)
-    }
-
-    fn grow(&self, size: &str) {
-        let options = format!("remount,size={size}");
-        assert!(Command::new("mount").args(["-o", &options]).arg(self.0.path()).status().unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_said_and_outlived() {
     let disk = SmallDisk::new("3m");
-    let mut daemon = Daemon::setup().data(&disk.0.path().join("data")).start().await;
+    let mut daemon = Daemon::setup().data(&disk.path().join("data")).start().await;
     let large = |id: usize| event_of_size(id, 100_000);
     let mut taken = Vec::new();
     let refusal = wait_until("the disk is full", async || {
@@ -180,7 +151,7 @@ async fn a_full_disk_is_said_and_outlived() {
         daemon.api.journal("*").await.into_iter().map(|event| event["id"].clone()).collect()
     };
     assert_eq!(ids(&daemon).await, taken.iter().map(|id| json!(id)).collect::<Vec<_>>());
-    disk.grow("64m");
+    disk.resize("64m");
     let next = taken.len();
     wait_until("events are taken again", async || {
         (daemon.api.post("/api/v1/events", &large(next)).await.status == 200).then_some(())

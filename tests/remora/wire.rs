@@ -140,16 +140,16 @@ async fn a_stream_over_a_restart_has_no_gap_and_no_repeat() {
     }
 }
 
-/// Reads until the card of a question is shown; how many parts the panel of the cards came in.
-async fn cards_to(stream: &mut Stream, msg_id: &str) -> usize {
-    let mut panels = 0;
+/// Reads until an event is shown; how often the whole log came.
+async fn logs_to(stream: &mut Stream, name: &str) -> usize {
+    let mut logs = 0;
     stream
-        .until(&format!("{msg_id} is shown"), |part| {
-            panels += usize::from(part.data.contains("id=\"blocked-agents\""));
-            part.data.contains(&format!("data-msg-id=\"{msg_id}\"")).then_some(())
+        .until(&format!("{name} is shown"), |part| {
+            logs += usize::from(part.data.contains("id=\"events-list\""));
+            part.data.contains(name).then_some(())
         })
         .await;
-    panels
+    logs
 }
 
 #[tokio::test]
@@ -157,18 +157,17 @@ async fn a_slow_browser_is_neither_cut_off_nor_served_what_is_stale() {
     let daemon = Daemon::start().await;
     let (mut fast, mut slow) = (opened(&daemon).await, opened(&daemon).await);
     let mut frames = 0;
-    // Each frame carries all the cards so far: far more, in the end, than a queue and two sockets hold.
-    for n in 0..100 {
-        let asked = json!({"agent_id": format!("agent-{n}"), "msg_id": format!("m{n}"), "question": "Sure?",
-            "urgency": "critical", "created_at": format!("2026-01-01T00:{:02}:{:02}Z", 59 - n / 60, 59 - n % 60),
-            "context": "x".repeat(4_000)});
-        daemon.api.ask(&asked).await;
-        frames += cards_to(&mut fast, &format!("m{n}")).await;
+    // So many events at once are shown by the whole log: far more, in the end, than a queue and two sockets hold.
+    for n in 0..150 {
+        let name = |k: usize| format!("batch-{n}-{k}-{}", "x".repeat(100));
+        let batch: Value = (0..150).map(|k| event("tool", "called", "a", &json!({"name": name(k)}))).collect();
+        daemon.api.emit(&batch).await;
+        frames += logs_to(&mut fast, &format!("batch-{n}-149-")).await;
     }
-    let panels = cards_to(&mut slow, "m99").await;
-    assert!(panels < frames, "{panels} of {frames} frames were sent to somebody who did not read them");
-    daemon.api.answer("m99", &json!("yes")).await.expect(200);
-    slow.until("it goes on", |part| part.data.contains("not picked up yet").then_some(())).await;
+    let logs = logs_to(&mut slow, "batch-149-149-").await;
+    assert!(logs < frames, "{logs} of {frames} frames were sent to somebody who did not read them");
+    daemon.api.emit(&event("tool", "called", "a", &json!({"name": "goes-on"}))).await;
+    slow.until("it goes on", |part| part.data.contains("goes-on").then_some(())).await;
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! The addresses of the pages beside the dashboard, written and read in one place.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remora_actors::{
-    model::{AgentQuery, AgentSort, InboxQuery, Reason, Standing, Urgency},
-    view::Subject,
+    model::{AgentQuery, AgentSort, InboxQuery, Standing},
+    view::{GraphFilter, GraphShown, GraphState, NodeOrder, Subject},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What stays as it is in a path segment or a query value: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -18,8 +18,40 @@ pub(crate) fn url(subject: &Subject) -> String {
     match subject {
         Subject::Agent(agent_id) => format!("/agents/{}", segment(agent_id)),
         Subject::AgentPast(agent_id, before) => format!("/agents/{}?before={before}", segment(agent_id)),
-        Subject::Agents(query) => with_query("/agents", &agents_query(query)),
-        Subject::Inbox(query) => with_query("/", &inbox_query(query)),
+        Subject::Agents(query) => {
+            let sort = if query.sort == AgentSort::default() { "" } else { query.sort.as_str() };
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            with_query(
+                "/agents",
+                &[
+                    ("state", query.standing.map_or("", Standing::as_str)),
+                    ("q", &query.text),
+                    ("graph", &text(&query.graph)),
+                    ("session", &text(&query.session)),
+                    ("sort", sort),
+                    ("page", &page_text(query.page)),
+                ],
+            )
+        }
+        Subject::Inbox(query) => with_query(
+            "/",
+            &[
+                ("q", &query.text),
+                ("agent", &query.agent),
+                ("reason", &word(query.reason)),
+                ("urgency", &word(query.urgency)),
+                ("page", &page_text(query.page)),
+            ],
+        ),
+        Subject::Graphs(filter) => {
+            let state = word_of(&GRAPH_STATES, filter.state);
+            with_query("/graphs", &[("q", &filter.text), ("state", state), ("page", &page_text(filter.page))])
+        }
+        Subject::Graph(shown) => {
+            let path = format!("/graphs/{}", segment(&shown.graph_id));
+            let (size, order) = (if shown.fit { "fit" } else { "" }, word_of(&NODE_ORDERS, shown.order));
+            with_query(&path, &[("size", size), ("order", order), ("page", &page_text(shown.page))])
+        }
         Subject::Projector => "/projector".to_owned(),
     }
 }
@@ -46,98 +78,124 @@ fn is_dots(id: &str) -> bool {
     matches!(id, "." | "..")
 }
 
-/// A path and the query fields that say something.
-fn with_query(path: &str, fields: &[(&str, String)]) -> String {
-    let fields = fields.iter().filter(|(_, value)| !value.is_empty());
-    let fields: Vec<_> =
-        fields.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect();
-    if fields.is_empty() { path.to_owned() } else { format!("{path}?{}", fields.join("&")) }
-}
-
-/// The fields of a query that say something. A value that cannot be read says nothing.
-fn fields(query: &str) -> Vec<(String, String)> {
-    let fields: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-    fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()
-}
-
 /// Bytes of a text that is looked for: no name is longer.
 const TEXT_BYTES: usize = 256;
 
-fn agents_query(query: &AgentQuery) -> [(&'static str, String); 6] {
-    let page = if query.page == 0 { String::new() } else { (query.page + 1).to_string() };
-    let sort = if query.sort == AgentSort::default() { "" } else { query.sort.as_str() };
-    [
-        ("state", query.standing.map_or("", Standing::as_str).to_owned()),
-        ("q", query.text.clone()),
-        ("graph", query.graph.clone().unwrap_or_default()),
-        ("session", query.session.clone().unwrap_or_default()),
-        ("sort", sort.to_owned()),
-        ("page", page),
-    ]
-}
+/// The fields of a query. A value that cannot be read says nothing.
+struct Query(HashMap<String, String>);
 
-fn inbox_query(query: &InboxQuery) -> [(&'static str, String); 5] {
-    let word = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
-    let page = if query.page == 0 { String::new() } else { (query.page + 1).to_string() };
-    [
-        ("q", query.text.clone()),
-        ("agent", query.agent.clone()),
-        ("reason", word(query.reason.map(|reason| json!(reason)))),
-        ("urgency", word(query.urgency.map(|urgency| json!(urgency)))),
-        ("page", page),
-    ]
-}
-
-fn read_agents_query(query: &str) -> AgentQuery {
-    let mut read = AgentQuery::default();
-    for (name, mut value) in fields(query) {
-        match name.as_str() {
-            "state" => read.standing = Standing::from_word(&value),
-            "q" => {
-                value.truncate(value.floor_char_boundary(TEXT_BYTES));
-                read.text = value;
-            }
-            "graph" => read.graph = Some(value),
-            "session" => read.session = Some(value),
-            "sort" => read.sort = AgentSort::ALL.into_iter().find(|sort| sort.as_str() == value).unwrap_or_default(),
-            "page" => read.page = value.parse::<usize>().unwrap_or(1).saturating_sub(1),
-            _ => {}
-        }
+impl Query {
+    fn read(query: &str) -> Self {
+        Self(serde_urlencoded::from_str(query).unwrap_or_default())
     }
-    read
+
+    fn text(&self, name: &str) -> &str {
+        let text = self.0.get(name).map_or("", String::as_str);
+        &text[..text.floor_char_boundary(TEXT_BYTES)]
+    }
+
+    /// A text that says something.
+    fn said(&self, name: &str) -> Option<String> {
+        Some(self.text(name).to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn word<'de, T: Deserialize<'de>>(&self, name: &str) -> Option<T> {
+        T::deserialize(Value::from(self.text(name))).ok()
+    }
+
+    /// People count pages from 1. No page lies so far behind that its number could overflow.
+    fn page(&self) -> usize {
+        self.text("page").parse::<u32>().map_or(0, |page| page.saturating_sub(1) as usize)
+    }
 }
 
-fn read_inbox_query(query: &str) -> InboxQuery {
-    let mut read = InboxQuery::default();
-    for (name, mut value) in fields(query) {
-        value.truncate(value.floor_char_boundary(TEXT_BYTES));
-        match name.as_str() {
-            "q" => read.text = value,
-            "agent" => read.agent = value,
-            "reason" => read.reason = Reason::deserialize(Value::from(value)).ok(),
-            "urgency" => read.urgency = Urgency::deserialize(Value::from(value)).ok(),
-            "page" => read.page = value.parse::<usize>().unwrap_or(1).saturating_sub(1),
-            _ => {}
-        }
-    }
-    read
+/// The first page needs no number.
+fn page_text(page: usize) -> String {
+    if page == 0 { String::new() } else { (page + 1).to_string() }
+}
+
+fn word(value: Option<impl Serialize>) -> String {
+    let value = value.and_then(|value| serde_json::to_value(value).ok());
+    value.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A path with the fields that say something.
+fn with_query(path: &str, fields: &[(&str, &str)]) -> String {
+    let said = fields.iter().filter(|(_, value)| !value.is_empty());
+    let query: Vec<_> = said.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
+/// How graphs are looked for, in words.
+pub(crate) const GRAPH_STATES: [(GraphState, &str); 5] = [
+    (GraphState::Any, "any"),
+    (GraphState::Live, "live"),
+    (GraphState::Waiting, "waiting"),
+    (GraphState::Failed, "failed"),
+    (GraphState::Ended, "ended"),
+];
+
+/// The orders of nodes, in words.
+const NODE_ORDERS: [(NodeOrder, &str); 5] = [
+    (NodeOrder::Begin, "begin"),
+    (NodeOrder::State, "state"),
+    (NodeOrder::Name, "name"),
+    (NodeOrder::Ran, "ran"),
+    (NodeOrder::Waited, "waited"),
+];
+
+/// The word of a value; nothing for the first, which needs none.
+fn word_of<T: PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
+    words[1..].iter().find(|(of, _)| *of == value).map_or("", |(_, word)| word)
+}
+
+fn value_of<T: Copy + Default>(words: &[(T, &str)], word: &str) -> T {
+    words.iter().find(|(_, of)| *of == word).map_or_else(T::default, |(value, _)| *value)
 }
 
 /// The page of an address. `None`: there is none.
 pub(crate) fn subject(address: &str) -> Option<Subject> {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let query = Query::read(query);
     let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
     match segments[..] {
-        ["agents"] => Some(Subject::Agents(read_agents_query(query))),
+        ["agents"] => Some(Subject::Agents(AgentQuery {
+            standing: Standing::from_word(query.text("state")),
+            text: query.text("q").to_owned(),
+            graph: query.said("graph"),
+            session: query.said("session"),
+            sort: AgentSort::ALL.into_iter().find(|sort| sort.as_str() == query.text("sort")).unwrap_or_default(),
+            page: query.page(),
+        })),
         ["agents", agent_id] if !agent_id.is_empty() => {
             let agent_id = id_of(agent_id)?;
-            let before = fields(query).into_iter().find(|(name, _)| name == "before");
-            Some(match before.and_then(|(_, seq)| seq.parse().ok()) {
-                Some(before) => Subject::AgentPast(agent_id, before),
-                None => Subject::Agent(agent_id),
+            Some(match query.text("before").parse() {
+                Ok(before) => Subject::AgentPast(agent_id, before),
+                Err(_) => Subject::Agent(agent_id),
             })
         }
-        [""] => Some(Subject::Inbox(read_inbox_query(query))).filter(|subject| url(subject) != "/"),
+        [""] => {
+            let inbox = InboxQuery {
+                text: query.text("q").to_owned(),
+                agent: query.text("agent").to_owned(),
+                reason: query.word("reason"),
+                urgency: query.word("urgency"),
+                page: query.page(),
+            };
+            // Without any filter it is the dashboard.
+            Some(Subject::Inbox(inbox)).filter(|subject| url(subject) != "/")
+        }
+        ["graphs"] => Some(Subject::Graphs(GraphFilter {
+            text: query.text("q").to_owned(),
+            state: value_of(&GRAPH_STATES, query.text("state")),
+            page: query.page(),
+        })),
+        ["graphs", graph_id] if !graph_id.is_empty() => Some(Subject::Graph(GraphShown {
+            graph_id: id_of(graph_id)?,
+            fit: query.text("size") == "fit",
+            order: value_of(&NODE_ORDERS, query.text("order")),
+            page: query.page(),
+        })),
         ["projector"] => Some(Subject::Projector),
         _ => None,
     }
@@ -156,18 +214,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_leads_to_what_it_was_made_of(agent_id in "(?s).{1,40}") {
-            let (page, past) = (Subject::Agent(agent_id.clone()), Subject::AgentPast(agent_id, 7));
-            prop_assert_eq!(subject(&url(&page)), Some(page));
-            prop_assert_eq!(subject(&url(&past)), Some(past));
-        }
-
-        #[test]
-        fn a_list_leads_to_itself(text in "(?s).{0,9}", graph in proptest::option::of("(?s).{1,9}"), page in 0..9usize) {
-            let standing = Some(Standing::TimedOut);
-            let sort = AgentSort::Waited;
-            let page = Subject::Agents(AgentQuery { standing, text, graph, session: None, sort, page });
-            prop_assert_eq!(subject(&url(&page)), Some(page));
+        fn an_address_leads_to_what_it_was_made_of(
+            text in "(?s).{1,40}", page in 0..1_000_usize, choice in 0..5_usize, fit: bool,
+        ) {
+            let (graph_id, order, state) = (text.clone(), NODE_ORDERS[choice].0, GRAPH_STATES[choice].0);
+            for page in [
+                Subject::Agent(text.clone()),
+                Subject::AgentPast(text.clone(), 7),
+                Subject::Agents(AgentQuery {
+                    standing: Some(Standing::TimedOut),
+                    text: text.clone(),
+                    graph: Some(text.clone()),
+                    session: None,
+                    sort: AgentSort::Waited,
+                    page,
+                }),
+                Subject::Graphs(GraphFilter { text, state, page }),
+                Subject::Graph(GraphShown { graph_id, fit, order, page }),
+            ] {
+                prop_assert_eq!(subject(&url(&page)), Some(page));
+            }
         }
 
         #[test]
@@ -203,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_none_has_no_subject() {
-        for address in ["", "/", "/agents/", "/agents/a/b", "/agents/%ff", "agents/a"] {
+        for address in ["", "/", "/agents/", "/agents/a/b", "/agents/%ff", "agents/a", "/graphs/", "/graphs/a/b"] {
             assert_eq!(subject(address), None, "{address}");
         }
     }

@@ -25,6 +25,7 @@ const CSS: &[u8] = style_sheet!(
     "tokens",
     "base",
     "shell",
+    "troubles",
     "rows",
     "inbox",
     "markdown",

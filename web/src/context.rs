@@ -8,7 +8,7 @@ use std::{
 
 use remora_actors::{Handle, system::Unreachable};
 use tokio::sync::{Mutex, Semaphore, watch};
-use warp::Filter as _;
+use warp::{Filter as _, http::StatusCode};
 
 use crate::{doors::otlp::lineage::Lineage, problem::Problem};
 
@@ -70,6 +70,10 @@ impl Context {
 
 impl From<Unreachable> for Problem {
     fn from(error: Unreachable) -> Self {
-        Self::unavailable(error)
+        match error {
+            Unreachable::Absent(_) => Self::unavailable(error),
+            // No 503: a careful client would send it again, and the actor would die again.
+            Unreachable::Died(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error),
+        }
     }
 }

@@ -155,7 +155,8 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Journal(error) => error.into(),
-            PublishError::Busy { .. } | PublishError::Unreachable(_) => Self::unavailable(error),
+            PublishError::Busy { .. } => Self::unavailable(error),
+            PublishError::Unreachable(error) => error.into(),
         }
     }
 }

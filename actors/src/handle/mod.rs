@@ -13,11 +13,13 @@ pub use journal::{EventStream, Receipt};
 pub use view::{DocumentError, Session};
 pub use workspaces::WorkspaceAccessError;
 
+#[cfg(feature = "fault-injection")]
+use crate::fault::Faults;
 use crate::{
     event_bus::EventBusMessage,
     inbox_coordinator::InboxCoordinatorMessage,
     metrics::Metrics,
-    model::Limits,
+    model::{Limits, Troubles},
     root_supervisor::{RootSupervisor, RootSupervisorMessage},
     session_supervisor::SessionSupervisorMessage,
     state_aggregator::StateAggregatorMessage,
@@ -87,20 +89,15 @@ impl Handle {
         }
     }
 
-    /// Makes an actor panic. `false`: there is none of that name.
+    /// What is wrong with the daemon itself.
+    pub fn troubles(&self) -> Troubles {
+        self.system.health.troubles()
+    }
+
+    /// Where actors can be made to die.
     #[cfg(feature = "fault-injection")]
-    pub fn panic(&self, actor: &str) -> bool {
-        let system = &self.system;
-        match actor {
-            "event-bus" => system.cast(Role::EventBus, EventBusMessage::Panic),
-            "state-aggregator" => system.cast(Role::StateAggregator, StateAggregatorMessage::Panic),
-            "workspace-registry" => system.cast(Role::WorkspaceRegistry, WorkspaceRegistryMessage::Panic),
-            "inbox-coordinator" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Panic),
-            "workspace-watcher" => system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::PanicWatchers),
-            "session-supervisor" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Panic),
-            "sse-session" => system.cast(Role::SessionSupervisor, SessionSupervisorMessage::PanicSessions),
-            _ => false,
-        }
+    pub fn faults(&self) -> &Faults {
+        &self.system.faults
     }
 }
 

@@ -54,6 +54,15 @@ impl Handle {
         self.system.call(Role::StateAggregator, StateAggregatorMessage::Signals).await
     }
 
+    /// One graph as JSON, or all without their nodes. `None`: the graph is not known.
+    ///
+    /// # Errors
+    /// [`Unreachable`]: the aggregator does not answer.
+    pub async fn graphs(&self, graph_id: Option<&str>) -> Result<Option<Bytes>, Unreachable> {
+        let graphs = |reply| StateAggregatorMessage::Graphs(graph_id.map(str::to_owned), reply);
+        self.system.call(Role::StateAggregator, graphs).await
+    }
+
     /// Opens a browser's stream.
     ///
     /// # Errors

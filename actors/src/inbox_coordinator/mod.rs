@@ -42,6 +42,10 @@ impl Fold for Inbox {
     fn last_seq(&self) -> Seq {
         self.last_seq()
     }
+
+    fn skip(&mut self, seq: Seq) {
+        self.skip(seq);
+    }
 }
 
 /// Pause before the journal is tried again: a full disk is not freed faster.
@@ -144,12 +148,6 @@ pub enum InboxCoordinatorMessage {
     Recover,
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
-    /// Die.
-    #[cfg(feature = "fault-injection")]
-    Panic,
-    /// Make every watcher die.
-    #[cfg(feature = "fault-injection")]
-    PanicWatchers,
 }
 
 /// The actor.
@@ -210,6 +208,7 @@ impl Actor for InboxCoordinator {
         message: Self::Msg,
         state: &mut InboxCoordinatorState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("inbox-coordinator", &message);
         match message {
             InboxCoordinatorMessage::Deliver(delivery) => state.fold(&delivery).await?,
             InboxCoordinatorMessage::Recover => state.recover().await,
@@ -221,10 +220,6 @@ impl Actor for InboxCoordinator {
             InboxCoordinatorMessage::Ping(reply) => {
                 let _ = reply.send(());
             }
-            #[cfg(feature = "fault-injection")]
-            InboxCoordinatorMessage::Panic => panic!("told to"),
-            #[cfg(feature = "fault-injection")]
-            InboxCoordinatorMessage::PanicWatchers => state.panic_watchers(),
             message => {
                 if let Some(message) = state.command(message).await {
                     state.observe(message).await;
@@ -276,6 +271,7 @@ fn due(record: &QuestionRecord) -> Option<(Timestamp, QuestionKey)> {
 struct Changes {
     questions: Vec<QuestionKey>,
     messages: Vec<String>,
+    written_messages: Vec<String>,
     ended_agents: Vec<String>,
 }
 
@@ -285,6 +281,9 @@ impl Changes {
         let event = &record.event;
         if event.is(Category::User, actions::MESSAGED) || event.is(Category::User, actions::STOP_REQUESTED) {
             self.messages.push(event.text("message_id").unwrap_or(&event.id).to_owned());
+        }
+        if event.is(Category::Agent, actions::MESSAGE_WRITTEN) {
+            self.written_messages.extend(event.text("message_id").map(str::to_owned));
         }
         if event.category == Category::Agent && AgentState::terminal(&event.action).is_some() {
             self.ended_agents.extend(event.agent_id.clone());
@@ -350,6 +349,9 @@ impl InboxCoordinatorState {
         }
         for message_id in changes.messages {
             self.write_message(&message_id).await;
+        }
+        for message_id in changes.written_messages {
+            self.settle_message(&message_id);
         }
         for agent_id in changes.ended_agents {
             self.leave_embedded(&agent_id);

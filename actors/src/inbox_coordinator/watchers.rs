@@ -112,6 +112,15 @@ impl InboxCoordinatorState {
         }
     }
 
+    /// Tells a watcher that the journal knows a message as written. Where there is none any more, a receipt of a few
+    /// bytes stays behind.
+    pub(super) fn settle_message(&self, message_id: &str) {
+        let Some(message) = self.inbox.messages().rev().find(|m| m.message_id == message_id) else { return };
+        if let Some(watcher) = self.watchers.get(&message.workspace_id) {
+            let _ = watcher.actor.cast(WorkspaceWatcherMessage::Message(Box::new(message.clone())));
+        }
+    }
+
     /// Starts to watch a workspace that nobody has registered, or whose watcher has gone.
     async fn watch_by_id(&mut self, workspace_id: String) {
         let open = |reply| WorkspaceRegistryMessage::Open(workspace_id.clone(), reply);
@@ -120,13 +129,6 @@ impl InboxCoordinatorState {
             // The registry has told of it already; whoever registers the workspace anew makes it good.
             Ok(Err(error)) => tracing::warn!(workspace_id, %error, "workspace not opened, an answer waits for it"),
             Err(error) => tracing::warn!(workspace_id, %error, "workspace not opened, an answer waits for it"),
-        }
-    }
-
-    #[cfg(feature = "fault-injection")]
-    pub(super) fn panic_watchers(&self) {
-        for watcher in self.watchers.values() {
-            let _ = watcher.actor.cast(WorkspaceWatcherMessage::Panic);
         }
     }
 }

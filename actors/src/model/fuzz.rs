@@ -79,7 +79,7 @@ proptest! {
         prop_assert_eq!(&Question::from_event(&event, &limits).expect("what was asked can be read"), &question);
         for answer in [input(&QUESTIONS, &answer, &spoiled), br#""yes""#.to_vec(), br#"{"n":1}"#.to_vec()] {
             if let Ok(answer) = serde_json::from_slice::<Value>(&answer) {
-                let _ = question.check(&answer, &limits);
+                let _ = question.accept(answer, &limits);
             }
         }
         let mut inbox = Inbox::new(&limits);

@@ -28,6 +28,10 @@ pub struct Limits {
     pub closed_questions: usize,
     /// Agents kept in memory; beyond it the longest finished ones are forgotten first.
     pub agents: usize,
+    /// Graphs kept in memory; beyond it the longest silent finished ones are forgotten first.
+    pub graphs: usize,
+    /// Nodes kept of one graph: what a picture can still show. Beyond it they are counted only.
+    pub graph_nodes: usize,
     /// Events waiting for the journal. Beyond it a publisher hears "busy" and retries.
     pub publishing_events: usize,
     /// Bytes of the events waiting for the journal, for the same reason.
@@ -70,6 +74,8 @@ impl Limits {
         open_questions_per_agent: usize::MAX,
         closed_questions: usize::MAX,
         agents: usize::MAX,
+        graphs: usize::MAX,
+        graph_nodes: usize::MAX,
         publishing_events: usize::MAX,
         publishing_bytes: usize::MAX,
         connections: usize::MAX,
@@ -99,6 +105,8 @@ impl Default for Limits {
             open_questions_per_agent: 100,
             closed_questions: 1_000,
             agents: 10_000,
+            graphs: 1_000,
+            graph_nodes: 2_500,
             publishing_events: 50_000,
             publishing_bytes: 64 << 20,
             connections: 8_000,

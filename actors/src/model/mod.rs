@@ -9,6 +9,7 @@ mod dialect;
 mod event;
 #[cfg(test)]
 mod fuzz;
+mod graph;
 mod inbox;
 mod limits;
 mod pattern;
@@ -16,14 +17,16 @@ mod question;
 mod registrations;
 mod text;
 mod timeline;
+mod trouble;
 mod usage;
 
 pub use agent::{Agent, AgentState, Call, Counts, Patience, Standing, Tally};
 pub use agent_query::{AgentPage, AgentQuery, AgentSort};
 pub use board::{Board, Step, Steps};
 pub use call::CallName;
-pub use dashboard::{Dashboard, GraphProgress, LOG_EVENTS, ListStep, Listed, Panel, Panels, Place, ResultItem};
+pub use dashboard::{Dashboard, LOG_EVENTS, ListStep, Listed, Panel, Panels, Place, ResultItem};
 pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
+pub use graph::{Activity, Graph, Graphs, Node, Span};
 pub use inbox::{Inbox, InboxPage, InboxQuery, MessageKind, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
@@ -34,4 +37,5 @@ pub use question::{
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};
 pub use timeline::{Entry, EntryKind, timeline};
+pub use trouble::{PutAside, Troubles};
 pub use usage::Usage;

@@ -72,6 +72,11 @@ impl Registrations {
         }
     }
 
+    /// Passes over an event that cannot be folded.
+    pub fn skip(&mut self, seq: Seq) {
+        self.last_seq = self.last_seq.max(seq);
+    }
+
     fn forget(&mut self, agent_id: &str) -> Option<RegistrationChange> {
         self.by_agent.remove(agent_id).map(RegistrationChange::Forgotten)
     }

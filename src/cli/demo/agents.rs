@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use remora_actors::model::{QuestionRecord, Status};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::cli::{
@@ -19,25 +18,23 @@ const STEP: Duration = Duration::from_millis(700);
 /// Pause between two rounds.
 const BREAK: Duration = Duration::from_secs(8);
 
+/// The agents of a round: their names, what they are called, and whose work each needs before it begins.
+const PLAN: [(&str, &str, &[&str]); 7] = [
+    ("checkout", "Checkout", &[]),
+    ("lint", "Linter", &["checkout"]),
+    ("document", "Docstring writer", &["checkout"]),
+    ("name-release", "Release notes", &["checkout"]),
+    ("migrate", "Migration check", &["checkout"]),
+    ("deploy", "Deployer", &["lint"]),
+    ("publish", "Publisher", &["deploy", "name-release"]),
+];
+
 /// Rounds of work, one after the other, until the daemon stops.
 pub(super) async fn work(connection: Connection) {
     let Ok(client) = Client::new(&connection, Scope::Agent) else { return };
     let client = Arc::new(client);
     for round in 1.. {
-        let agent = |name: &'static str| Agent {
-            client: Arc::clone(&client),
-            name,
-            id: format!("{name}-{round}"),
-            graph_id: format!("release-{round}"),
-        };
-        let mut agents = JoinSet::new();
-        agents.spawn(lint(agent("lint")));
-        agents.spawn(document(agent("document")));
-        agents.spawn(name_release(agent("name-release")));
-        agents.spawn(migrate(agent("migrate")));
-        agents.spawn(deploy(agent("deploy")));
-        let outcomes = agents.join_all().await;
-        if let Some(error) = outcomes.into_iter().find_map(Result::err) {
+        if let Err(error) = release(&client, round).await {
             tracing::debug!(%error, "demo ends");
             return;
         }
@@ -45,16 +42,54 @@ pub(super) async fn work(connection: Connection) {
     }
 }
 
+/// One round: a graph whose nodes are the agents of the plan.
+async fn release(client: &Arc<Client>, round: u32) -> Result<(), Error> {
+    let agent = |name: &'static str| Agent {
+        client: Arc::clone(client),
+        name,
+        id: format!("{name}-{round}"),
+        graph_id: format!("release-{round}"),
+    };
+    let nodes = PLAN.map(|(name, title, after)| json!({"node_id": name, "name": title, "depends_on": after}));
+    agent("checkout").tell_graph("started", json!({"name": format!("Release {round}"), "nodes": nodes})).await?;
+    check_out(agent("checkout")).await?;
+    let deployment = async {
+        lint(agent("lint")).await?;
+        deploy(agent("deploy")).await
+    };
+    let (deployed, _, named, _) = tokio::try_join!(
+        deployment,
+        document(agent("document")),
+        name_release(agent("name-release")),
+        migrate(agent("migrate")),
+    )?;
+    if deployed && named {
+        publish(agent("publish")).await?;
+    }
+    agent("checkout").tell_graph("completed", json!({})).await
+}
+
+async fn check_out(agent: Agent) -> Result<(), Error> {
+    agent.start().await?;
+    agent.emit("agent", "completed", json!({"result": "shop at 4f1c2d7, 212 files"})).await
+}
+
 async fn lint(agent: Agent) -> Result<(), Error> {
-    agent.emit("agent", "started", json!({"name": "Linter"})).await?;
+    agent.start().await?;
     for file in ["exporter.py", "loader.py", "pricing.py"] {
         agent.use_tool("run_linter", json!({"file": file})).await?;
     }
     agent.emit("agent", "completed", json!({"result": "3 files checked, 2 warnings mended, none left."})).await
 }
 
+async fn publish(agent: Agent) -> Result<(), Error> {
+    agent.start().await?;
+    agent.use_tool("publish_notes", json!({"channel": "stable"})).await?;
+    agent.emit("agent", "completed", json!({"result": "The release is announced."})).await
+}
+
 async fn document(agent: Agent) -> Result<(), Error> {
-    agent.emit("agent", "started", json!({"name": "Docstring writer"})).await?;
+    agent.start().await?;
     agent.use_tool("read_file", json!({"path": "src/exporter.py"})).await?;
     let question = json!({
         "question": "Which docstring style does this project use?",
@@ -66,23 +101,26 @@ async fn document(agent: Agent) -> Result<(), Error> {
     agent.emit("agent", "completed", json!({"result": format!("14 docstrings written in {style} style.")})).await
 }
 
-async fn name_release(agent: Agent) -> Result<(), Error> {
-    agent.emit("agent", "started", json!({"name": "Release notes"})).await?;
+/// True: the notes are ready.
+async fn name_release(agent: Agent) -> Result<bool, Error> {
+    agent.start().await?;
     agent.use_tool("git_log", json!({"since": "v1.4.0"})).await?;
     agent.emit("agent", "progress", json!({"message": "37 commits summarised"})).await?;
     let question = json!({"question": "What shall this release be called?", "timeout": 900});
-    let Some(name) = agent.ask(question).await? else { return Ok(()) };
-    agent.emit("agent", "completed", json!({"result": format!("Release notes for “{name}” are ready.")})).await
+    let Some(name) = agent.ask(question).await? else { return Ok(false) };
+    agent.emit("agent", "completed", json!({"result": format!("Release notes for “{name}” are ready.")})).await?;
+    Ok(true)
 }
 
 async fn migrate(agent: Agent) -> Result<(), Error> {
-    agent.emit("agent", "started", json!({"name": "Migration check"})).await?;
+    agent.start().await?;
     agent.use_tool("run_migrations", json!({"database": "staging"})).await?;
     agent.emit("agent", "failed", json!({"error": "migration 0042 needs a column that staging does not have"})).await
 }
 
-async fn deploy(agent: Agent) -> Result<(), Error> {
-    agent.emit("agent", "started", json!({"name": "Deployer"})).await?;
+/// True: it is deployed.
+async fn deploy(agent: Agent) -> Result<bool, Error> {
+    agent.start().await?;
     agent.use_tool("build_image", json!({"tag": "1.5.0"})).await?;
     let question = json!({
         "question": "Deploy 1.5.0 to production?",
@@ -93,12 +131,16 @@ async fn deploy(agent: Agent) -> Result<(), Error> {
         "timeout": 600,
         "on_deadline": "deny",
     });
-    let Some(answer) = agent.ask(question).await? else { return Ok(()) };
+    let Some(answer) = agent.ask(question).await? else { return Ok(false) };
     if answer != "approve" {
-        return agent.emit("agent", "cancelled", json!({"reason": "the deployment was not approved"})).await;
+        agent.emit("agent", "cancelled", json!({"reason": "the deployment was not approved"})).await?;
+        return Ok(false);
     }
     agent.use_tool("deploy", json!({"tag": "1.5.0"})).await?;
-    agent.emit("agent", "completed", json!({"result": "1.5.0 runs in production, 6 of 6 replicas are healthy."})).await
+    agent
+        .emit("agent", "completed", json!({"result": "1.5.0 runs in production, 6 of 6 replicas are healthy."}))
+        .await?;
+    Ok(true)
 }
 
 /// One agent of a round.
@@ -110,19 +152,36 @@ struct Agent {
 }
 
 impl Agent {
+    /// Says what it is called, and whose work it needed.
+    async fn start(&self) -> Result<(), Error> {
+        let planned = PLAN.into_iter().find(|(name, _, _)| *name == self.name);
+        let (_, title, after) = planned.unwrap_or((self.name, self.name, &[]));
+        self.emit("agent", "started", json!({"name": title, "depends_on": after})).await
+    }
+
+    /// Says something of the graph as a whole.
+    async fn tell_graph(&self, action: &str, payload: Value) -> Result<(), Error> {
+        self.send(json!({"category": "graph", "action": action, "graph_id": self.graph_id, "payload": payload})).await
+    }
+
     async fn emit(&self, category: &str, action: &str, payload: Value) -> Result<(), Error> {
-        let event = json!({
-            "id": Uuid::now_v7().to_string(),
+        self.send(json!({
             "category": category,
             "action": action,
             "agent_id": self.id,
             "graph_id": self.graph_id,
             "node_id": self.name,
             "payload": payload,
-        });
+        }))
+        .await?;
+        tokio::time::sleep(STEP).await;
+        Ok(())
+    }
+
+    async fn send(&self, mut event: Value) -> Result<(), Error> {
+        event["id"] = json!(Uuid::now_v7().to_string());
         let call = self.client.call(Method::POST, &["events"])?.body(&event);
         self.client.json_patiently::<Value>(&call, Some(PATIENCE)).await?;
-        tokio::time::sleep(STEP).await;
         Ok(())
     }
 

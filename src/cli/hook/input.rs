@@ -92,6 +92,9 @@ impl Input {
                 // Nobody has told it yet what to do.
                 payload.insert("idle".to_owned(), true.into());
             }
+            // The session is the node that its subagents hang from in the graph's picture.
+            let parent = self.subagent().and(self.text("session_id"));
+            payload.extend(parent.map(|session| ("parent_agent_id".to_owned(), session.into())));
         }
         json!({
             "id": self.stable_id("event").unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),

@@ -83,6 +83,15 @@ impl WorkspaceFile {
         })
     }
 
+    pub(super) fn set_once(&self, key: &str, value: &Value, receipt: &str) -> Result<bool, WorkspaceError> {
+        self.write(|file| {
+            let is_new = self.value(file, receipt)?.is_none();
+            Ok(is_new
+                && file.execute(SET, [receipt, "true"])? > 0
+                && file.execute(SET, params![key, value.to_string()])? > 0)
+        })
+    }
+
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
         let (first, end) = key_range::of_prefix(prefix);
         let rows = self.read(|file| {

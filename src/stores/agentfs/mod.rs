@@ -88,6 +88,11 @@ impl Workspace for AgentFsWorkspace {
         self.run(move |file| file.compare_and_set(&key, expected.as_ref(), &value)).await
     }
 
+    async fn set_once(&self, key: &str, value: &Value, receipt: &str) -> Result<bool, WorkspaceError> {
+        let (key, value, receipt) = (key.to_owned(), value.clone(), receipt.to_owned());
+        self.run(move |file| file.set_once(&key, &value, &receipt)).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
         let prefix = prefix.to_owned();
         self.run(move |file| file.list(&prefix)).await

@@ -21,6 +21,7 @@ pub(crate) async fn keeps_the_contract<W: Workspace, K>(new: impl AsyncFn() -> (
     compares_as_json(&new().await.0).await;
     lists_prefixes_literally(&new().await.0).await;
     the_first_claim_wins(&new().await.0).await;
+    writes_once(&new().await.0).await;
     tells_of_changes(&new().await.0).await;
     behaves_like_a_map(&new).await;
 }
@@ -52,6 +53,17 @@ async fn compares_as_json(workspace: &impl Workspace) {
     assert_eq!(claim(Some(&same), &json!(null)).await, Ok(true), "the order of fields is no difference");
     assert_eq!(claim(None, &json!(1)).await, Ok(false), "null is something");
     assert_eq!(claim(Some(&json!(null)), &json!(1)).await, Ok(true));
+}
+
+async fn writes_once(workspace: &impl Workspace) {
+    assert_eq!(workspace.set_once("k", &json!(1), "receipt").await, Ok(true));
+    assert_eq!(workspace.set_once("k", &json!(2), "receipt").await, Ok(false));
+    assert_eq!(workspace.get("k").await, Ok(Some(json!(1))), "left alone");
+    assert_eq!(workspace.delete("k").await, Ok(true));
+    assert_eq!(workspace.set_once("k", &json!(3), "receipt").await, Ok(false), "it was taken, not lost");
+    assert_eq!(workspace.delete("receipt").await, Ok(true));
+    assert_eq!(workspace.set_once("k", &json!(4), "receipt").await, Ok(true));
+    assert_eq!(workspace.get("k").await, Ok(Some(json!(4))));
 }
 
 async fn lists_prefixes_literally(workspace: &impl Workspace) {

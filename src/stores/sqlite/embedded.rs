@@ -121,6 +121,15 @@ impl Workspace for EmbeddedWorkspace {
         .await
     }
 
+    async fn set_once(&self, key: &str, value: &Value, receipt: &str) -> Result<bool, WorkspaceError> {
+        let (key, value, receipt) = (key.to_owned(), value.to_string(), receipt.to_owned());
+        self.write(move |connection, id| {
+            let is_new = get(connection, id, &receipt)?.is_none();
+            Ok(is_new && set(connection, id, &receipt, "true")? && set(connection, id, &key, &value)?)
+        })
+        .await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
         let (first, end) = key_range::of_prefix(prefix);
         self.read(move |connection, id| {

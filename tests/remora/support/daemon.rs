@@ -18,6 +18,7 @@ pub(crate) struct Daemon {
     folder: TempDir,
     args: Vec<String>,
     variables: Vec<(String, String)>,
+    under: Vec<String>,
     port: u16,
     /// What the HTTP tests speak through.
     pub(crate) api: Api,
@@ -30,6 +31,7 @@ pub(crate) struct Setup {
     args: Vec<String>,
     variables: Vec<(String, String)>,
     data: Option<PathBuf>,
+    under: Vec<String>,
 }
 
 impl Setup {
@@ -57,6 +59,12 @@ impl Setup {
         self
     }
 
+    /// A program, with its arguments, that runs the daemon in its own place.
+    pub(crate) fn under<S: AsRef<str>>(mut self, program: impl IntoIterator<Item = S>) -> Self {
+        self.under = program.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        self
+    }
+
     /// Starts the daemon and waits until it serves.
     pub(crate) async fn start(self) -> Daemon {
         let folder = TempDir::new().expect("a temporary folder");
@@ -67,7 +75,8 @@ impl Setup {
         }
         let command = if self.demo { "demo" } else { "serve" };
         let api = Api::new("");
-        let mut daemon = Daemon { command, folder, args, variables: self.variables, port: 0, child: None, api };
+        let (variables, under) = (self.variables, self.under);
+        let mut daemon = Daemon { command, folder, args, variables, under, port: 0, child: None, api };
         daemon.start_again().await;
         daemon
     }
@@ -86,10 +95,22 @@ impl Daemon {
 
     /// The program, away from the settings of whoever runs the tests.
     pub(crate) fn program(home: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_remora"));
+        Self::program_under(&[], home)
+    }
+
+    fn program_under(under: &[String], home: &Path) -> Command {
+        let remora = env!("CARGO_BIN_EXE_remora").to_owned();
+        let mut words = under.iter().chain([&remora]);
+        let mut command = Command::new(words.next().expect("at least one"));
+        command.args(words);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", home).current_dir(home).kill_on_drop(true);
         command
+    }
+
+    /// Where it is, for processes that speak to it while it is killed and started.
+    pub(crate) fn place(&self) -> Place {
+        Place { home: self.folder.path().to_owned(), url: self.url("") }
     }
 
     /// One of the program's commands, spoken to this daemon.
@@ -99,9 +120,7 @@ impl Daemon {
 
     /// The same, not yet started.
     pub(crate) fn command<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Self::program(self.folder.path());
-        command.env("REMORA_URL", self.url("")).args(args.into_iter().map(|arg| arg.as_ref().to_owned()));
-        command
+        self.place().command(args)
     }
 
     /// An address of the daemon.
@@ -162,16 +181,34 @@ impl Daemon {
         ended.expect("the daemon ends on SIGTERM").expect("a child of ours")
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("running");
+        let ended = tokio::time::timeout(DEADLINE, child.wait()).await;
+        ended.expect("the daemon ends by itself").expect("a child of ours")
+    }
+
     /// Starts it on the same data and the same port as before.
     pub(crate) async fn start_again(&mut self) {
+        self.launch();
+        self.listening().await;
+    }
+
+    /// Starts it and does not wait for it.
+    pub(crate) fn launch(&mut self) {
         assert!(self.child.is_none(), "it runs already");
-        let stdout = self.folder.path().join("stdout");
+        let stdout = self.stdout_file();
         let log = fs::File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let mut command = Self::program(self.folder.path());
+        let mut command = Self::program_under(&self.under, self.folder.path());
         command.args([self.command, "--listen", &format!("127.0.0.1:{}", self.port)]).args(&self.args);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stderr(log).stdout(fs::File::create(&stdout).expect("a file"));
         self.child = Some(command.spawn().expect("the program is built"));
+    }
+
+    /// Waits until it serves.
+    pub(crate) async fn listening(&mut self) {
+        let stdout = self.stdout_file();
         self.port = wait_until("the daemon says where it listens", async || {
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().expect("a child of ours")) {
                 panic!("the daemon ended at its start: {status}");
@@ -186,6 +223,10 @@ impl Daemon {
     pub(crate) async fn crash(&mut self) {
         self.kill().await;
         self.start_again().await;
+    }
+
+    fn stdout_file(&self) -> PathBuf {
+        self.folder.path().join("stdout")
     }
 
     fn log_file(&self) -> PathBuf {
@@ -205,6 +246,25 @@ impl Drop for Daemon {
         if std::thread::panicking() {
             eprintln!("--- the daemon's log\n{}---", self.log());
         }
+    }
+}
+
+/// Where a daemon is, whether it runs or not.
+pub(crate) struct Place {
+    home: PathBuf,
+    pub(crate) url: String,
+}
+
+impl Place {
+    /// One of the program's commands.
+    pub(crate) fn remora<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Process {
+        Process::spawn(self.command(args))
+    }
+
+    fn command<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Daemon::program(&self.home);
+        command.env("REMORA_URL", &self.url).args(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        command
     }
 }
 

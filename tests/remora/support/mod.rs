@@ -9,6 +9,7 @@ use std::{
 
 pub(crate) mod browser;
 pub(crate) mod daemon;
+pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod process;
@@ -17,6 +18,7 @@ pub(crate) mod sse;
 
 pub(crate) use browser::Browser;
 pub(crate) use daemon::Daemon;
+pub(crate) use disk::SmallDisk;
 pub(crate) use http::{Api, Reply};
 pub(crate) use process::Process;
 pub(crate) use python::Packages;

@@ -24,15 +24,36 @@ impl Stream {
 
     /// Opens a stream after the event of that id.
     pub(crate) async fn resume(api: &Api, path: &str, last_event_id: Option<&str>) -> Self {
-        let mut request = api.request(Method::GET, path).header("accept", "text/event-stream");
+        let response = Self::request(api, path, last_event_id).send().await.expect("the daemon replies");
+        assert_eq!(response.status(), 200, "{path}: {:?}", response.text().await);
+        Self::of(response)
+    }
+
+    /// The same; `None` where the daemon is not there or busy.
+    pub(crate) async fn try_resume(api: &Api, path: &str, last_event_id: Option<&str>) -> Option<Self> {
+        let response = Self::request(api, path, last_event_id).send().await.ok()?;
+        (response.status() == 200).then(|| Self::of(response))
+    }
+
+    fn request(api: &Api, path: &str, last_event_id: Option<&str>) -> reqwest::RequestBuilder {
+        let request = api.request(Method::GET, path).header("accept", "text/event-stream");
+        // A stream lasts as long as its test.
+        let mut request = request.timeout(60 * DEADLINE);
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let response = request.send().await.expect("the daemon replies");
-        assert_eq!(response.status(), 200, "{path}: {:?}", response.text().await);
+        request
+    }
+
+    fn of(response: reqwest::Response) -> Self {
         let headers = response.headers().clone();
         let frames = response.bytes_stream().eventsource().map(Result::ok);
         Self { frames: Box::pin(frames), headers }
+    }
+
+    /// The next event, however long it takes; `None` once the stream has ended.
+    pub(crate) async fn read(&mut self) -> Option<Event> {
+        self.frames.next().await.flatten()
     }
 
     /// The next event; `None` once the daemon has ended the stream.

@@ -39,7 +39,7 @@ pub(super) fn render(
         None => text_of(main(dashboard, agent_id, name, events, &story, clock)),
         Some(_) => text_of(past(agent_id, name, &story)),
     };
-    if part == Part::Frame {
+    if part != Part::Document {
         return Some(Frame::of(main, &live::signals(dashboard), dashboard.last_seq()));
     }
     let title = format!("{} · {}", words::brief(name, 80), shell::NAME);
@@ -103,7 +103,7 @@ fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> i
                 dd { : agents::standing(agent.standing); : " "; : agents::waited(agent, clock); }
                 @ if let Some(detail) = &agent.detail { dt : "Doing"; dd(data-ignore) : detail; }
                 @ if let Some(graph) = &agent.graph_id {
-                    dt : "Graph"; dd(data-ignore) { a(href = &agents::graph_agents_url(graph)) : graph; }
+                    dt : "Graph"; dd(data-ignore) { a(href = words::graph_url(graph)) : graph; }
                 }
                 @ if let Some(session) = &agent.session_id {
                     dt : "Session"; dd(data-ignore) { a(href = &agents::session_agents_url(session)) : session; }

@@ -20,7 +20,7 @@ use crate::{address, frame::Frame};
 pub(super) fn render(dashboard: &Dashboard, subject: &Subject, query: &AgentQuery, part: Part, clock: &Clock) -> Bytes {
     let found = query.select(dashboard);
     let main = text_of(main(query, &found, clock));
-    if part == Part::Frame {
+    if part != Part::Document {
         return Frame::of(main, &live::signals(dashboard), dashboard.last_seq());
     }
     let live = Live { title: &format!("Agents · {}", shell::NAME), tab: Some(Tab::Agents), subject: Some(subject) };

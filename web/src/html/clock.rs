@@ -61,7 +61,7 @@ impl Clock {
 
 /// A length of time in words. The page's function `_span` writes the same.
 pub(super) fn span(length: SignedDuration) -> String {
-    words(length.as_secs().unsigned_abs())
+    lasting(length.as_secs().unsigned_abs())
 }
 
 /// `seconds` from now in words. The page's function `_relative` writes the same.
@@ -70,12 +70,12 @@ fn relative(seconds: i64) -> String {
     if distance < 3 {
         return "now".to_owned();
     }
-    let words = words(distance);
+    let words = lasting(distance);
     if seconds < 0 { format!("{words} ago") } else { format!("in {words}") }
 }
 
-/// A number of seconds in the unit that matters.
-fn words(seconds: u64) -> String {
+/// So many seconds, rounded to what matters.
+pub(super) fn lasting(seconds: u64) -> String {
     let rounded = |unit: u64| (seconds + unit / 2) / unit;
     match seconds {
         0..90 => format!("{seconds} s"),

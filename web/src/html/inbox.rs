@@ -42,7 +42,7 @@ pub(super) fn panel(dashboard: &Dashboard, clock: &Clock) -> impl Render {
                 }
             }
             div(id = "sent-answers") {
-                h3 : "Answered, not picked up yet";
+                h3 : "Answers on their way";
                 ul(id = "sent-list", class = "rows") {
                     @ for record in Board::sent(dashboard) { : Raw(sent_row(dashboard, record, clock)); }
                 }

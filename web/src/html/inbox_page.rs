@@ -31,7 +31,7 @@ const URGENCIES: [(Urgency, &str, &str); 4] = [
 /// The page, as a document or as a frame.
 pub(super) fn render(dashboard: &Dashboard, query: &InboxQuery, part: Part, clock: &Clock) -> Bytes {
     let main = text_of(main(dashboard, query, clock));
-    if part == Part::Frame {
+    if part != Part::Document {
         return Frame::of(main, &live::signals(dashboard), dashboard.last_seq());
     }
     let subject = Subject::Inbox(query.clone());

@@ -4,6 +4,7 @@
 //! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `workspace_page`, `inbox_page`, `alike_page`,
 //!   `projector`, `api_page`, `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
 //!   together a page and what a person does on it.
+//! - `graph`: the page of all graphs, and the page of one.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
 //! - `timeline`: an agent's story; `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
@@ -17,6 +18,7 @@ mod api_page;
 mod card;
 mod clock;
 mod events;
+mod graph;
 mod help;
 mod inbox;
 mod inbox_page;
@@ -34,6 +36,7 @@ mod shell;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod troubles;
 mod words;
 mod workspace_page;
 
@@ -83,6 +86,8 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
                 agent_page::render(dashboard, subject, (agent_id, Some(*before)), events, *part, clock)
             }
             Subject::Inbox(query) => Some(inbox_page::render(dashboard, query, *part, clock)),
+            Subject::Graphs(filter) => graph::render_list(dashboard, subject, filter, *part, clock),
+            Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
         },
     }
@@ -110,6 +115,7 @@ fn delta(
             Panel::Inbox => inbox::append(&mut frame, dashboard, after, steps, clock),
             Panel::Events => events::append(&mut frame, dashboard, after, clock),
             Panel::Agents => agents::append(&mut frame, dashboard, after, listed, clock),
+            Panel::Progress => progress::append(&mut frame, dashboard, after),
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
     }
@@ -127,6 +133,7 @@ fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
         Panel::Results => text_of(results::panel(dashboard, clock)),
         Panel::Progress => text_of(progress::panel(dashboard)),
         Panel::Events => text_of(events::panel(dashboard, clock)),
+        Panel::Troubles => text_of(troubles::panel(dashboard, clock)),
     }
 }
 

@@ -8,12 +8,13 @@ use super::{
     clock::Clock,
     events, inbox, progress, results,
     shell::{self, Live, Tab},
-    text_of,
+    text_of, troubles,
 };
 
 /// The dashboard.
 pub(super) fn document(dashboard: &Dashboard, clock: &Clock) -> impl Render {
     let body = text_of(owned_html! {
+        : troubles::panel(dashboard, clock);
         main(id = "dashboard") {
             h1(class = "unseen") : "Remora Dashboard";
             div(class = "column") {

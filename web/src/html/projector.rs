@@ -9,7 +9,7 @@ use remora_actors::{
 
 use super::{
     clock::Clock,
-    live,
+    graph, live,
     shell::{self, Live},
     text_of, words,
 };
@@ -25,7 +25,7 @@ const QUESTION_CHARS: usize = 140;
 /// The page, as a document or as a frame.
 pub(super) fn render(dashboard: &Dashboard, part: Part, clock: &Clock) -> bytes::Bytes {
     let main = text_of(main(dashboard, clock));
-    if part == Part::Frame {
+    if part != Part::Document {
         return Frame::of(main, &live::signals(dashboard), dashboard.last_seq());
     }
     let live = Live { title: "Remora on the wall", tab: None, subject: Some(&Subject::Projector) };
@@ -82,20 +82,16 @@ fn row<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord, clock: &'a Cloc
 }
 
 fn graphs(dashboard: &Dashboard) -> impl Render {
-    let mut graphs: Vec<_> = dashboard.graphs().filter(|(_, graph)| graph.tally.total > 0).collect();
-    graphs.sort_by_key(|(_, graph)| graph.tally.finished() == graph.tally.total);
+    let mut graphs: Vec<_> = dashboard.graphs().iter().filter(|graph| graph.tally().total > 0).collect();
+    graphs.sort_by_key(|graph| graph::order(graph));
     graphs.truncate(GRAPHS);
-    let rows: Vec<_> = graphs
-        .into_iter()
-        .map(|(id, graph)| (words::row_id("pg", id), words::brief(id, 60).into_owned(), graph.tally))
-        .collect();
     owned_html! {
         ul(class = "graphs") {
-            @ for (id, name, tally) in &rows {
+            @ for graph in &graphs {
                 li {
-                    span(id = id, data-ignore) : name;
-                    span(class = "count") : format!("{}/{}", tally.completed, tally.total);
-                    progress(aria-labelledby = id, max = tally.total.to_string(), value = tally.completed.to_string());
+                    span(data-ignore) : words::brief(graph.name(), 60).as_ref();
+                    span(class = "count") : format!("{}/{}", graph.tally().completed, graph.nodes().len());
+                    : graph::look::bar(graph);
                 }
             }
         }

@@ -16,15 +16,18 @@ pub(super) enum Tab {
     Inbox,
     /// The agents.
     Agents,
+    /// The graphs.
+    Graphs,
 }
 
 impl Tab {
-    const ALL: [Self; 2] = [Self::Inbox, Self::Agents];
+    const ALL: [Self; 3] = [Self::Inbox, Self::Agents, Self::Graphs];
 
     fn name(self) -> &'static str {
         match self {
             Self::Inbox => "Inbox",
             Self::Agents => "Agents",
+            Self::Graphs => "Graphs",
         }
     }
 
@@ -32,6 +35,7 @@ impl Tab {
         match self {
             Self::Inbox => "/",
             Self::Agents => "/agents",
+            Self::Graphs => "/graphs",
         }
     }
 }

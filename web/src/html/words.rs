@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use remora_actors::{
-    model::{AgentSort, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Standing, Urgency, Verdict},
-    view::Subject,
+    model::{
+        AgentSort, AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Standing, Urgency, Verdict,
+    },
+    view::{GraphShown, Subject},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,6 +16,11 @@ use crate::address;
 /// The path of an agent's page.
 pub fn agent_url(agent_id: &str) -> String {
     address::url(&Subject::Agent(agent_id.to_owned()))
+}
+
+/// The address of a graph's page.
+pub(super) fn graph_url(graph_id: &str) -> String {
+    address::url(&Subject::Graph(GraphShown { graph_id: graph_id.to_owned(), ..GraphShown::default() }))
 }
 
 /// Where the answer to an agent's question goes.
@@ -68,6 +75,18 @@ pub(super) fn question_id(key: &QuestionKey) -> String {
 /// The id of a graph's row or of an agent's row.
 pub(super) fn row_id(kind: &str, id: &str) -> String {
     format!("{kind}-{}", hash(&[id]))
+}
+
+/// The word for what an agent's events say of it.
+pub(super) fn state(state: AgentState) -> &'static str {
+    match state {
+        AgentState::Started => "running",
+        AgentState::Blocked => "blocked",
+        AgentState::Completed => "completed",
+        AgentState::Failed => "failed",
+        AgentState::Cancelled => "cancelled",
+        AgentState::TimedOut => "timed out",
+    }
 }
 
 /// The word for where an agent stands.

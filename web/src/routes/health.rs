@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use prometheus_client::{encoding::text::encode, registry::Registry};
-use remora_actors::system::Role;
+use remora_actors::{model::PutAside, system::Role};
 use serde::Serialize;
 use utoipa::ToSchema;
 use warp::{
@@ -28,6 +28,16 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(super) struct Alive {
     status: &'static str,
     version: &'static str,
+    /// Events that an actor died over twice and goes on without.
+    put_aside: Vec<Aside>,
+}
+
+/// An event that was put aside. What the actor died with stands on the page and in the log: this route is open.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Aside {
+    seq: u64,
+    kind: String,
+    actor: String,
 }
 
 /// Which parts answer.
@@ -37,11 +47,14 @@ pub(super) struct Ready {
     status: &'static str,
     /// By name: `ok` or `no answer`.
     actors: BTreeMap<&'static str, &'static str>,
+    /// `ok`, or why nothing can be stored at present.
+    journal: String,
 }
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
-    let alive = warp::path!("healthz").and(warp::get()).map(|| respond(Ok(alive())));
+    let alive =
+        warp::path!("healthz").and(warp::get()).and(with.clone()).map(|context: Context| respond(Ok(alive(&context))));
     let ready = warp::path!("readyz")
         .and(warp::get())
         .and(with.clone())
@@ -60,11 +73,13 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     get, path = "/healthz", tag = "operation", operation_id = "is_alive",
     responses((status = 200, description = "Yes.", body = Alive)),
 )]
-pub(super) fn alive() -> Response {
-    super::json(StatusCode::OK, &Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
+pub(super) fn alive(context: &Context) -> Response {
+    let aside = |event: PutAside| Aside { seq: event.seq, kind: event.kind, actor: event.actor };
+    let put_aside = context.handle.troubles().put_aside.into_iter().map(aside).collect();
+    super::json(StatusCode::OK, &Alive { status: "ok", version: env!("CARGO_PKG_VERSION"), put_aside })
 }
 
-/// Does each part of the daemon answer?
+/// Does each part of the daemon answer, and can events be stored?
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", operation_id = "is_ready",
     responses(
@@ -80,8 +95,11 @@ pub(super) async fn ready(context: &Context) -> Response {
         all &= answers;
         actors.insert(role.as_str(), if answers { "ok" } else { "no answer" });
     }
+    let journal = context.handle.troubles().journal;
+    all &= journal.is_none();
     let (status, word) = if all { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
-    super::json(status, &Ready { status: word, actors })
+    let journal = journal.unwrap_or_else(|| "ok".to_owned());
+    super::json(status, &Ready { status: word, actors, journal })
 }
 
 /// What is counted, in the text format of OpenMetrics.

@@ -8,6 +8,7 @@ mod dashboard;
 mod events;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod graphs;
 mod health;
 mod login;
 mod mcp;
@@ -78,6 +79,8 @@ fn api(context: &Context) -> BoxedFilter<(Response,)> {
         .or(workspaces::routes(context))
         .unify()
         .or(state::routes(context))
+        .unify()
+        .or(graphs::routes(context))
         .unify();
     #[cfg(feature = "fault-injection")]
     let routes = routes.or(faults::routes(context)).unify();

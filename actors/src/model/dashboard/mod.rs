@@ -4,18 +4,15 @@ mod panels;
 mod roster;
 mod stored;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Agent, AgentState, Category, Counts, Event, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally,
-    actions,
+    Agent, AgentState, Category, Counts, Graphs, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally,
+    Troubles, actions,
 };
 pub use panels::{Panel, Panels};
 use roster::Roster;
@@ -25,8 +22,6 @@ pub use roster::{ListStep, Listed, Place};
 pub const LOG_EVENTS: usize = 200;
 /// Results kept, as in the Python design.
 const RESULTS: usize = 50;
-/// Graphs kept; beyond it the first in order without running agents are forgotten.
-const GRAPHS: usize = 1_000;
 
 /// What an agent has brought about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,28 +38,20 @@ pub struct ResultItem {
     pub timestamp: Timestamp,
 }
 
-/// How far a graph is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct GraphProgress {
-    /// The action of its latest `graph` event.
-    pub state: Option<String>,
-    /// Its agents.
-    #[serde(skip)]
-    pub tally: Tally,
-}
-
 /// The picture. The same events always make the same picture, however often they are folded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "stored::Stored", into = "stored::Stored")]
 pub struct Dashboard {
     agents: Roster,
     tally: Tally,
-    graphs: BTreeMap<String, GraphProgress>,
+    graphs: Graphs,
     inbox: Inbox,
     log: VecDeque<Arc<Record>>,
     results: VecDeque<ResultItem>,
     last_seq: Seq,
     keep_agents: usize,
+    /// Told, not folded: what keeps the journal from working does not stand in the journal.
+    troubles: Troubles,
 }
 
 impl Dashboard {
@@ -73,13 +60,29 @@ impl Dashboard {
         Self {
             agents: Roster::new(),
             tally: Tally::default(),
-            graphs: BTreeMap::new(),
+            graphs: Graphs::new(limits),
             inbox: Inbox::new(limits),
             log: VecDeque::new(),
             results: VecDeque::new(),
             last_seq: 0,
             keep_agents: limits.agents,
+            troubles: Troubles::default(),
         }
+    }
+
+    /// Passes over an event that cannot be folded.
+    pub fn skip(&mut self, seq: Seq) {
+        self.last_seq = self.last_seq.max(seq);
+        self.inbox.skip(seq);
+    }
+
+    /// Takes over what is wrong at present, and returns the panels that look different now.
+    pub fn tell(&mut self, troubles: Troubles) -> Panels {
+        if self.troubles == troubles {
+            return Panels::NONE;
+        }
+        self.troubles = troubles;
+        Panels::of(Panel::Troubles)
     }
 
     /// Folds one event and returns the panels that look different now. An event folded already changes nothing.
@@ -96,9 +99,7 @@ impl Dashboard {
         let changed = self.inbox.apply(record);
         dirty |= self.apply_to_agent(record);
         dirty |= self.apply_to_questions_agents(&changed, record.event.timestamp);
-        if record.event.category == Category::Graph {
-            dirty |= self.apply_to_graph(&record.event);
-        }
+        dirty |= self.apply_to_graphs(record, &changed);
         if record.event.category == Category::User || record.event.action.starts_with("message_") {
             dirty |= Panels::of(Panel::Agents);
         }
@@ -177,21 +178,12 @@ impl Dashboard {
 
     fn count(&mut self, agent: &Agent, enters: bool) {
         self.tally.count(agent.state, enters);
-        if let Some(graph_id) = &agent.graph_id {
-            self.graphs.entry(graph_id.clone()).or_default().tally.count(agent.state, enters);
-        }
     }
 
-    fn apply_to_graph(&mut self, event: &Event) -> Panels {
-        let Some(graph_id) = &event.graph_id else { return Panels::NONE };
-        self.graphs.entry(graph_id.clone()).or_default().state = Some(event.action.clone());
-        if self.graphs.len() > GRAPHS {
-            let idle = self.graphs.iter().find(|(id, graph)| graph.tally.total == 0 && *id != graph_id);
-            if let Some(id) = idle.map(|(id, _)| id.clone()) {
-                self.graphs.remove(&id);
-            }
-        }
-        Panels::of(Panel::Progress)
+    fn apply_to_graphs(&mut self, record: &Record, changed: &[QuestionKey]) -> Panels {
+        let asked = changed.iter().filter_map(|key| Some(self.inbox.get(key)?.question.agent_id.as_str()));
+        let changed = self.graphs.apply(record, |agent_id| self.agents.get(agent_id), asked);
+        if changed { Panels::of(Panel::Progress) } else { Panels::NONE }
     }
 
     fn keep_result(&mut self, agent: &Agent, record: &Record) {
@@ -229,6 +221,7 @@ impl Dashboard {
         for (_, _, agent_id) in candidates.into_iter().take(surplus) {
             if let Some(agent) = self.agents.remove(&agent_id) {
                 self.count(&agent, false);
+                self.graphs.forget_agent(&agent_id);
             }
         }
     }
@@ -284,12 +277,9 @@ impl Dashboard {
         self.tally
     }
 
-    /// The graphs that have agents or events, by id.
-    pub fn graphs(&self) -> impl Iterator<Item = (&str, &GraphProgress)> {
-        self.graphs
-            .iter()
-            .map(|(id, graph)| (id.as_str(), graph))
-            .filter(|(_, g)| g.tally.total > 0 || g.state.is_some())
+    /// The graphs that the agents work in.
+    pub fn graphs(&self) -> &Graphs {
+        &self.graphs
     }
 
     /// The questions and messages.
@@ -305,6 +295,11 @@ impl Dashboard {
     /// The latest results, newest first.
     pub fn results(&self) -> impl Iterator<Item = &ResultItem> {
         self.results.iter()
+    }
+
+    /// What is wrong with the daemon itself.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     /// The last event folded.

@@ -15,11 +15,13 @@ pub enum Panel {
     Progress,
     /// The latest events.
     Events,
+    /// What is wrong with the daemon itself.
+    Troubles,
 }
 
 impl Panel {
     /// All parts, in the order of the page.
-    pub const ALL: [Self; 5] = [Self::Inbox, Self::Agents, Self::Results, Self::Progress, Self::Events];
+    pub const ALL: [Self; 6] = [Self::Troubles, Self::Inbox, Self::Agents, Self::Results, Self::Progress, Self::Events];
 }
 
 /// A set of panels.

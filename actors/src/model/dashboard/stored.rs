@@ -1,19 +1,16 @@
 //! How a picture is stored: what can be derived is left out.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Agent, Event, Inbox, Record, Seq};
-use super::{Dashboard, GraphProgress, ResultItem, roster::Roster};
+use super::super::{Agent, Event, Graphs, Inbox, Record, Seq};
+use super::{Dashboard, ResultItem, roster::Roster};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Stored {
     agents: Vec<Agent>,
-    graphs: BTreeMap<String, GraphProgress>,
+    graphs: Graphs,
     inbox: Inbox,
     log: Vec<(Seq, Arc<Event>)>,
     results: VecDeque<ResultItem>,
@@ -46,6 +43,7 @@ impl From<Stored> for Dashboard {
             results: stored.results,
             last_seq: stored.last_seq,
             keep_agents: stored.keep_agents,
+            troubles: Default::default(),
         };
         for agent in stored.agents {
             dashboard.replace_agent(None, agent);

@@ -58,6 +58,11 @@ impl Inbox {
         }
     }
 
+    /// Passes over an event that cannot be folded.
+    pub fn skip(&mut self, seq: Seq) {
+        self.last_seq = self.last_seq.max(seq);
+    }
+
     /// Folds one event and returns the questions it changed. An event folded already changes nothing.
     pub fn apply(&mut self, record: &Record) -> Vec<QuestionKey> {
         if record.seq <= self.last_seq {

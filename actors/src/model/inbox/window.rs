@@ -53,7 +53,8 @@ impl Window {
     /// A question waits for a person.
     pub(super) fn enter(&mut self, rank: Rank) {
         self.sent.retain(|(_, sent)| *sent != rank);
-        let pressing = self.waiting.iter().nth(self.shown).is_none_or(|first_hidden| rank < *first_hidden);
+        let last_shown = self.shown.checked_sub(1).and_then(|last| self.waiting.iter().nth(last));
+        let pressing = last_shown.is_some_and(|last_shown| rank < *last_shown);
         if self.waiting.insert(rank) && (self.shown < CARDS || pressing) {
             self.shown = (self.shown + 1).min(MOST_CARDS);
         }

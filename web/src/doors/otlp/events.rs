@@ -120,6 +120,7 @@ impl Source<'_> {
             Operation::CreateAgent | Operation::InvokeAgent => {
                 payload.put("name", Some(name()));
                 payload.put("description", genai.value("gen_ai.agent.description"));
+                payload.put("parent_agent_id", self.owner.parent_agent_id.as_deref().map(Value::from));
             }
             Operation::InvokeWorkflow => payload.put("name", Some(genai.workflow().into())),
             Operation::Tool => {

@@ -45,6 +45,8 @@ pub(super) struct Link {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(super) agent_id: Option<Arc<str>>,
+    /// The agent that called that one.
+    pub(super) parent_agent_id: Option<Arc<str>>,
     pub(super) graph_id: Option<Arc<str>>,
 }
 
@@ -59,7 +61,10 @@ impl Link {
         };
         let agent_id = named(Operation::InvokeAgent, |genai| genai.agent().map(str::to_owned));
         let graph_id = named(Operation::InvokeWorkflow, |genai| Some(genai.workflow()));
-        Self { parent: span.parent_span_id.as_slice().try_into().ok(), owner: Owner { agent_id, graph_id } }
+        Self {
+            parent: span.parent_span_id.as_slice().try_into().ok(),
+            owner: Owner { agent_id, graph_id, ..Owner::default() },
+        }
     }
 }
 
@@ -82,12 +87,15 @@ impl Lineage {
         }
     }
 
-    /// The nearest agent and the nearest graph at or above a span.
+    /// The nearest agent, the one that called it, and the nearest graph at or above a span.
     pub(super) fn owner(&self, key: SpanKey) -> Owner {
         let mut owner = Owner::default();
         let mut at = key;
         for _ in 0..STEPS {
             let Some(link) = self.links.get(&at) else { break };
+            if owner.agent_id.is_some() && link.owner.agent_id != owner.agent_id {
+                owner.parent_agent_id = owner.parent_agent_id.or_else(|| link.owner.agent_id.clone());
+            }
             owner.agent_id = owner.agent_id.or_else(|| link.owner.agent_id.clone());
             owner.graph_id = owner.graph_id.or_else(|| link.owner.graph_id.clone());
             let Some(parent) = link.parent else { break };

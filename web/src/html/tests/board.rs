@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use remora_actors::model::{Category, Dashboard, Event, Limits, Record};
+use remora_actors::model::{Category, Dashboard, Event, Limits, PutAside, Record, Troubles};
 use serde_json::{Value, json};
 
 use super::super::clock::Clock;
 
 /// Rendered two minutes after the first event.
-pub(super) fn clock() -> Clock {
+pub(in super::super) fn clock() -> Clock {
     Clock { now: at(120), zone: TimeZone::UTC }
 }
 
@@ -27,6 +27,23 @@ pub(super) fn fold(events: Vec<Event>) -> (Dashboard, Vec<Arc<Record>>) {
         dashboard.apply(record);
     }
     (dashboard, records)
+}
+
+/// Folds events with their own times.
+pub(in super::super) fn fold_as_they_are(events: Vec<Event>) -> Dashboard {
+    let mut dashboard = Dashboard::new(&Limits::default());
+    for (seq, event) in (1..).zip(events) {
+        let json = event.to_json();
+        dashboard.apply(&Record::new(seq, event, json));
+    }
+    dashboard
+}
+
+/// The same dashboard of a daemon that has troubles of its own.
+pub(super) fn troubled((mut dashboard, records): (Dashboard, Vec<Arc<Record>>), words: &Words<'_>) -> Dashboard {
+    let put_aside = PutAside::new("state-aggregator", &records[0], &(words.say)("no such index: 7"), at(60));
+    dashboard.tell(Troubles { journal: Some((words.say)("database or disk is full")), put_aside: vec![put_aside] });
+    dashboard
 }
 
 pub(super) fn record(seq: u64, event: Event) -> Arc<Record> {
@@ -63,7 +80,9 @@ pub(super) fn everything(words: &Words<'_>) -> Vec<Event> {
         ..Event::of_agent(&name(id), action, at(0), &[], payload)
     };
     let started = |id: &str, called: &str| {
-        agent(id, "started", json!({"name": say(called), "workspace_id": name(&format!("ws-{id}"))}))
+        let after = if id == LINTER { json!(name("plan-1")) } else { json!([name(LINTER)]) };
+        let workspace_id = name(&format!("ws-{id}"));
+        agent(id, "started", json!({"name": say(called), "workspace_id": workspace_id, "depends_on": after}))
     };
     let asks = |id: &str, msg_id: &str, mut fields: Value| {
         fields["msg_id"] = name(msg_id).into();

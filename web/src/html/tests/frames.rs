@@ -2,17 +2,15 @@
 
 use remora_actors::{
     model::{Dashboard, Event, Listed, Panel, Panels, Seq},
-    view::{LISTED_AGENTS, Part, Subject, View},
+    view::{GraphShown, LISTED_AGENTS, Part, Subject, View},
 };
 use serde_json::json;
 
 use super::board::{self, agent_event, tool_event};
 use crate::html::render_at;
 
-/// What a frame for one tool event may weigh, in bytes.
-const TOOL_FRAME_BYTES: usize = 2 << 10;
-/// What a frame for one agent that changes its state may weigh, in bytes, beside the panels of other things.
-const STATE_FRAME_BYTES: usize = 2 << 10;
+/// What a frame for one event may weigh, in bytes.
+const EVENT_FRAME_BYTES: usize = 2 << 10;
 
 /// One server-sent event, as the standard has it read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -98,7 +96,7 @@ fn a_frame_for_one_tool_event_is_small_on_a_busy_board() {
     let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
     let text = std::str::from_utf8(&frame).expect("text");
     assert!(text.contains("write_file") && text.contains("Agent 149"), "{text}");
-    assert!(frame.len() < TOOL_FRAME_BYTES, "{} bytes: {text}", frame.len());
+    assert!(frame.len() < EVENT_FRAME_BYTES, "{} bytes: {text}", frame.len());
 }
 
 /// A long list, and the frame for what one more event changes.
@@ -133,7 +131,7 @@ fn a_frame_for_one_change_of_state_is_small_among_thousands() {
         let frame = frame_for(&dashboard, agent_event(agent, action, json!({"error": "broken pipe"})));
         let text = std::str::from_utf8(&frame).expect("text");
         assert!(text.contains("agent-counts") && !text.contains("agent-list\""), "{text}");
-        assert!(frame.len() < STATE_FRAME_BYTES, "{action} of {agent}: {} bytes: {text}", frame.len());
+        assert!(frame.len() < EVENT_FRAME_BYTES, "{action} of {agent}: {} bytes: {text}", frame.len());
     }
 }
 
@@ -218,4 +216,45 @@ fn an_unknown_agent_without_events_has_no_page() {
     assert!(!page("nobody", vec![]));
     assert!(page("forgotten", records[..1].to_vec()));
     assert!(page("agent-1", vec![]));
+}
+
+#[test]
+fn a_change_in_one_of_many_graphs_is_a_small_frame() {
+    let in_graph = |graph: usize, event: Event| Event { graph_id: Some(format!("graph-{graph}")), ..event };
+    let mut events = Vec::new();
+    for graph in 0..20 {
+        for node in 0..30 {
+            let after = json!({"depends_on": format!("agent-{graph}-{}", node / 2)});
+            events.push(in_graph(graph, agent_event(&format!("agent-{graph}-{node}"), "started", after)));
+        }
+    }
+    events.push(in_graph(19, agent_event("agent-19-3", "failed", json!({}))));
+    let (dashboard, _) = board::fold(events);
+    let view = View::Delta {
+        panels: Panels::of(Panel::Progress),
+        after: dashboard.last_seq() - 1,
+        steps: None,
+        listed: Listed::default(),
+    };
+    let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
+    let text = std::str::from_utf8(&frame).expect("text");
+    assert!(text.contains("graph-19") && !text.contains("graph-18"), "{text}");
+    assert!(frame.len() < EVENT_FRAME_BYTES, "{} bytes: {text}", frame.len());
+}
+
+#[test]
+fn a_graphs_frame_holds_only_the_nodes_that_changed() {
+    let mut events = busy();
+    events.push(agent_event("agent-3", "failed", json!({})));
+    let (dashboard, _) = board::fold(events);
+    let subject = Subject::Graph(GraphShown { graph_id: "nightly".to_owned(), ..GraphShown::default() });
+    let frame = |after| {
+        let view = View::Of { subject: subject.clone(), events: vec![], part: Part::Since(after) };
+        read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"))
+    };
+    let last = dashboard.last_seq();
+    let nodes: usize = frame(last - 1).iter().map(|event| event.value("elements").matches("<svg id=\"n").count()).sum();
+    assert_eq!(nodes, 1);
+    assert!(frame(0)[0].value("elements").starts_with("<main"), "the picture has grown since: all of it");
+    assert_eq!(frame(last).len(), 2, "nothing but the signals and the position");
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use remora_actors::{
     model::{AgentQuery, Board, Dashboard, Limits, Listed, Panel, Panels},
-    view::{LISTED_AGENTS, Part, Subject, View},
+    view::{GraphFilter, GraphShown, LISTED_AGENTS, Part, Subject, View},
 };
 
 use super::{
@@ -69,18 +69,26 @@ pub(super) fn as_id(id: &str, text: &str) -> String {
 
 fn documents(words: &Words<'_>) -> Vec<Markup> {
     let (dashboard, records) = board::fold(board::everything(words));
+    let dashboard = board::troubled((dashboard, records.clone()), words);
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
-    let graph = Some((words.name)("nightly"));
-    let list = AgentQuery { text: (words.say)(""), graph, page: 0, ..AgentQuery::default() };
-    let whole = Subject::Agents(AgentQuery { text: String::new(), ..list.clone() });
-    let list = Subject::Agents(AgentQuery { session: list.graph.clone(), ..list });
-    let of = |subject| View::Of { subject, events: Vec::new(), part: Part::Document };
-    [View::Page, View::Of { subject: Subject::Agent(agent_id), events, part: Part::Document }, of(list), of(whole)]
-        .iter()
-        .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
-        .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))
-        .collect()
+    let list = AgentQuery { graph: Some((words.name)("nightly")), ..AgentQuery::default() };
+    let narrow = AgentQuery { text: (words.say)(""), session: list.graph.clone(), ..list.clone() };
+    let of = |subject, events| View::Of { subject, events, part: Part::Document };
+    let graph = GraphShown { graph_id: (words.name)("nightly"), ..GraphShown::default() };
+    let graphs = GraphFilter { text: String::new(), ..GraphFilter::default() };
+    [
+        View::Page,
+        of(Subject::Agent(agent_id), events),
+        of(Subject::Graphs(graphs), vec![]),
+        of(Subject::Graph(graph), vec![]),
+        of(Subject::Agents(list), vec![]),
+        of(Subject::Agents(narrow), vec![]),
+    ]
+    .iter()
+    .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
+    .map(|html| markup::read(std::str::from_utf8(&html).expect("text")))
+    .collect()
 }
 
 /// The parts of a page on which everything happens, folded texts too.
@@ -109,7 +117,7 @@ proptest! {
     #[test]
     fn a_frame_holds_the_events_that_were_written_and_no_other(text in text()) {
         let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
-        let (dashboard, _) = board::fold(board::everything(&words));
+        let dashboard = board::troubled(board::fold(board::everything(&words)), &words);
         let frame = render_at(&dashboard, &View::Full, &board::clock()).expect("a frame");
         let mut expected: Vec<_> = Panel::ALL
             .iter()
@@ -127,7 +135,7 @@ proptest! {
     #[test]
     fn a_delta_holds_no_foreign_event(text in text()) {
         let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
-        let (dashboard, _) = board::fold(board::everything(&words));
+        let dashboard = board::troubled(board::fold(board::everything(&words)), &words);
         let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
         let view = View::Delta { panels, after: 1, steps: None, listed: dashboard.listed(LISTED_AGENTS) };
         let events = frames::read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));

@@ -1,6 +1,6 @@
 //! What the pages and frames look like, what they are made of, and how large they are.
 
-mod board;
+pub(super) mod board;
 mod frames;
 mod hostile;
 pub(in crate::html) mod markup;

@@ -2,7 +2,7 @@
 
 use remora_actors::{
     model::{AgentQuery, AgentSort, Dashboard, Panel, Standing},
-    view::{Part, Subject, View},
+    view::{GraphFilter, GraphShown, Part, Subject, View},
 };
 
 use super::{
@@ -52,12 +52,12 @@ fn panels_without_anything() {
 
 #[test]
 fn panels_with_everything() {
-    panels("believable", &board::fold(board::everything(&BELIEVABLE)).0);
+    panels("believable", &board::troubled(board::fold(board::everything(&BELIEVABLE)), &BELIEVABLE));
 }
 
 #[test]
 fn panels_under_attack() {
-    panels("hostile", &board::fold(board::everything(&ATTACK)).0);
+    panels("hostile", &board::troubled(board::fold(board::everything(&ATTACK)), &ATTACK));
 }
 
 #[test]
@@ -95,4 +95,16 @@ fn the_list_of_agents() {
 fn small_documents() {
     snapshot("login", &html::login(None));
     snapshot("login-again", &html::login(Some("This is no operator's token.")));
+}
+
+#[test]
+fn the_graphs() {
+    for (kind, words) in [("believable", &BELIEVABLE), ("hostile", &ATTACK)] {
+        let (dashboard, _) = board::fold(board::everything(words));
+        let of = |subject| View::Of { subject, events: vec![], part: Part::Document };
+        let graph_id = (words.name)("nightly");
+        let graph = Subject::Graph(GraphShown { graph_id, ..GraphShown::default() });
+        snapshot(&format!("graph-{kind}"), &document(&dashboard, &of(graph)));
+        snapshot(&format!("graphs-{kind}"), &document(&dashboard, &of(Subject::Graphs(GraphFilter::default()))));
+    }
 }

@@ -40,6 +40,8 @@ use crate::{
         super::events::list,
         super::streams::open_raw,
         super::state::state,
+        super::graphs::list,
+        super::graphs::read,
         super::cloud_events::take_in,
         super::traces::export,
         super::questions::ask,

@@ -48,8 +48,9 @@ fn routed() -> BTreeSet<String> {
 
 fn routes_of(file: &Path) -> Vec<String> {
     let source = fs::read_to_string(file).expect("text");
-    let is_under_api = ["events", "streams", "questions", "agents", "bulk", "workspaces", "state", "cloud_events"]
-        .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
+    let is_under_api =
+        ["events", "streams", "questions", "agents", "bulk", "workspaces", "state", "graphs", "cloud_events"]
+            .contains(&file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default());
     let routes = source.split("warp::path!(").skip(1).filter(|rest| !rest.starts_with("\"api\" / \"v1\" / ..)"));
     let route = |rest: &str| {
         let (path, after) = rest.split_once(')')?;
@@ -107,7 +108,7 @@ fn story() -> Dashboard {
     let mut dashboard = Dashboard::new(&limits);
     let ada = |action: &str, payload: Value| json!({"category": "agent", "action": action, "agent_id": "a", "graph_id": "g", "payload": payload});
     let events = [
-        ada("started", json!({"name": "Ada", "workspace_id": "w"})),
+        ada("started", json!({"name": "Ada", "workspace_id": "w", "depends_on": ["z"]})),
         ada("blocked", json!({"msg_id": "m", "question": "Sure?", "options": ["yes"], "timeout": 300})),
         ada("resumed", json!({"msg_id": "m", "answer": "yes"})),
         ada("blocked", json!({"msg_id": "n", "question": "Sure?", "context": {"k": 1}})),
@@ -130,6 +131,10 @@ fn story() -> Dashboard {
 fn the_described_types_are_the_real_ones() {
     let dashboard = story();
     serde_json::from_value::<schemas::State>(dashboard.signals()).expect("the picture");
+    serde_json::from_value::<schemas::GraphList>(dashboard.graphs().to_json()).expect("the graphs");
+    for graph in dashboard.graphs().iter() {
+        serde_json::from_value::<schemas::Graph>(graph.to_json()).expect("a graph");
+    }
     let statuses: BTreeSet<_> = dashboard.inbox().iter().map(|record| record.status.as_str()).collect();
     assert_eq!(statuses.len(), 3, "{statuses:?}");
     for record in dashboard.inbox().iter() {
