@@ -10,8 +10,9 @@ use crate::{
     ports::Filter,
 };
 
-/// Agents listed on the dashboard: what a person looks through. The others are counted.
-pub const LISTED_AGENTS: usize = 100;
+/// Agents listed on the dashboard, those that need a person first. The others are counted; all are on a page of their
+/// own.
+pub const LISTED_AGENTS: usize = 60;
 /// Events on an agent's page; older ones stand on further pages.
 pub const AGENT_EVENTS: usize = 200;
 

@@ -209,6 +209,7 @@ pub(crate) fn stream_url(subject: &Subject) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use remora_actors::model::{Reason, Urgency};
 
     use super::*;
 

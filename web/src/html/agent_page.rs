@@ -100,7 +100,7 @@ fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> i
             dt : "Id"; dd(data-ignore) { code : agent_id; }
             @ if let Some(agent) = agent {
                 dt : "State";
-                dd { : agents::standing(agent.standing); : " "; : agents::waited(agent, clock); }
+                dd { : agents::standing(agent.standing, agents::Row::Long); : " "; : agents::waited(agent, clock); }
                 @ if let Some(detail) = &agent.detail { dt : "Doing"; dd(data-ignore) : detail; }
                 @ if let Some(graph) = &agent.graph_id {
                     dt : "Graph"; dd(data-ignore) { a(href = words::graph_url(graph)) : graph; }

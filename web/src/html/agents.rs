@@ -132,7 +132,7 @@ pub(super) fn row<'a>(agent: &'a Agent, clock: &'a Clock, length: Row) -> impl R
     let graph = agent.graph_id.as_ref().filter(|_| length == Row::Long);
     owned_html! {
         li(id = &id) {
-            : standing(agent.standing);
+            : standing(agent.standing, length);
             a(href = &url, data-ignore) : words::brief(&agent.name, 80).as_ref();
             @ if agent.name != agent.agent_id { code(data-ignore) : words::brief(&agent.agent_id, 40).as_ref(); }
             @ if let Some(detail) = detail { span(class = "detail", data-ignore) : words::brief(detail, 160).as_ref(); }
@@ -168,9 +168,10 @@ pub(super) fn waited<'a>(agent: &'a Agent, clock: &'a Clock) -> impl Render + us
     }
 }
 
-/// Where an agent stands, as a word with a coloured dot.
-pub(super) fn standing(standing: Standing) -> impl Render {
-    owned_html! { span(class = look(standing), title = words::standing_meaning(standing)) : words::standing(standing); }
+/// Where an agent stands, as a word with a coloured dot; with room, also what the word means.
+pub(super) fn standing(standing: Standing, length: Row) -> impl Render {
+    let meaning = Some(words::standing_meaning(standing)).filter(|_| length == Row::Long);
+    owned_html! { span(class = look(standing), title ?= meaning) : words::standing(standing); }
 }
 
 fn look(standing: Standing) -> &'static str {

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::{super::Standing, *};
+use super::{
+    super::{Event, Standing},
+    *,
+};
 
 /// A small world, so that ids and messages collide often.
 fn any_event() -> impl Strategy<Value = Event> {
