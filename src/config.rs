@@ -118,6 +118,14 @@ pub struct Settings {
     #[arg(long, value_name = "URL")]
     pub otlp_endpoint: Option<String>,
 
+    /// Silence after which an agent at work counts as stalled, in seconds: models answer within a minute or two
+    #[arg(long, value_name = "S", default_value_t = 120)]
+    pub stalled_after_s: u64,
+
+    /// The same while a tool call of it is under way, in seconds: builds and test suites say nothing until they end
+    #[arg(long, value_name = "S", default_value_t = 1_800)]
+    pub stalled_tool_after_s: u64,
+
     /// Time in which a person can take an answer back, in seconds, 60 at most; until then the agent does not get it.
     /// 0: it gets it at once
     #[arg(long, value_name = "S", default_value_t = 0)]

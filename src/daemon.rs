@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use remora_actors::{
     Handle, Running,
     handle::StartError,
+    model::Patience,
     ports::Journal,
     retention,
     system::{NotifySettings, Settings as ActorSettings, World},
@@ -319,6 +320,7 @@ fn actor_settings(settings: &Settings, targets: Vec<Target>) -> ActorSettings {
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
         view_interval: Duration::from_millis(settings.view_interval_ms),
         snapshot_events: settings.snapshot_events,
+        patience: Patience::from_secs(settings.stalled_after_s, settings.stalled_tool_after_s),
         undo: Duration::from_secs(settings.undo_s),
         notify: NotifySettings {
             policies: targets.into_iter().map(|target| target.policy).collect(),

@@ -147,8 +147,13 @@ pub trait Journal: Send + Sync + 'static {
     /// Up to `limit` of the wanted events after `after`, in order.
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;
 
-    /// The newest `limit` of the wanted events, oldest first.
-    async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;
+    /// The newest `limit` of the wanted events before `before` (`None`: of all), oldest first.
+    async fn latest(
+        &self,
+        before: Option<Seq>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Arc<Record>>, JournalError>;
 
     /// Up to `limit` of the events before `before` that match, newest first. A store with an index does better than this
     /// one, which reads backwards; what is found must be the same.

@@ -133,6 +133,11 @@ impl<F: Fold> Replica<F> {
         }
     }
 
+    /// What changes the picture beside events.
+    pub(crate) fn adjust<T>(&mut self, change: impl FnOnce(&mut F) -> T) -> T {
+        change(&mut self.fold)
+    }
+
     /// Saves a snapshot.
     pub(crate) async fn save(&self) {
         save(&self.system, &self.fold).await;

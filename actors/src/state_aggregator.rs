@@ -5,17 +5,17 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use jiff::Timestamp;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     historian::HistorianMessage,
-    model::{Board, Dashboard, Graph, Panel, Panels, Seq, Steps},
+    model::{Board, Dashboard, Graph, Listed, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
     system::{Role, System},
-    view::View,
+    view::{LISTED_AGENTS, View},
 };
 
 impl Fold for Dashboard {
@@ -59,6 +59,8 @@ pub enum StateAggregatorMessage {
     Deliver(Delivery),
     /// The time between two frames has passed.
     Frame,
+    /// Time alone may have changed where an agent stands.
+    Tick,
     /// Something is wrong with the daemon, or is well again.
     Health,
     /// Render something now.
@@ -87,6 +89,13 @@ pub struct StateAggregatorState {
     dirty: Panels,
     /// The last event that the last frame showed.
     framed: Seq,
+    /// The list of agents that the last frame showed.
+    listed: Listed,
+    /// The last event before the last frame that no event was the cause of. Who has seen no later event may or may not
+    /// have seen that frame.
+    timed: Option<Seq>,
+    /// Wakes the aggregator when time alone may change something.
+    alarm: Option<(Timestamp, AbortHandle)>,
     /// The inbox as the last frame showed it.
     board: Board,
     last_frame: Instant,
@@ -101,6 +110,17 @@ pub struct StateAggregatorState {
     unsaved_events: u64,
 }
 
+/// Longest sleep toward a change, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+impl Drop for StateAggregatorState {
+    fn drop(&mut self) {
+        if let Some((_, alarm)) = self.alarm.take() {
+            alarm.abort();
+        }
+    }
+}
+
 impl Actor for StateAggregator {
     type Msg = StateAggregatorMessage;
     type State = StateAggregatorState;
@@ -108,7 +128,7 @@ impl Actor for StateAggregator {
 
     async fn pre_start(
         &self,
-        _: ActorRef<Self::Msg>,
+        myself: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<StateAggregatorState, ActorProcessingErr> {
         let mut read = 0;
@@ -124,9 +144,14 @@ impl Actor for StateAggregator {
             },
         )
         .await?;
+        let patience = system.world.settings.patience;
+        dashboard.adjust(|dashboard| dashboard.set_patience(patience));
         let framed = dashboard.last_seq();
         dashboard.beside().tell(system.health.troubles());
-        Ok(StateAggregatorState {
+        let mut state = StateAggregatorState {
+            listed: Listed::default(),
+            timed: Some(framed),
+            alarm: None,
             dirty: Panels::NONE,
             framed,
             board: Board::of(&dashboard),
@@ -139,7 +164,10 @@ impl Actor for StateAggregator {
             unsaved_events: read,
             dashboard,
             system,
-        })
+        };
+        state.pass_time(&myself);
+        state.listed = state.dashboard.listed(LISTED_AGENTS);
+        Ok(state)
     }
 
     async fn handle(
@@ -155,8 +183,13 @@ impl Actor for StateAggregator {
                 state.fold(&delivery).instrument(span.clone()).await?;
                 state.begin_frame(&span);
                 drop(delivery);
+                state.set_alarm(&myself);
                 state.schedule_frame(&myself);
                 state.save_sometimes();
+            }
+            StateAggregatorMessage::Tick => {
+                state.alarm = None;
+                state.pass_time(&myself);
             }
             StateAggregatorMessage::Frame => {
                 state.frame_due = false;
@@ -230,6 +263,28 @@ impl StateAggregatorState {
         }
     }
 
+    fn pass_time(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
+        let changed = self.dashboard.adjust(|dashboard| dashboard.pass_time(Timestamp::now()));
+        if !changed.is_empty() {
+            self.full = None;
+            self.dirty |= changed;
+        }
+        self.set_alarm(myself);
+        self.schedule_frame(myself);
+    }
+
+    fn set_alarm(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
+        let Some(next) = self.dashboard.next_change() else { return };
+        if self.alarm.as_ref().is_some_and(|(at, _)| *at <= next) {
+            return;
+        }
+        let left = Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default();
+        let timer = myself.send_after(left.min(LONGEST_SLEEP), || StateAggregatorMessage::Tick);
+        if let Some((_, earlier)) = self.alarm.replace((next, timer.abort_handle())) {
+            earlier.abort();
+        }
+    }
+
     /// A lone change goes out at once; under load frames keep their distance.
     fn schedule_frame(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
         if self.frame_due || self.dirty.is_empty() {
@@ -256,6 +311,14 @@ impl StateAggregatorState {
         let mut panels = std::mem::take(&mut self.dirty);
         let steps = self.step_inbox(&mut panels);
         let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
+        if after == self.framed && panels.contains(Panel::Agents) {
+            self.timed = Some(after);
+        }
+        let listed = if panels.contains(Panel::Agents) {
+            std::mem::replace(&mut self.listed, self.dashboard.listed(LISTED_AGENTS))
+        } else {
+            Listed::default()
+        };
         self.last_frame = Instant::now();
         let span = std::mem::replace(&mut self.frame_span, Span::none());
         span.record("upto", self.framed);
@@ -267,7 +330,7 @@ impl StateAggregatorState {
             self.system.metrics.frame_ring_bytes.set(0);
             return;
         }
-        let Some(bytes) = self.draw(&View::Delta { panels, after, steps }) else { return };
+        let Some(bytes) = self.draw(&View::Delta { panels, after, steps, listed }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
         let frame = Arc::new(Frame { after, upto: self.framed, panels, bytes });
@@ -308,9 +371,13 @@ impl StateAggregatorState {
 
     /// The frames after `seen`, if all of them are still there and they cost less than everything.
     fn missed(&self, seen: Seq) -> Option<Bytes> {
+        if self.timed.is_some_and(|timed| seen <= timed) {
+            return None;
+        }
         // Troubles move no position: they may have come or gone meanwhile. Besides, something must be sent: the first
         // frame is how a page knows that it is connected.
-        let last = self.draw(&View::Delta { panels: Panels::of(Panel::Troubles), after: self.framed, steps: None })?;
+        let (panels, listed) = (Panels::of(Panel::Troubles), Listed::default());
+        let last = self.draw(&View::Delta { panels, after: self.framed, steps: None, listed })?;
         if seen == self.framed {
             return Some(last);
         }

@@ -9,7 +9,7 @@ use crate::{
     fault::Faults,
     health::Health,
     metrics::Metrics,
-    model::{Limits, Seq, notice::Policy},
+    model::{Limits, Patience, Seq, notice::Policy},
     ports::{Courier, Journal, JournalError, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
@@ -32,6 +32,8 @@ pub struct Settings {
     pub view_interval: Duration,
     /// Events between two snapshots: what a start has to read at most.
     pub snapshot_events: u64,
+    /// How long agents at work may be silent.
+    pub patience: Patience,
     /// How long a person can take an answer back; zero: it counts at once.
     pub undo: Duration,
     /// Who is told of questions.
@@ -170,7 +172,7 @@ impl System {
     /// What is needed to render a page beside the dashboard.
     pub(crate) async fn view_of(&self, subject: Subject, part: Part) -> Result<View, JournalError> {
         let events = match subject.events() {
-            Some((filter, limit)) => self.journal().latest(limit, &filter).await?,
+            Some((filter, before, limit)) => self.journal().latest(before, limit, &filter).await?,
             None => Vec::new(),
         };
         Ok(View::Of { subject, events, part })

@@ -6,12 +6,15 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    model::{Dashboard, InboxQuery, Panel, Panels, Pattern, Record, Search, Seq, Steps},
+    model::{AgentQuery, Dashboard, InboxQuery, Listed, Panel, Panels, Pattern, Record, Search, Seq, Steps},
     ports::{Filter, Found},
 };
 
-/// Events on an agent's page.
-const AGENT_EVENTS: usize = 500;
+/// Agents listed on the dashboard, those that need a person first. The others are counted; all are on a page of their
+/// own.
+pub const LISTED_AGENTS: usize = 60;
+/// Events on an agent's page; older ones stand on further pages.
+pub const AGENT_EVENTS: usize = 200;
 
 /// Something to render.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub enum View {
         panels: Panels,
         /// The last event that the previous frame showed.
         after: Seq,
+        /// The list of agents that the previous frame showed.
+        listed: Listed,
         /// What changed in the inbox; `None`: it is shown as a whole, if it looks different.
         steps: Option<Steps>,
     },
@@ -84,6 +89,10 @@ pub enum Part {
 pub enum Subject {
     /// One agent.
     Agent(String),
+    /// One agent's story before an event.
+    AgentPast(String, Seq),
+    /// Some of the agents.
+    Agents(AgentQuery),
     /// Some of the questions that wait.
     Inbox(InboxQuery),
     /// The graphs.
@@ -99,20 +108,27 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// The events that the page shows beside the picture, and how many of them.
-    pub fn events(&self) -> Option<(Filter, usize)> {
+    /// The events that the page shows beside the picture: the newest before a position, and how many of them.
+    pub fn events(&self) -> Option<(Filter, Option<Seq>, usize)> {
         match self {
-            Self::Agent(agent_id) => {
-                Some((Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.clone()) }, AGENT_EVENTS))
-            }
-            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector | Self::Notices | Self::History => None,
+            Self::Agent(agent_id) => Some((of_agent(agent_id), None, AGENT_EVENTS)),
+            Self::AgentPast(agent_id, before) => Some((of_agent(agent_id), Some(*before), AGENT_EVENTS)),
+            Self::Agents(_)
+            | Self::Inbox(_)
+            | Self::Graphs(_)
+            | Self::Graph(_)
+            | Self::Projector
+            | Self::Notices
+            | Self::History => None,
         }
     }
 
     /// The parts of the picture whose changes may change the page.
     pub fn panels(&self) -> Panels {
         match self {
-            Self::Agent(_) => Panels::ALL,
+            Self::Agent(_) | Self::AgentPast(..) => Panels::ALL,
+            // Each event: a row tells when its agent was last heard of.
+            Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Events),
             Self::Notices => Panels::of(Panel::Notices) | Panels::of(Panel::Inbox),
             Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
             // The number of questions that wait stands on every page.
@@ -121,6 +137,10 @@ impl Subject {
             Self::Projector => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents) | Panels::of(Panel::Progress),
         }
     }
+}
+
+fn of_agent(agent_id: &str) -> Filter {
+    Filter { pattern: Pattern::ALL, agent_id: Some(agent_id.to_owned()) }
 }
 
 /// Which graphs are shown.

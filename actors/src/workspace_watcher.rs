@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     inbox_coordinator::InboxCoordinatorMessage,
-    model::{QuestionKey, QuestionRecord, UserMessage},
+    model::{MessageKind, QuestionKey, QuestionRecord, UserMessage},
     ports::{Workspace, WorkspaceError, keys},
     system::{Role, System},
     workspace_registry::Watched,
@@ -243,7 +243,10 @@ impl WorkspaceWatcherState {
     }
 
     async fn write_message(&mut self, key: &str, message: &UserMessage) -> Result<(), WorkspaceError> {
-        let value = json!({"content": message.content, "sent_at": message.sent_at, "sent_by": message.sent_by});
+        let mut value = json!({"content": message.content, "sent_at": message.sent_at, "sent_by": message.sent_by});
+        if message.kind != MessageKind::Message {
+            value["kind"] = json!(message.kind);
+        }
         // After a crash between this write and its event the receipt says that the agent has it, or had it.
         self.workspace().set_once(key, &value, &receipt_of(&message.message_id)).await?;
         self.messages.insert(key.to_owned(), message.message_id.clone());

@@ -7,7 +7,7 @@ use std::{
 
 use backon::{ExponentialBuilder, Retryable};
 use remora_actors::model::Door;
-use remora_web::{Api, http};
+use remora_web::{Api, guarded, http};
 use reqwest::{
     Body, Method, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, RETRY_AFTER},
@@ -109,7 +109,7 @@ impl Client {
 
     /// A request to `/api/v1/` and these path segments.
     pub(crate) fn call(&self, method: Method, path: &[&str]) -> Result<Call, Error> {
-        if let Some(segment) = path.iter().find(|segment| ["", ".", ".."].contains(segment)) {
+        if let Some(segment) = path.iter().find(|segment| segment.is_empty()) {
             return Err(Error::Usage(format!("{segment:?} is no id")));
         }
         Ok(self.call_at(method, ["api", "v1"].iter().chain(path)))
@@ -123,7 +123,7 @@ impl Client {
     fn call_at(&self, method: Method, path: impl IntoIterator<Item = impl AsRef<str>>) -> Call {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
+            segments.pop_if_empty().extend(path.into_iter().map(|segment| guarded(segment.as_ref()).into_owned()));
         }
         Call { method, url, headers: HeaderMap::new(), body: Vec::new() }
     }
@@ -296,7 +296,9 @@ mod tests {
         let call = client.call(Method::GET, &["questions", "a/b?c#d é"]).expect("valid").query("wait", "30");
         let expected = "http://127.0.0.1:8000/prefix/api/v1/questions/a%2Fb%3Fc%23d%20%C3%A9?wait=30";
         assert_eq!(call.url.as_str(), expected);
-        assert!(client.call(Method::GET, &["questions", ".."]).is_err());
+        let dots = client.call(Method::GET, &["questions", ".."]).expect("valid");
+        assert_eq!(dots.url.as_str(), "http://127.0.0.1:8000/prefix/api/v1/questions/~..");
+        assert!(client.call(Method::GET, &["questions", ""]).is_err());
     }
 
     #[test]

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use remora_actors::{model::Registration, ports::keys};
+use remora_actors::{
+    model::{MessageKind, Registration},
+    ports::keys,
+};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{client::Client, error::Error};
 
@@ -14,7 +17,7 @@ use super::{client::Client, error::Error};
 #[derive(Deserialize)]
 pub(crate) struct Waiting {
     key: String,
-    /// As it was written: `content`, `sent_at`, `sent_by`.
+    /// As it was written: `content`, `sent_at`, `sent_by`, and `kind` for a request to stop.
     #[serde(rename = "value")]
     pub(crate) message: Value,
 }
@@ -23,6 +26,11 @@ impl Waiting {
     /// The message's id.
     pub(crate) fn id(&self) -> &str {
         self.key.strip_prefix(keys::USER_MESSAGE).unwrap_or(&self.key)
+    }
+
+    /// True where a person asks the agent to stop.
+    pub(crate) fn is_stop_request(&self) -> bool {
+        self.message["kind"] == json!(MessageKind::StopRequest)
     }
 
     fn sent_at(&self) -> Option<Timestamp> {

@@ -1,8 +1,9 @@
-//! `remora message` and `remora messages`: a person writes to an agent that did not ask, and the agent reads it.
+//! `remora message`, `remora stop` and `remora messages`: a person writes to an agent that did not ask, or asks it to
+//! stop, and the agent reads it.
 
 use clap::Args;
 use jiff::Timestamp;
-use remora_actors::model::UserMessage;
+use remora_actors::model::{MessageKind, UserMessage};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,6 +28,20 @@ pub(crate) struct MessageArgs {
 
     /// The message; none lists what was sent to the agent and what became of it
     text: Option<String>,
+
+    /// From whom [default: the user's name]
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArgs {
+    /// Which agent
+    agent: String,
+
+    /// Why, for the agent to read
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 
     /// From whom [default: the user's name]
     #[arg(long, value_name = "NAME")]
@@ -65,6 +80,23 @@ pub(crate) async fn send(args: MessageArgs, shared: &Shared) -> Result<(), Error
     out.line(&format!("{} {}", out.paint(terminal::GOOD, "sent to"), escape(&args.agent)))
 }
 
+/// Asks an agent to stop.
+pub(crate) async fn stop(args: StopArgs, shared: &Shared) -> Result<(), Error> {
+    let client = Client::new(&shared.connection, Scope::Operator)?;
+    let who = args.who.or_else(user_name).unwrap_or_else(|| "operator".to_owned());
+    let body = json!({"reason": args.reason, "who": who});
+    let call = client.call(Method::POST, &["agents", &args.agent, "stop"])?.body(&body);
+    // Asking again changes nothing while the agent has not seen the first request.
+    let sent: Value = client.json_patiently(&call, Some(PATIENCE)).await?;
+    let out = Output::new();
+    if shared.json {
+        return out.json(&sent.to_string());
+    }
+    out.line(&format!("{} {} to stop", out.paint(terminal::GOOD, "asked"), escape(&args.agent)))?;
+    terminal::hint("it ends by itself once it has read this; `remora message AGENT` shows whether it has");
+    Ok(())
+}
+
 async fn list(client: &Client, call: &Call, json: bool) -> Result<(), Error> {
     let sent: Value = client.json_patiently(call, Some(PATIENCE)).await?;
     let out = Output::new();
@@ -82,11 +114,15 @@ async fn list(client: &Client, call: &Call, json: bool) -> Result<(), Error> {
 }
 
 fn row(message: &UserMessage, now: Timestamp) -> [String; 4] {
+    let text = match message.kind {
+        MessageKind::Message => message.content.clone(),
+        MessageKind::StopRequest => format!("stop requested: {}", message.content),
+    };
     [
         message.state().as_str().to_owned(),
         terminal::span(now.duration_since(message.sent_at).as_secs().max(0)),
         escape(&message.sent_by.who).into_owned(),
-        shorten(&escape(&message.content), CONTENT_CHARS),
+        shorten(&escape(&text), CONTENT_CHARS),
     ]
 }
 
@@ -103,12 +139,14 @@ pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Err
         if !mailbox::take(&client, &workspace, &waiting, PATIENCE).await? {
             continue;
         }
+        let stops = waiting.is_stop_request();
         let message = waiting.message;
         if shared.json {
             out.json(&message.to_string())?;
         } else {
             let text = message["content"].as_str().unwrap_or_default();
-            out.line(&if out.is_terminal { terminal::escape_lines(text) } else { text.to_owned() })?;
+            let text = if stops { format!("stop requested: {text}") } else { text.to_owned() };
+            out.line(&if out.is_terminal { terminal::escape_lines(&text) } else { text })?;
         }
     }
     Ok(())

@@ -92,6 +92,8 @@ enum Command {
     Dismiss(dismiss::DismissArgs),
     /// Write to an agent that did not ask, or see what became of it
     Message(message::MessageArgs),
+    /// Ask an agent to stop: it reads that among its messages, and ends by itself
+    Stop(message::StopArgs),
     /// Read an agent's messages: each is printed once
     Messages(message::MessagesArgs),
     /// Print events as they come
@@ -157,6 +159,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Export(args) => search::export(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Replay(args) => replay::run(&args, shared).await,
         Command::Message(args) => message::send(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Stop(args) => message::stop(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(args) => hook::run(&args, shared).await,
         Command::Notify(args) => notify::run(&args, shared).await,

@@ -79,7 +79,7 @@ async fn a_session_is_an_agent_and_its_tool_calls_are_events() {
         "agent:started",
         "agent:completed",
         "agent:message",
-        "agent:progress",
+        "agent:idle",
         "agent:hook_future_hook",
         "agent:completed",
     ];
@@ -325,7 +325,7 @@ async fn an_installed_hook_works_as_the_shell_runs_it() {
     let mut hook = Process::spawn(shell);
     hook.feed(input("Stop", &json!({})).to_string().as_bytes()).await;
     assert_eq!(hook.wait().await.expect(0).stderr, "");
-    assert_eq!(daemon.api.journal("agent:progress").await.len(), 1);
+    assert_eq!(daemon.api.journal("agent:idle").await.len(), 1);
 }
 
 #[tokio::test]

@@ -55,10 +55,11 @@ async fn every_page_in_light_and_dark_wide_and_narrow() {
     let daemon = Daemon::start().await;
     busy(&daemon).await;
     let browser = Browser::of(&daemon).await;
-    for (page, path, ready) in [
-        ("dashboard", "/", ".blocked-agent"),
-        ("agent", "/agents/deployer", "body"),
-        ("projector", "/projector", ".figure"),
+    for (page, path, ready, shown) in [
+        ("dashboard", "/", ".blocked-agent", "Deploy version 2.4.0"),
+        ("agent", "/agents/deployer", "#workspace-keys button", "Deploy version 2.4.0"),
+        ("agents", "/agents", "#agent-list li", "Deployer"),
+        ("projector", "/projector", ".figure", "Deploy version 2.4.0"),
     ] {
         for (mode, dark) in [("light", false), ("dark", true)] {
             for (width, height) in [(1280, 800), (360, 780)] {
@@ -66,7 +67,7 @@ async fn every_page_in_light_and_dark_wide_and_narrow() {
                 browser.size(width, height).await;
                 browser.goto(&daemon.url(path)).await;
                 browser.find(ready).await;
-                browser.text_has("body", "Deploy version 2.4.0").await;
+                browser.text_has("body", shown).await;
                 browser.connected().await;
                 let overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
                 assert_eq!(browser.eval(overflow, &[]).await, 0, "{page} is wider than {width} px");

@@ -1,22 +1,38 @@
 //! The addresses of the pages beside the dashboard, written and read in one place.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use remora_actors::{
-    model::{InboxQuery, Pattern, Search},
+    model::{AgentQuery, AgentSort, InboxQuery, Pattern, Search, Standing},
     view::{GraphFilter, GraphShown, GraphState, NodeOrder, Subject},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What stays as it is in a path segment or a query value: RFC 3986's unreserved characters.
-pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The address of a page, path and query.
 pub(crate) fn url(subject: &Subject) -> String {
     match subject {
-        Subject::Agent(agent_id) => format!("/agents/{}", utf8_percent_encode(agent_id, SEGMENT)),
+        Subject::Agent(agent_id) => format!("/agents/{}", segment(agent_id)),
+        Subject::AgentPast(agent_id, before) => format!("/agents/{}?before={before}", segment(agent_id)),
+        Subject::Agents(query) => {
+            let sort = if query.sort == AgentSort::default() { "" } else { query.sort.as_str() };
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            with_query(
+                "/agents",
+                &[
+                    ("state", query.standing.map_or("", Standing::as_str)),
+                    ("q", &query.text),
+                    ("graph", &text(&query.graph)),
+                    ("session", &text(&query.session)),
+                    ("sort", sort),
+                    ("page", &page_text(query.page)),
+                ],
+            )
+        }
         Subject::Inbox(query) => with_query(
             "/",
             &[
@@ -32,7 +48,7 @@ pub(crate) fn url(subject: &Subject) -> String {
             with_query("/graphs", &[("q", &filter.text), ("state", state), ("page", &page_text(filter.page))])
         }
         Subject::Graph(shown) => {
-            let path = format!("/graphs/{}", utf8_percent_encode(&shown.graph_id, SEGMENT));
+            let path = format!("/graphs/{}", segment(&shown.graph_id));
             let (size, order) = (if shown.fit { "fit" } else { "" }, word_of(&NODE_ORDERS, shown.order));
             with_query(&path, &[("size", size), ("order", order), ("page", &page_text(shown.page))])
         }
@@ -40,6 +56,28 @@ pub(crate) fn url(subject: &Subject) -> String {
         Subject::Notices => "/notices".to_owned(),
         Subject::History => "/history".to_owned(),
     }
+}
+
+/// An id as a path segment, percent-encoded.
+pub(crate) fn segment(id: &str) -> String {
+    utf8_percent_encode(&guarded(id), SEGMENT).to_string()
+}
+
+/// An id as it stands in a path, before it is percent-encoded. Browsers and clients take `.` and `..` for steps along
+/// the path, however they are encoded: these two get a `~` before them, and so do ids that would be taken for such a one.
+pub fn guarded(id: &str) -> Cow<'_, str> {
+    if is_dots(id.trim_start_matches('~')) { format!("~{id}").into() } else { id.into() }
+}
+
+/// The id of a path segment. `None`: it is no text.
+pub(crate) fn id_of(segment: &str) -> Option<String> {
+    let id = percent_decode_str(segment).decode_utf8().ok()?;
+    let guarded = id.strip_prefix('~').filter(|rest| is_dots(rest.trim_start_matches('~')));
+    Some(guarded.unwrap_or(&id).to_owned())
+}
+
+fn is_dots(id: &str) -> bool {
+    matches!(id, "." | "..")
 }
 
 /// Bytes of a text that is looked for: no name is longer.
@@ -56,6 +94,11 @@ impl Query {
     fn text(&self, name: &str) -> &str {
         let text = self.0.get(name).map_or("", String::as_str);
         &text[..text.floor_char_boundary(TEXT_BYTES)]
+    }
+
+    /// A text that says something.
+    fn said(&self, name: &str) -> Option<String> {
+        Some(self.text(name).to_owned()).filter(|text| !text.is_empty())
     }
 
     fn word<'de, T: Deserialize<'de>>(&self, name: &str) -> Option<T> {
@@ -118,7 +161,21 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
     let query = Query::read(query);
     let segments: Vec<_> = path.strip_prefix('/')?.split('/').collect();
     match segments[..] {
-        ["agents", agent_id] if !agent_id.is_empty() => Some(Subject::Agent(decoded(agent_id)?)),
+        ["agents"] => Some(Subject::Agents(AgentQuery {
+            standing: Standing::from_word(query.text("state")),
+            text: query.text("q").to_owned(),
+            graph: query.said("graph"),
+            session: query.said("session"),
+            sort: AgentSort::ALL.into_iter().find(|sort| sort.as_str() == query.text("sort")).unwrap_or_default(),
+            page: query.page(),
+        })),
+        ["agents", agent_id] if !agent_id.is_empty() => {
+            let agent_id = id_of(agent_id)?;
+            Some(match query.text("before").parse() {
+                Ok(before) => Subject::AgentPast(agent_id, before),
+                Err(_) => Subject::Agent(agent_id),
+            })
+        }
         [""] => {
             let inbox = InboxQuery {
                 text: query.text("q").to_owned(),
@@ -136,7 +193,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
             page: query.page(),
         })),
         ["graphs", graph_id] if !graph_id.is_empty() => Some(Subject::Graph(GraphShown {
-            graph_id: decoded(graph_id)?,
+            graph_id: id_of(graph_id)?,
             fit: query.text("size") == "fit",
             order: value_of(&NODE_ORDERS, query.text("order")),
             page: query.page(),
@@ -171,10 +228,6 @@ pub(crate) fn search_query(search: &Search) -> String {
     pairs.join("&")
 }
 
-fn decoded(segment: &str) -> Option<String> {
-    Some(percent_decode_str(segment).decode_utf8().ok()?.into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -190,6 +243,15 @@ mod tests {
             let (graph_id, order, state) = (text.clone(), NODE_ORDERS[choice].0, GRAPH_STATES[choice].0);
             for page in [
                 Subject::Agent(text.clone()),
+                Subject::AgentPast(text.clone(), 7),
+                Subject::Agents(AgentQuery {
+                    standing: Some(Standing::TimedOut),
+                    text: text.clone(),
+                    graph: Some(text.clone()),
+                    session: None,
+                    sort: AgentSort::Waited,
+                    page,
+                }),
                 Subject::Graphs(GraphFilter { text, state, page }),
                 Subject::Graph(GraphShown { graph_id, fit, order, page }),
             ] {
@@ -212,10 +274,25 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_dots_is_no_step_along_the_path() {
+        for id in [".", "..", "~.", "~~..", "~", "...", "a.b"] {
+            let segment = segment(id);
+            assert!(!is_dots(&segment), "{segment}");
+            assert_eq!(id_of(&segment).as_deref(), Some(id));
+        }
+    }
+
+    #[test]
+    fn what_a_form_sends_empty_says_nothing() {
+        assert_eq!(
+            subject("/agents?state=&q=a+b&sort=none&page=x&more=1").map(|s| url(&s)).as_deref(),
+            Some("/agents?q=a%20b")
+        );
+    }
+
+    #[test]
     fn a_page_that_is_none_has_no_subject() {
-        for address in
-            ["", "/", "/agents", "/agents/", "/agents/a/b", "/agents/%ff", "agents/a", "/graphs/", "/graphs/a/b"]
-        {
+        for address in ["", "/", "/agents/", "/agents/a/b", "/agents/%ff", "agents/a", "/graphs/", "/graphs/a/b"] {
             assert_eq!(subject(address), None, "{address}");
         }
     }

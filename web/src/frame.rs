@@ -23,6 +23,11 @@ impl Frame {
         self.push(PatchElements::new(elements).selector(selector).mode(ElementPatchMode::Prepend).into());
     }
 
+    /// Puts elements behind the one that `selector` finds.
+    pub(crate) fn after(&mut self, selector: String, elements: String) {
+        self.place(selector, ElementPatchMode::After, elements);
+    }
+
     /// Puts an element before the one that `selector` finds.
     pub(crate) fn before(&mut self, selector: String, element: String) {
         self.place(selector, ElementPatchMode::Before, element);

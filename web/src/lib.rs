@@ -31,6 +31,7 @@ mod routes;
 pub mod server;
 mod sought;
 
+pub use address::guarded;
 pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};
 pub use frame::MAX_HEARTBEAT_S;

@@ -3,8 +3,7 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
-use percent_encoding::percent_decode_str;
-use remora_actors::model::{AnsweredBy, Door, Limits};
+use remora_actors::model::{AnsweredBy, Door, Invalid, Limits};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use warp::{
@@ -12,7 +11,7 @@ use warp::{
     http::{HeaderMap, StatusCode},
 };
 
-use crate::{context::Context, guard::Caller, problem::Problem};
+use crate::{address, context::Context, guard::Caller, problem::Problem};
 
 /// A body up to this size needs no room of its own: people's answers get through while batches wait.
 const SMALL_BODY: usize = 16 << 10;
@@ -24,10 +23,10 @@ const DRAIN_FACTOR: usize = 4;
 pub(crate) struct Segment(pub(crate) String);
 
 impl FromStr for Segment {
-    type Err = std::str::Utf8Error;
+    type Err = Invalid;
 
-    fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        Ok(Self(percent_decode_str(raw).decode_utf8()?.into_owned()))
+    fn from_str(raw: &str) -> Result<Self, Invalid> {
+        Ok(Self(address::id_of(raw).ok_or_else(|| Invalid::field("path", "is no text"))?))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     inbox_coordinator::{
         Ask, AskError, Asked, Cancel, FindError, InboxCoordinatorMessage, Respond, RespondError, SendMessage, Target,
     },
-    model::{AnsweredBy, QuestionRecord, Status, UserMessage},
+    model::{AnsweredBy, MessageKind, QuestionRecord, Status, UserMessage},
     publish::PublishError,
     system::{Role, Unreachable},
 };
@@ -101,19 +101,22 @@ impl Handle {
         Ok(Ok(self.system.call(COORDINATOR, picked_up).await?))
     }
 
-    /// Writes to an agent. On success the message is durable; its id is returned.
+    /// Writes to an agent, or asks it to stop. On success the message is durable; its id is returned. An agent that
+    /// has not seen a request to stop yet gets no second one: the id is that of the first.
     ///
     /// # Errors
     /// The message could not be journaled.
     pub async fn send_message(
         &self,
         agent_id: &str,
+        kind: MessageKind,
         content: &str,
         sent_by: AnsweredBy,
     ) -> Result<String, PublishError> {
         let message = SendMessage {
             message_id: Uuid::now_v7().to_string(),
             agent_id: agent_id.to_owned(),
+            kind,
             content: content.to_owned(),
             sent_by,
         };

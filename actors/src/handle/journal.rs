@@ -73,7 +73,7 @@ impl Handle {
     /// # Errors
     /// The journal cannot be read.
     pub async fn latest_events(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
-        self.system.journal().latest(limit, filter).await
+        self.system.journal().latest(None, limit, filter).await
     }
 
     /// The wanted events after `after` (`None`: from now on), and then each new one, without end and without a gap.

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome, claim::Over};
 use crate::{
     model::{
-        Answer, AnsweredBy, Category, Door, Event, Invalid, Question, QuestionKey, QuestionRecord, Registration,
-        Status, actions, check_id,
+        Answer, AnsweredBy, Category, Door, Event, Invalid, MessageKind, Question, QuestionKey, QuestionRecord,
+        Registration, Status, actions, check_id,
     },
     ports::WorkspaceError,
     publish::PublishError,
@@ -148,6 +148,8 @@ pub struct SendMessage {
     pub message_id: String,
     /// To whom.
     pub agent_id: String,
+    /// What is wanted.
+    pub kind: MessageKind,
     /// The text.
     pub content: String,
     /// From whom.
@@ -363,6 +365,11 @@ impl InboxCoordinatorState {
     }
 
     async fn send_message(&mut self, message: SendMessage) -> Result<String, PublishError> {
+        let stops = message.kind == MessageKind::StopRequest;
+        if let Some(pending) = self.inbox.stop_requested(&message.agent_id).filter(|_| stops) {
+            // Once is enough: it is still on its way.
+            return Ok(pending.message_id.clone());
+        }
         let workspace_id = self.workspace_of(&message.agent_id).await?;
         let payload = json!({
             "message_id": message.message_id,
@@ -371,7 +378,8 @@ impl InboxCoordinatorState {
             "sent_by": message.sent_by,
         });
         let key = [message.message_id.as_str()];
-        let event = Event::of_agent(&message.agent_id, actions::MESSAGED, Timestamp::now(), &key, payload);
+        let action = if stops { actions::STOP_REQUESTED } else { actions::MESSAGED };
+        let event = Event::of_agent(&message.agent_id, action, Timestamp::now(), &key, payload);
         self.publish(vec![Event { category: Category::User, ..event }]).await?;
         Ok(message.message_id)
     }

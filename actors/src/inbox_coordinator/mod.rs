@@ -287,7 +287,7 @@ impl Changes {
     fn apply(&mut self, inbox: &mut Inbox, record: &Record) {
         self.questions.extend(inbox.apply(record));
         let event = &record.event;
-        if event.is(Category::User, actions::MESSAGED) {
+        if event.is(Category::User, actions::MESSAGED) || event.is(Category::User, actions::STOP_REQUESTED) {
             self.messages.push(event.text("message_id").unwrap_or(&event.id).to_owned());
         }
         if event.is(Category::Agent, actions::MESSAGE_WRITTEN) {

@@ -24,6 +24,8 @@ pub mod actions {
     pub const CANCELLED: &str = "cancelled";
     pub const TIMED_OUT: &str = "timed_out";
     pub const PROGRESS: &str = "progress";
+    /// The agent has nothing to do until somebody tells it to.
+    pub const IDLE: &str = "idle";
     /// A person has answered and may still take it back; the payload's `held` says until when.
     pub const ANSWER_HELD: &str = "answer_held";
     /// The person took the answer back: the question waits again.
@@ -58,6 +60,8 @@ pub mod actions {
     pub const NOTICE_RETRIED: &str = "notice_retried";
     /// A person lets a notice go that failed.
     pub const NOTICE_DISMISSED: &str = "notice_dismissed";
+    /// A person asked an agent to stop.
+    pub const STOP_REQUESTED: &str = "stop_requested";
 }
 
 /// Who or what an event is about.

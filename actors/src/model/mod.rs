@@ -1,8 +1,10 @@
 //! What Remora knows, and how events change it. Pure: no clock, no input or output, no async.
 
 mod agent;
+mod agent_query;
 mod answer_log;
 mod board;
+mod call;
 mod dashboard;
 mod dialect;
 mod event;
@@ -17,15 +19,19 @@ mod question;
 mod registrations;
 mod search;
 mod text;
+mod timeline;
 mod trouble;
+mod usage;
 
-pub use agent::{Agent, AgentState, Tally};
+pub use agent::{Agent, AgentState, Call, Counts, Patience, Standing, Tally};
+pub use agent_query::{AgentPage, AgentQuery, AgentSort};
 pub use answer_log::AnswerLog;
 pub use board::{Board, Step, Steps};
-pub use dashboard::{Dashboard, LOG_EVENTS, Panel, Panels, ResultItem};
+pub use call::CallName;
+pub use dashboard::{Dashboard, LOG_EVENTS, ListStep, Listed, Panel, Panels, Place, ResultItem};
 pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
 pub use graph::{Activity, Graph, Graphs, Node, Span};
-pub use inbox::{Inbox, InboxPage, InboxQuery, MessageState, UserMessage};
+pub use inbox::{Inbox, InboxPage, InboxQuery, MessageKind, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
 pub use question::{
@@ -35,4 +41,6 @@ pub use question::{
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use search::{Search, Term, Terms, event_texts, event_words};
 pub use text::{Numbered, check_id, parse_events, parse_timestamp};
+pub use timeline::{Entry, EntryKind, timeline};
 pub use trouble::{PutAside, Troubles};
+pub use usage::Usage;

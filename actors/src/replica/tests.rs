@@ -65,7 +65,7 @@ impl Journal for Memory {
         Ok(records.iter().filter(|record| record.seq > after).take(limit).cloned().collect())
     }
 
-    async fn latest(&self, _: usize, _: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+    async fn latest(&self, _: Option<Seq>, _: usize, _: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
         unreachable!("no replica asks for it")
     }
 
@@ -200,6 +200,7 @@ impl Courier for Nowhere {
 async fn run(steps: &[Step]) -> Vec<Seq> {
     let limits = Limits::default();
     let settings = Settings {
+        patience: Default::default(),
         limits,
         frame_interval: Default::default(),
         view_interval: Default::default(),

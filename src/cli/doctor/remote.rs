@@ -1,6 +1,7 @@
 //! What the daemon itself can tell.
 
 use jiff::{Timestamp, fmt::rfc2822};
+use remora_actors::model::Standing;
 use reqwest::{Method, header::DATE};
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,7 +37,10 @@ pub(super) async fn look(client: &Client, findings: &mut Vec<Finding>) -> bool {
     findings.push(token);
     let state = if is_operator { state(client).await } else { None };
     match &state {
-        Some(state) => findings.extend(workspaces(state)),
+        Some(state) => {
+            findings.push(agents(state));
+            findings.extend(workspaces(state));
+        }
         None => findings.push(Finding::skipped("workspaces", "only an operator's token may look at them")),
     }
     findings.push(clock(Timestamp::now(), date, state.as_ref().and_then(newest_event)));
@@ -103,6 +107,18 @@ async fn state(client: &Client) -> Option<Value> {
     client.json(&client.call(Method::GET, &["state"]).ok()?).await.ok()
 }
 
+/// How many agents stand where. That one waits or stalls is no fault of the daemon's.
+fn agents(state: &Value) -> Finding {
+    let standings: Vec<_> =
+        state["agentStates"].as_object().into_iter().flatten().map(|(_, a)| &a["standing"]).collect();
+    let counts = Standing::ALL.into_iter().filter_map(|standing| {
+        let count = standings.iter().filter(|word| ***word == standing.as_str()).count();
+        (count > 0).then(|| format!("{count} {}", standing.as_str()))
+    });
+    let counts: Vec<_> = counts.collect();
+    Finding::ok("agents", if counts.is_empty() { "none yet".to_owned() } else { counts.join(", ") })
+}
+
 fn workspaces(state: &Value) -> Vec<Finding> {
     let agents = state["agentStates"].as_object().into_iter().flatten();
     let troubled: Vec<_> = agents
@@ -161,6 +177,14 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].detail.contains('b') && found[0].detail.contains("locked") && found[0].cure.is_some());
         assert_eq!(workspaces(&json!({"agentStates": {}}))[0].health, Health::Ok);
+    }
+
+    #[test]
+    fn agents_are_counted_by_where_they_stand() {
+        let state = json!({"agentStates": {"a": {"standing": "idle"}, "b": {"standing": "stalled"},
+            "c": {"standing": "idle"}}});
+        assert_eq!(agents(&state).detail, "1 stalled, 2 idle");
+        assert_eq!(agents(&json!({})).detail, "none yet");
     }
 
     #[test]

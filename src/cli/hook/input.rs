@@ -88,6 +88,10 @@ impl Input {
         if let Value::Object(payload) = &mut payload {
             payload.insert("hook".to_owned(), self.name().into());
             payload.extend(self.headline().map(|(name, text)| (name.to_owned(), text.into())));
+            if self.name() == "SessionStart" {
+                // Nobody has told it yet what to do.
+                payload.insert("idle".to_owned(), true.into());
+            }
             // The session is the node that its subagents hang from in the graph's picture.
             let parent = self.subagent().and(self.text("session_id"));
             payload.extend(parent.map(|session| ("parent_agent_id".to_owned(), session.into())));
@@ -110,7 +114,8 @@ impl Input {
             "SessionEnd" => ("agent", "completed"),
             "SubagentStart" if self.subagent().is_some() => ("agent", "started"),
             "SubagentStop" if self.subagent().is_some() => ("agent", "completed"),
-            "UserPromptSubmit" | "Stop" => ("agent", "progress"),
+            "UserPromptSubmit" => ("agent", "progress"),
+            "Stop" => ("agent", "idle"),
             "Notification" => ("agent", "message"),
             "PreToolUse" => ("tool", "called"),
             "PostToolUse" => ("tool", "completed"),
@@ -181,7 +186,12 @@ mod tests {
     #[test]
     fn each_hook_becomes_its_event() {
         for (name, more, kind, shown) in [
-            ("SessionStart", json!({"source": "startup"}), "agent:started", json!({"name": "shop (Claude Code)"})),
+            (
+                "SessionStart",
+                json!({"source": "startup"}),
+                "agent:started",
+                json!({"name": "shop (Claude Code)", "idle": true}),
+            ),
             (
                 "UserPromptSubmit",
                 json!({"prompt": "Fix it\nnow"}),
@@ -194,7 +204,7 @@ mod tests {
             ("PermissionRequest", json!({}), "tool:permission_requested", json!({})),
             ("PermissionDenied", json!({"reason": "no"}), "tool:denied", json!({"reason": "no"})),
             ("Notification", json!({"message": "idle"}), "agent:message", json!({"message": "idle"})),
-            ("Stop", json!({}), "agent:progress", json!({"message": "waits for the next prompt"})),
+            ("Stop", json!({}), "agent:idle", json!({"message": "waits for the next prompt"})),
             ("SubagentStop", json!({}), "agent:hook_subagent_stop", json!({})),
             ("SessionEnd", json!({"reason": "logout"}), "agent:completed", json!({"result": "session ended: logout"})),
             ("PreCompact", json!({"trigger": "auto"}), "agent:hook_pre_compact", json!({"trigger": "auto"})),

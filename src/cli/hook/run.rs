@@ -14,12 +14,15 @@ use crate::cli::{
     Shared, ask,
     client::{Call, Client, Scope},
     error::Error,
-    mailbox,
+    mailbox::{self, Waiting},
     terminal::{self, Output},
 };
 
 /// The hooks after which Claude Code heeds `additionalContext`, at moments that come often.
 const LISTENS: [&str; 3] = ["UserPromptSubmit", "PostToolUse", "PostToolUseFailure"];
+/// The hooks at which a request to stop is heeded: all of those, before a tool call, and where a turn ends by itself, so
+/// that the request does not meet the next prompt.
+const STOPS: [&str; 3] = ["PreToolUse", "Stop", "SubagentStop"];
 /// Bytes of a hook's input that are read: a tool's whole output stands in it.
 const INPUT_BYTES: u64 = 64 << 20;
 /// How long the daemon may take to take a question in. It has just taken the event, so it is there.
@@ -52,8 +55,12 @@ async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
     let client = Client::new(&shared.connection, Scope::Agent).map_err(|error| error.to_string())?;
     let limit = Duration::from_millis(args.limit_ms);
     report(&client, &input, limit).await?;
-    if LISTENS.contains(&input.name()) {
-        return pass_messages_on(&client, &input, limit).await;
+    let listens = LISTENS.contains(&input.name());
+    if listens || STOPS.contains(&input.name()) {
+        let said = pass_messages_on(&client, &input, limit, listens).await;
+        if listens || matches!(said, Ok(true)) {
+            return said.map(drop);
+        }
     }
     if !args.policy().asks(&input) {
         return Ok(());
@@ -73,17 +80,23 @@ async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
     }
 }
 
-/// Gives the agent what people wrote to it, as context that it reads with the hook's occasion.
-async fn pass_messages_on(client: &Client, input: &Input, limit: Duration) -> Result<(), String> {
+/// Gives the agent what people wrote to it: messages, where the hook `listens`, as context that it reads with the hook's
+/// occasion, and a request to stop as just that. `true`: something was said.
+async fn pass_messages_on(client: &Client, input: &Input, limit: Duration, listens: bool) -> Result<bool, String> {
     let agent = input.agent();
     let waiting = tokio::time::timeout(limit, mailbox::waiting(client, &agent, limit)).await;
     let waiting = waiting.map_err(|_| "the messages to this agent were not read in time".to_owned())?;
-    let mut texts = Vec::new();
-    for waiting in waiting.map_err(|error| error.to_string())? {
-        let text = context_of(&waiting.message);
+    let (mut texts, mut stop) = (Vec::new(), None);
+    let waiting = waiting.map_err(|error| error.to_string())?.into_iter();
+    for waiting in waiting.filter(|waiting| listens || waiting.is_stop_request()) {
+        let text = context_of(&waiting);
+        if waiting.is_stop_request() {
+            stop = Some(text.clone());
+        }
         match tokio::time::timeout(TAKE, mailbox::take(client, &agent, &waiting, TAKE)).await {
             Ok(Ok(true)) => texts.push(text),
-            Ok(Ok(false)) => {}
+            // Somebody else heeds it.
+            Ok(Ok(false)) => stop = stop.filter(|stop| *stop != text),
             // It may be taken out already: rather twice than never.
             Ok(Err(_)) | Err(_) => {
                 texts.push(text);
@@ -91,16 +104,27 @@ async fn pass_messages_on(client: &Client, input: &Input, limit: Duration) -> Re
             }
         }
     }
-    if texts.is_empty() {
-        return Ok(());
+    if texts.is_empty() && stop.is_none() {
+        return Ok(false);
     }
-    let output = json!({"hookEventName": input.name(), "additionalContext": texts.join("\n\n")});
-    Output::new().line(&json!({"hookSpecificOutput": output}).to_string()).map_err(|error| error.to_string())
+    let mut output = json!({});
+    if listens && !texts.is_empty() {
+        let context = json!({"hookEventName": input.name(), "additionalContext": texts.join("\n\n")});
+        output["hookSpecificOutput"] = context;
+    }
+    if let Some(reason) = stop {
+        output["continue"] = false.into();
+        output["stopReason"] = reason.into();
+    }
+    Output::new().line(&output.to_string()).map_err(|error| error.to_string())?;
+    Ok(true)
 }
 
-fn context_of(message: &Value) -> String {
+fn context_of(waiting: &Waiting) -> String {
+    let message = &waiting.message;
+    let what = if waiting.is_stop_request() { "Request to stop" } else { "Message" };
     let who = message["sent_by"]["who"].as_str().unwrap_or("a person");
-    format!("Message from {who}, sent through Remora: {}", message["content"].as_str().unwrap_or_default())
+    format!("{what} from {who}, sent through Remora: {}", message["content"].as_str().unwrap_or_default())
 }
 
 fn read_input() -> Result<Input, String> {

@@ -113,6 +113,9 @@ pub(super) struct Messages {
 pub(super) struct Message {
     /// The message's id.
     pub(super) message_id: String,
+    /// `stop_request`: a person wants you to stop. Finish safely, say so, and end your work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<String>,
     /// The text.
     pub(super) content: Value,
     /// When it was sent.

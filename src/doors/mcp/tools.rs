@@ -99,7 +99,8 @@ impl McpServer {
         self.caller(&context)?.emit(&category, &action, payload).await.map(Json)
     }
 
-    /// Takes the messages that people have written to you unasked, oldest first. Each is given out once.
+    /// Takes the messages that people have written to you unasked, oldest first. Each is given out once. One of the
+    /// kind stop_request asks you to stop.
     #[tool(annotations(title = "Read messages", read_only_hint = false, destructive_hint = false))]
     async fn get_user_messages(&self, context: RequestContext<RoleServer>) -> Result<Json<Messages>, Error> {
         let messages = self.caller(&context)?.take_messages().await?;
@@ -152,6 +153,7 @@ fn message(waiting: &Waiting) -> Message {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Message {
         message_id: waiting.id().to_owned(),
+        kind: value.get("kind").and_then(text),
         content: value.get("content").unwrap_or(value).clone(),
         sent_at: value.get("sent_at").and_then(text),
         sent_by: value.pointer("/sent_by/who").and_then(text),

@@ -95,8 +95,14 @@ async fn filters(journal: &impl Journal) {
                 assert_eq!(ids(&read), wanted(after, limit), "{pattern} {agent_id:?} after {after}, {limit}");
             }
             let all = wanted(0, 100);
-            let latest = journal.latest(4, &filter).await.expect("latest");
+            let latest = journal.latest(None, 4, &filter).await.expect("latest");
             assert_eq!(ids(&latest), all[all.len().saturating_sub(4)..], "{pattern} {agent_id:?} latest");
+            for before in [1, 40, 89] {
+                let latest = journal.latest(Some(before), 4, &filter).await.expect("latest");
+                let older = events[..before as usize - 1].iter().filter(|event| filter.matches(event));
+                let older: Vec<_> = older.map(|event| event.id.clone()).collect();
+                assert_eq!(ids(&latest), older[older.len().saturating_sub(4)..], "{pattern} {agent_id:?} {before}");
+            }
         }
     }
 }
@@ -217,8 +223,13 @@ impl<J: Journal> Journal for WithoutIndex<J> {
         self.0.read(after, limit, filter).await
     }
 
-    async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
-        self.0.latest(limit, filter).await
+    async fn latest(
+        &self,
+        before: Option<Seq>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Arc<Record>>, JournalError> {
+        self.0.latest(before, limit, filter).await
     }
 
     async fn last_seq(&self) -> Result<Seq, JournalError> {

@@ -58,13 +58,19 @@ impl Journal for SqliteJournal {
 
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
         let query = Query::new(filter);
-        let run = move |connection: &mut rusqlite::Connection| query.run(connection, after, limit, Order::Oldest);
+        let run =
+            move |connection: &mut rusqlite::Connection| query.run(connection, (after, None), limit, Order::Oldest);
         self.database.journal_reader.call(run).await.map_err(failed)
     }
 
-    async fn latest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+    async fn latest(
+        &self,
+        before: Option<Seq>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Arc<Record>>, JournalError> {
         let query = Query::new(filter);
-        let run = move |connection: &mut rusqlite::Connection| query.run(connection, 0, limit, Order::Newest);
+        let run = move |connection: &mut rusqlite::Connection| query.run(connection, (0, before), limit, Order::Newest);
         let mut records = self.database.journal_reader.call(run).await.map_err(failed)?;
         records.reverse();
         Ok(records)
@@ -208,18 +214,20 @@ impl Query {
             (Some(_), Order::Newest) => (SPANS, "first DESC, seq DESC"),
         };
         let conditions: String = self.conditions().map(|(condition, ..)| condition).collect();
-        format!("SELECT seq, body FROM {from}{conditions} ORDER BY {order} LIMIT :limit")
+        format!("SELECT seq, body FROM {from} AND seq < :before{conditions} ORDER BY {order} LIMIT :limit")
     }
 
+    /// Runs it between two positions, neither of them included.
     fn run(
         &self,
         connection: &rusqlite::Connection,
-        after: Seq,
+        (after, before): (Seq, Option<Seq>),
         limit: usize,
         order: Order,
     ) -> rusqlite::Result<Vec<Arc<Record>>> {
-        let (after, limit) = (i64::try_from(after).unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
-        let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":limit", &limit)];
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (after, before, limit) = (number(after), number(before.unwrap_or(Seq::MAX)), number(limit as u64));
+        let mut values: Vec<(&str, &dyn ToSql)> = vec![(":after", &after), (":before", &before), (":limit", &limit)];
         values.extend(self.conditions().map(|(_, name, value)| (name, value as &dyn ToSql)));
         connection.prepare_cached(&self.sql(order))?.query_and_then(values.as_slice(), record)?.collect()
     }
@@ -323,7 +331,7 @@ mod tests {
     async fn nothing_is_sorted() {
         let fixture = Fixture::new();
         for (agent_id, expected) in [
-            (None, vec!["SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"]),
+            (None, vec!["SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"]),
             (
                 Some("a"),
                 vec![

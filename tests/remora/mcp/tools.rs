@@ -22,7 +22,6 @@ async fn bad_arguments_are_explained() {
             ("ask_user", json!({"question": "q", "urgency": "now"}), "urgency"),
             ("ask_user", json!({"question": "q", "on_deadline": "default"}), "default"),
             ("ask_user", json!({"question": "q", "multiple": true}), "options"),
-            ("check_answer", json!({"msg_id": ".."}), ".."),
             ("report_event", json!({"category": "weather", "action": "changed"}), "category"),
             ("report_event", json!({"category": "tool", "action": "Not A Word"}), "action"),
             ("notify_user", json!({}), "message"),

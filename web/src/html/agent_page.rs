@@ -1,11 +1,11 @@
-//! One agent's page.
+//! One agent's page: what it is doing, what people and it say to each other, and its story.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use horrorshow::{Raw, Render, owned_html};
 use remora_actors::{
-    model::{Agent, Category, Dashboard, MessageState, QuestionRecord, Record, Status, UserMessage, actions},
+    model::{Agent, Category, Dashboard, MessageKind, MessageState, Record, Seq, Status, Usage, UserMessage, actions},
     view::{Part, Subject},
 };
 
@@ -13,17 +13,18 @@ use super::{
     agents,
     card::{self, Place},
     clock::Clock,
-    events, live, note, settled,
+    live, note,
     shell::{self, Live, Tab},
-    text_of, words,
+    text_of, timeline, words, workspace_page,
 };
 use crate::frame::Frame;
 
-/// The page, as a document or as a frame. `None`: an agent that has neither a state nor events.
+/// The page, or with `before` the older part of its story, as a document or as a frame. `None`: an agent that has
+/// neither a state nor events.
 pub(super) fn render(
     dashboard: &Dashboard,
     subject: &Subject,
-    agent_id: &str,
+    (agent_id, before): (&str, Option<Seq>),
     events: &[Arc<Record>],
     part: Part,
     clock: &Clock,
@@ -32,26 +33,49 @@ pub(super) fn render(
     if agent.is_none() && events.is_empty() {
         return None;
     }
-    let main = text_of(main(dashboard, agent_id, events, clock));
+    let name = agent.map_or(agent_id, |agent| agent.name.as_str());
+    let story = text_of(timeline::section(dashboard, agent_id, before, events, clock));
+    let main = match before {
+        None => text_of(main(dashboard, agent_id, name, events, &story, clock)),
+        Some(_) => text_of(past(agent_id, name, &story)),
+    };
     if part != Part::Document {
         return Some(Frame::of(main, &live::signals(dashboard), dashboard.last_seq()));
     }
-    let name = words::brief(agent.map_or(agent_id, |agent| agent.name.as_str()), 80);
-    let live = Live { title: &format!("{name} · {}", shell::NAME), tab: Some(Tab::Agents), subject: Some(subject) };
+    let title = format!("{} · {}", words::brief(name, 80), shell::NAME);
+    let live = Live { title: &title, tab: Some(Tab::Agents), subject: Some(subject) };
     Some(text_of(shell::live(&live, dashboard, &main)).into())
 }
 
-fn main(dashboard: &Dashboard, agent_id: &str, events: &[Arc<Record>], clock: &Clock) -> impl Render {
+fn past<'a>(agent_id: &'a str, name: &'a str, story: &'a str) -> impl Render + use<'a> {
+    let url = words::agent_url(agent_id);
+    owned_html! {
+        main(id = "agent") {
+            h1(data-ignore) { a(href = &url) : name; }
+            : Raw(story);
+        }
+    }
+}
+
+fn main<'a>(
+    dashboard: &'a Dashboard,
+    agent_id: &'a str,
+    name: &'a str,
+    events: &'a [Arc<Record>],
+    story: &'a str,
+    clock: &'a Clock,
+) -> impl Render + use<'a> {
     let agent = dashboard.agent(agent_id);
-    let name = agent.map_or(agent_id, |agent| agent.name.as_str()).to_owned();
-    let mut questions: Vec<_> = dashboard.inbox().iter().filter(|r| r.question.agent_id == agent_id).collect();
-    questions.sort_by_key(|record| std::cmp::Reverse(record.question.created_at));
-    let (open, closed): (Vec<_>, Vec<_>) = questions.into_iter().partition(|record| record.status == Status::Open);
+    let mut open: Vec<_> = dashboard.inbox().iter().filter(|r| r.question.agent_id == agent_id).collect();
+    open.retain(|record| record.status == Status::Open);
+    open.sort_by_key(|record| std::cmp::Reverse(record.question.created_at));
+    let workspace = agent.and_then(|agent| agent.workspace_id.as_deref()).unwrap_or(agent_id);
     owned_html! {
         main(id = "agent") {
             section(class = "panel", aria-labelledby = "agent-title") {
-                h1(id = "agent-title", data-ignore) : &name;
+                h1(id = "agent-title", data-ignore) : name;
                 : facts(agent_id, agent, clock);
+                @ if let Some(agent) = agent { : stop(dashboard, agent, clock); }
             }
             @ if !open.is_empty() {
                 section(class = "panel", aria-labelledby = "open-title") {
@@ -62,23 +86,27 @@ fn main(dashboard: &Dashboard, agent_id: &str, events: &[Arc<Record>], clock: &C
                 }
             }
             : messages(dashboard, agent_id, agent, clock);
-            @ if !closed.is_empty() { : answers(&closed, clock); }
             : results(events, clock);
-            : timeline(events, clock);
+            : Raw(story);
+            : workspace_page::place(workspace);
         }
     }
 }
 
 /// What is known of the agent.
-fn facts(agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
+fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> impl Render + use<'a> {
     owned_html! {
         dl(class = "facts") {
             dt : "Id"; dd(data-ignore) { code : agent_id; }
             @ if let Some(agent) = agent {
-                dt : "State"; dd { : agents::state(agent.state); }
+                dt : "State";
+                dd { : agents::standing(agent.standing, agents::Row::Long); : " "; : agents::waited(agent, clock); }
                 @ if let Some(detail) = &agent.detail { dt : "Doing"; dd(data-ignore) : detail; }
                 @ if let Some(graph) = &agent.graph_id {
                     dt : "Graph"; dd(data-ignore) { a(href = words::graph_url(graph)) : graph; }
+                }
+                @ if let Some(session) = &agent.session_id {
+                    dt : "Session"; dd(data-ignore) { a(href = &agents::session_agents_url(session)) : session; }
                 }
                 @ if let Some(workspace) = &agent.workspace_id {
                     dt : "Workspace"; dd(data-ignore) { code : workspace; }
@@ -90,6 +118,7 @@ fn facts(agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
                 dt : "Last event";
                 dd { : clock.time(agent.last_event_at); : " · "; : clock.ago(agent.last_event_at); }
                 dt : "Events"; dd : agent.events.to_string();
+                @ if !agent.usage.is_nothing() { dt : "Tokens"; dd : usage(&agent.usage); }
             } else {
                 dt : "State"; dd : "no longer followed: only its events are kept";
             }
@@ -97,9 +126,67 @@ fn facts(agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
     }
 }
 
+/// `1935 in, 70 out, 12 from the cache, $0.25`.
+pub(super) fn usage(usage: &Usage) -> String {
+    let tokens = [
+        (usage.input, "in"),
+        (usage.output, "out"),
+        (usage.cache_read, "from the cache"),
+        (usage.cache_write, "into the cache"),
+    ];
+    let mut parts: Vec<_> =
+        tokens.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if usage.cost_usd > 0.0 {
+        let decimals = if usage.cost_usd < 0.1 { 4 } else { 2 };
+        parts.push(format!("${:.decimals$}", usage.cost_usd));
+    }
+    parts.join(", ")
+}
+
+/// Asking the agent to stop, in two steps, and what became of it.
+fn stop<'a>(dashboard: &'a Dashboard, agent: &'a Agent, clock: &'a Clock) -> impl Render + use<'a> {
+    let ours = |message: &&UserMessage| message.agent_id == agent.agent_id && message.kind == MessageKind::StopRequest;
+    let last = dashboard.inbox().messages().rev().find(ours);
+    let pending = last.is_some_and(|message| message.delivered_at.is_none());
+    let offered = !agent.state.is_terminal() && !pending;
+    let action = words::stop_url(&agent.agent_id);
+    owned_html! {
+        @ if let Some(message) = last {
+            p(id = "stop-state", class = if pending { "trouble" } else { "state" }) {
+                span(data-ignore) : &stop_state(message);
+                : " "; : clock.ago(message.delivered_at.unwrap_or(message.sent_at));
+            }
+        }
+        @ if offered {
+            details(id = "stop", class = "stop", data-preserve-attr = "open") {
+                summary : "Ask it to stop";
+                form(id = "stop-form", class = "answer", action = &action, method = "post", data-ignore-morph,
+                    data-on:submit = live::SUBMIT) {
+                    p : "It is told when it next looks for messages, and ends by itself.";
+                    label(for = "stop-reason") : "Why, if it should know";
+                    input(id = "stop-reason", type = "text", name = "content", autocomplete = "off");
+                    button(type = "submit", class = "danger") : "Yes, ask it to stop";
+                }
+            }
+        }
+        : note::empty(note::STOP_NOTE.to_owned());
+    }
+}
+
+fn stop_state(message: &UserMessage) -> String {
+    let seen = if message.delivered_at.is_some() { "seen" } else { "not seen yet" };
+    format!("Stop requested by {}, {seen}", words::who(&message.sent_by))
+}
+
 /// What people sent the agent, and the form that sends it more. An agent that has ended reads nothing any more.
-fn messages(dashboard: &Dashboard, agent_id: &str, agent: Option<&Agent>, clock: &Clock) -> impl Render {
-    let sent: Vec<_> = dashboard.inbox().messages().rev().filter(|m| m.agent_id == agent_id).collect();
+fn messages<'a>(
+    dashboard: &'a Dashboard,
+    agent_id: &'a str,
+    agent: Option<&'a Agent>,
+    clock: &'a Clock,
+) -> impl Render + use<'a> {
+    let ours = |message: &&UserMessage| message.agent_id == agent_id && message.kind == MessageKind::Message;
+    let sent: Vec<_> = dashboard.inbox().messages().rev().filter(ours).collect();
     let listens = agent.is_some_and(|agent| !agent.state.is_terminal());
     let action = words::messages_url(agent_id);
     owned_html! {
@@ -139,30 +226,6 @@ fn message_row(message: &UserMessage, clock: &Clock) -> impl Render {
     }
 }
 
-/// The questions that are not open any more, with what was answered and by whom.
-fn answers(closed: &[&QuestionRecord], clock: &Clock) -> impl Render {
-    let rows: String = closed.iter().map(|record| text_of(answered_row(record, clock))).collect();
-    owned_html! {
-        section(class = "panel", aria-labelledby = "answers-title") {
-            h2(id = "answers-title") : "Questions and answers";
-            ul(class = "rows") { : Raw(&rows) }
-        }
-    }
-}
-
-fn answered_row(record: &QuestionRecord, clock: &Clock) -> impl Render {
-    let waiting = record.status == Status::Answered && record.closed_reason.is_none();
-    let state = if waiting { settled::sent_note(record) } else { settled::closed_note(record) };
-    let at = record.answer.as_ref().map_or(record.question.created_at, |answer| answer.responded_at);
-    owned_html! {
-        li {
-            p(class = "question", data-ignore) : record.question.question.as_str();
-            p(class = "state", data-ignore) : &state;
-            : clock.time(at);
-        }
-    }
-}
-
 fn results(events: &[Arc<Record>], clock: &Clock) -> impl Render {
     let results: Vec<_> = events
         .iter()
@@ -179,33 +242,6 @@ fn results(events: &[Arc<Record>], clock: &Clock) -> impl Render {
             section(class = "panel", aria-labelledby = "results-title") {
                 h2(id = "results-title") : "Results";
                 @ for (text, at) in &results { : clock.time(*at); pre(data-ignore) : text; }
-            }
-        }
-    }
-}
-
-fn timeline(events: &[Arc<Record>], clock: &Clock) -> impl Render {
-    let rows: String = events.iter().rev().map(|record| text_of(timeline_row(record, clock))).collect();
-    owned_html! {
-        section(class = "panel", aria-labelledby = "timeline-title") {
-            h2(id = "timeline-title") : "Timeline, the newest first";
-            ol(class = "timeline") { : Raw(&rows) }
-        }
-    }
-}
-
-fn timeline_row(record: &Record, clock: &Clock) -> impl Render {
-    let event = &record.event;
-    let payload = serde_json::to_string(&event.payload).unwrap_or_default();
-    let line = events::line(event);
-    owned_html! {
-        li(data-ignore) {
-            : clock.time(event.timestamp);
-            : events::kind(event);
-            @ if event.payload.is_empty() {
-                span;
-            } else {
-                details { summary : &line; pre : &payload; }
             }
         }
     }

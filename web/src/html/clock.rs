@@ -1,11 +1,12 @@
 //! How times are written.
 
 use horrorshow::{Render, owned_html};
-use jiff::{Timestamp, Zoned, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 
 /// Keep a relative time current in the browser; the functions come with the page's signals.
 const TICK: &str = "$_relative(el.dateTime, $_now)";
 const TICK_AGO: &str = "$_relative(el.dateTime, $_now, true)";
+const TICK_SPAN: &str = "$_span(el.dateTime, $_now)";
 
 /// The moment of rendering and the zone times are shown in.
 pub(super) struct Clock {
@@ -71,6 +72,18 @@ impl Clock {
         let (iso, words) = (at.to_string(), relative((at.as_second() - self.now.as_second()).min(0)));
         owned_html! { time(datetime = &iso, data-text = TICK_AGO) : &words; }
     }
+
+    /// `4 min`: what has lasted so long and still does. The browser goes on counting from there.
+    pub(super) fn lasting(&self, so_far: SignedDuration) -> impl Render {
+        let began = self.now.checked_sub(so_far).unwrap_or(self.now);
+        let (iso, words) = (began.to_string(), span(so_far));
+        owned_html! { time(datetime = &iso, data-text = TICK_SPAN) : &words; }
+    }
+}
+
+/// A length of time in words. The page's function `_span` writes the same.
+pub(super) fn span(length: SignedDuration) -> String {
+    lasting(length.as_secs().unsigned_abs())
 }
 
 /// `seconds` from now in words. The page's function `_relative` writes the same.

@@ -15,6 +15,12 @@ pub(super) const SUBMIT: &str =
 pub(super) const SUBMIT_BY_KEY: &str =
     "evt.key === 'Enter' && (evt.ctrlKey || evt.metaKey) && (el.form ?? el).requestSubmit()";
 
+/// Loads what its element asks for.
+pub(super) const LOAD: &str = "@get(el.dataset.url, {filterSignals: {include: /^$/}})";
+
+/// Loads it again, from a form.
+pub(super) const RELOAD: &str = "@get(el.getAttribute('action'), {filterSignals: {include: /^$/}})";
+
 /// The document's title.
 pub(super) const TITLE: &str = "($waiting > 0 ? '(' + $waiting + ') ' : '') + el.dataset.title";
 
@@ -49,7 +55,8 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     inbox["newest"] = alerts::position(dashboard);
     format!(
         "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, \
-        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, {}, _relative: {RELATIVE}}})",
+        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, {}, \
+        _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})",
         help::SIGNAL,
         alerts::SIGNALS
     )
@@ -58,7 +65,9 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
 /// The same words as the server's clock writes.
 const RELATIVE: &str = "(at, now, past) => \
     ((s, words) => Math.abs(s) < 3 ? 'now' : s < 0 ? words(-s) + ' ago' : 'in ' + words(s))\
-    (Math.min(past ? 0 : Infinity, Math.round((Date.parse(at) - now) / 1000)), (s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
+    (Math.min(past ? 0 : Infinity, Math.round((Date.parse(at) - now) / 1000)), ";
+const SPAN: &str = "(at, now) => ((s, words) => words(s))(Math.max(0, Math.round((now - Date.parse(at)) / 1000)), ";
+const WORDS: &str = "(s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + ' min' : \
     s < 129600 ? Math.round(s / 3600) + ' h' : Math.round(s / 86400) + ' d')";
 
 /// The element that owns the stream. Each second it opens another where none is open or the open one is silent: a

@@ -1,17 +1,19 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agent_page`, `inbox_page`, `alike_page`, `projector`, `notices`,
-//!   `api_page`, `login`, `link_page`: the documents. `live`: what keeps a page and its stream together. `help`: the keys.
-//!   `alerts`: what a browser does when nobody looks. `keeper`: what keeps together a page and what a person does on it.
+//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `workspace_page`, `inbox_page`, `alike_page`,
+//!   `projector`, `notices`, `api_page`, `login`, `link_page`: the documents. `live`: what keeps a page and its stream
+//!   together. `help`: the keys. `alerts`: what a browser does when nobody looks. `keeper`: what keeps together a page and
+//!   what a person does on it.
 //! - `graph`: the page of all graphs, and the page of one. `history`: the search in the journal; `past`: the dashboard
 //!   as it was.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
-//! - `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
+//! - `timeline`: an agent's story; `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
 
 mod agent_page;
 mod agents;
+mod agents_page;
 mod alerts;
 mod alike_page;
 mod answer_form;
@@ -40,14 +42,16 @@ mod settled;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod troubles;
 mod words;
+mod workspace_page;
 
 use bytes::Bytes;
 use horrorshow::{Render, Template};
 use jiff::{Timestamp, tz::TimeZone};
 use remora_actors::{
-    model::{Dashboard, Panel, Panels, Question, Seq, Steps},
+    model::{Dashboard, Listed, Panel, Panels, Question, Seq, Steps},
     view::{Subject, View},
 };
 
@@ -58,8 +62,10 @@ pub use api_page::api_page;
 use clock::Clock;
 pub use link_page::{link_answered, link_question, link_refused};
 pub use login::login;
-pub use note::{message_note, note, notice_note, refusal};
+pub use note::{message_note, note, notice_note, refusal, stop_note};
+pub use shell::not_found;
 pub use words::{agent_url, question_hash};
+pub use workspace_page::{workspace_keys, workspace_page};
 
 /// Renders a view: a [`remora_actors::view::Renderer`]. Times are written in the zone of the machine.
 ///
@@ -78,9 +84,15 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
         View::Page => Some(text_of(page::document(dashboard, clock)).into()),
         View::Full => Some(full(dashboard, clock)),
         View::Parked => Some(frame::parked()),
-        View::Delta { panels, after, steps } => Some(delta(dashboard, *panels, *after, steps.as_ref(), clock)),
+        View::Delta { panels, after, steps, listed } => {
+            Some(delta(dashboard, (*panels, *after), steps.as_ref(), listed, clock))
+        }
         View::Of { subject, events, part } => match subject {
-            Subject::Agent(agent_id) => agent_page::render(dashboard, subject, agent_id, events, *part, clock),
+            Subject::Agents(query) => Some(agents_page::render(dashboard, subject, query, *part, clock)),
+            Subject::Agent(agent_id) => agent_page::render(dashboard, subject, (agent_id, None), events, *part, clock),
+            Subject::AgentPast(agent_id, before) => {
+                agent_page::render(dashboard, subject, (agent_id, Some(*before)), events, *part, clock)
+            }
             Subject::Inbox(query) => Some(inbox_page::render(dashboard, query, *part, clock)),
             Subject::Graphs(filter) => graph::render_list(dashboard, subject, filter, *part, clock),
             Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
@@ -106,14 +118,19 @@ fn full(dashboard: &Dashboard, clock: &Clock) -> Bytes {
     frame.finish(dashboard.last_seq())
 }
 
-fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, steps: Option<&Steps>, clock: &Clock) -> Bytes {
+fn delta(
+    dashboard: &Dashboard,
+    (panels, after): (Panels, Seq),
+    steps: Option<&Steps>,
+    listed: &Listed,
+    clock: &Clock,
+) -> Bytes {
     let mut frame = Frame::default();
     for panel in Panel::ALL.into_iter().filter(|panel| panels.contains(*panel)) {
         match panel {
             Panel::Inbox => inbox::append(&mut frame, dashboard, after, steps, clock),
             Panel::Events => events::append(&mut frame, dashboard, after, clock),
-            // The counts and the order follow from the states, and with a state the progress changes too.
-            Panel::Agents if !panels.contains(Panel::Progress) => agents::append(&mut frame, dashboard, after),
+            Panel::Agents => agents::append(&mut frame, dashboard, after, listed, clock),
             Panel::Progress => progress::append(&mut frame, dashboard, after),
             _ => frame.patch(panel_html(dashboard, panel, clock)),
         }
@@ -128,7 +145,7 @@ fn delta(dashboard: &Dashboard, panels: Panels, after: Seq, steps: Option<&Steps
 fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
     match panel {
         Panel::Inbox => text_of(inbox::panel(dashboard, clock)),
-        Panel::Agents => text_of(agents::panel(dashboard)),
+        Panel::Agents => text_of(agents::panel(dashboard, clock)),
         Panel::Results => text_of(results::panel(dashboard, clock)),
         Panel::Progress => text_of(progress::panel(dashboard)),
         Panel::Events => text_of(events::panel(dashboard, clock)),

@@ -30,7 +30,7 @@ pub(super) fn columns(dashboard: &Dashboard, clock: &Clock) -> impl Render {
     owned_html! {
         div(class = "column") {
             : inbox::panel(dashboard, clock);
-            : agents::panel(dashboard);
+            : agents::panel(dashboard, clock);
         }
         div(class = "column") {
             : progress::panel(dashboard);

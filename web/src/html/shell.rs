@@ -1,6 +1,6 @@
 //! What every document shares: its head, the bar with the navigation, and the stream that keeps it up to date.
 
-use horrorshow::{Raw, Render, RenderOnce, helper::doctype, owned_html};
+use horrorshow::{Raw, Render, helper::doctype, owned_html};
 use remora_actors::{model::Dashboard, view::Subject};
 
 use super::{alerts, help, keeper, live, text_of};
@@ -108,7 +108,7 @@ pub(super) fn past(title: &str, signals: &str, body: &str) -> impl Render + use<
 }
 
 /// A document that stays as it is, around a body that was rendered before.
-pub(super) fn plain(title: &str, body: &str) -> impl RenderOnce {
+pub(super) fn plain(title: &str, body: &str) -> impl Render {
     owned_html! {
         : doctype::HTML;
         html(lang = "en") {
@@ -116,6 +116,20 @@ pub(super) fn plain(title: &str, body: &str) -> impl RenderOnce {
             body { : bar(None, None); : Raw(body); : foot(); }
         }
     }
+}
+
+/// The document that is shown where there is no such page.
+pub fn not_found(what: &str) -> String {
+    let body = text_of(owned_html! {
+        main(id = "agent") {
+            section(class = "panel") {
+                h1 : "Not found";
+                p : what;
+                p { a(href = "/agents") : "All agents"; : " · "; a(href = "/") : "The inbox"; }
+            }
+        }
+    });
+    text_of(plain("Not found", &body))
 }
 
 fn head(live: bool) -> impl Render {

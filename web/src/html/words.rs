@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::utf8_percent_encode;
 use remora_actors::{
-    model::{AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Urgency, Verdict},
+    model::{
+        AgentSort, AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Standing, Urgency, Verdict,
+    },
     view::{GraphShown, Subject},
 };
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::address::{self, SEGMENT};
+use crate::address;
 
 /// The path of an agent's page.
 pub fn agent_url(agent_id: &str) -> String {
@@ -24,12 +25,12 @@ pub(super) fn graph_url(graph_id: &str) -> String {
 
 /// Where the answer to an agent's question goes.
 pub(super) fn respond_url(agent_id: &str) -> String {
-    format!("/agent/{}/respond", utf8_percent_encode(agent_id, SEGMENT))
+    format!("/agent/{}/respond", address::segment(agent_id))
 }
 
 /// Where the answer to an agent's question is taken back.
 pub(super) fn undo_url(agent_id: &str) -> String {
-    format!("/agent/{}/undo", utf8_percent_encode(agent_id, SEGMENT))
+    format!("/agent/{}/undo", address::segment(agent_id))
 }
 
 /// The page on which questions that are alike are answered or dismissed together; `question` is the one to begin with.
@@ -40,6 +41,16 @@ pub(super) fn alike_url(question: &Question) -> String {
 /// Where a message to an agent goes.
 pub(super) fn messages_url(agent_id: &str) -> String {
     format!("{}/messages", agent_url(agent_id))
+}
+
+/// Where a request to an agent to stop goes.
+pub(super) fn stop_url(agent_id: &str) -> String {
+    format!("{}/stop", agent_url(agent_id))
+}
+
+/// Where what stands in a workspace is read.
+pub(super) fn workspace_url(workspace_id: &str) -> String {
+    format!("/workspaces/{}", address::segment(workspace_id))
 }
 
 /// Element ids are hashes: what an agent chose never stands in a selector.
@@ -66,7 +77,7 @@ pub(super) fn row_id(kind: &str, id: &str) -> String {
     format!("{kind}-{}", hash(&[id]))
 }
 
-/// The word for a state.
+/// The word for what an agent's events say of it.
 pub(super) fn state(state: AgentState) -> &'static str {
     match state {
         AgentState::Started => "running",
@@ -75,6 +86,40 @@ pub(super) fn state(state: AgentState) -> &'static str {
         AgentState::Failed => "failed",
         AgentState::Cancelled => "cancelled",
         AgentState::TimedOut => "timed out",
+    }
+}
+
+/// The word for where an agent stands.
+pub(super) fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::TimedOut => "timed out",
+        other => other.as_str(),
+    }
+}
+
+/// What the word means, where it does not say it by itself.
+pub(super) fn standing_meaning(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Waiting => "waits for a person's answer",
+        Standing::Stalled => "should be at work and has been silent for too long",
+        Standing::Answered => "has not picked its answer up yet",
+        Standing::Running => "is at work",
+        Standing::Idle => "is alive and has nothing to do",
+        Standing::Failed => "stopped with an error",
+        Standing::TimedOut => "ran out of time",
+        Standing::Cancelled => "was stopped",
+        Standing::Completed => "finished",
+    }
+}
+
+/// The words for an order of agents.
+pub(super) fn sort(sort: AgentSort) -> &'static str {
+    match sort {
+        AgentSort::Attention => "who needs you first",
+        AgentSort::Name => "by name",
+        AgentSort::Started => "latest started first",
+        AgentSort::Latest => "latest heard of first",
+        AgentSort::Waited => "longest waited first",
     }
 }
 

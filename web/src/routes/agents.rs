@@ -1,6 +1,6 @@
-//! Messages from people to agents, over JSON.
+//! Messages from people to agents, and requests to stop, over JSON.
 
-use remora_actors::model::{Door, Invalid, MessageState, UserMessage, check_id};
+use remora_actors::model::{Door, Invalid, MessageKind, MessageState, UserMessage, check_id};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warp::{
@@ -33,6 +33,18 @@ pub(super) struct Message {
     /// Who writes, where no token tells it.
     who: Option<String>,
 }
+
+/// A request to an agent to stop.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+pub(super) struct StopRequest {
+    /// Why, for the agent to read.
+    reason: Option<String>,
+    /// Who asks, where no token tells it.
+    who: Option<String>,
+}
+
+/// What an agent reads that is asked to stop for no given reason.
+const STOP: &str = "Please stop what you are doing and end.";
 
 /// A message that is durable.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -75,7 +87,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             message(&context, &agent.0, &caller, &headers, &body).await
         })
         .map(respond);
-    list.or(send).unify().and_then(std::future::ready).boxed()
+    let stop = warp::path!("agents" / Segment / "stop")
+        .and(warp::post())
+        .and(guard(context, Scope::Operator))
+        .and(warp::header::headers_cloned())
+        .and(body(context))
+        .and(context.with())
+        .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
+            stop(&context, &agent.0, &caller, &headers, &body).await
+        })
+        .map(respond);
+    list.or(send).unify().or(stop).unify().and_then(std::future::ready).boxed()
 }
 
 /// List the messages to an agent, the oldest first, with how far they have come.
@@ -104,8 +126,36 @@ pub(super) async fn message(
     body: &[u8],
 ) -> Result<Response, Problem> {
     let Message { content, who } = json(body)?;
-    let sent = send(context, agent_id, caller, api_door(headers), content, who).await?;
+    let sent = send(context, agent_id, caller, api_door(headers), Wanted::Message(content), who).await?;
     Ok(super::json(StatusCode::CREATED, &sent))
+}
+
+/// Ask an agent to stop. It finds the request among its messages, with the kind `stop_request`, and ends by itself.
+///
+/// Asking again while it has not seen the request changes nothing: the answer names the first one.
+#[utoipa::path(
+    post, path = "/api/v1/agents/{agent_id}/stop", tag = "agents", operation_id = "request_stop",
+    params(("agent_id" = String, Path, min_length = 1, max_length = 256)), request_body = StopRequest,
+    responses((status = 201, description = "The request is durable.", body = Sent), Guarded, Reading),
+)]
+pub(super) async fn stop(
+    context: &Context,
+    agent_id: &str,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Problem> {
+    let StopRequest { reason, who } = if body.is_empty() { StopRequest::default() } else { json(body)? };
+    let sent = send(context, agent_id, caller, api_door(headers), Wanted::Stop(reason), who).await?;
+    Ok(super::json(StatusCode::CREATED, &sent))
+}
+
+/// What an agent is told, and what is still to be checked.
+pub(super) enum Wanted {
+    /// That it reads this.
+    Message(Option<String>),
+    /// That it stops, perhaps for a reason.
+    Stop(Option<String>),
 }
 
 /// Sends a message, from whichever door.
@@ -114,16 +164,19 @@ pub(super) async fn send(
     agent_id: &str,
     caller: &Caller,
     door: Door,
-    content: Option<String>,
+    wanted: Wanted,
     who: Option<String>,
 ) -> Result<Sent, Problem> {
     let limits = context.handle.limits();
-    let content = content
-        .filter(|content| !content.trim().is_empty())
-        .ok_or_else(|| Invalid::field("content", "must be a text that is not empty"))?;
+    let said = |content: Option<String>| content.filter(|content| !content.trim().is_empty());
+    let (kind, content) = match wanted {
+        Wanted::Message(content) => (MessageKind::Message, said(content)),
+        Wanted::Stop(reason) => (MessageKind::StopRequest, said(reason).or_else(|| Some(STOP.to_owned()))),
+    };
+    let content = content.ok_or_else(|| Invalid::field("content", "must be a text that is not empty"))?;
     Invalid::over(content.len(), limits.answer_bytes, "the message", "answer_bytes")?;
     check_id(agent_id, "agent_id", limits)?;
     let by = answered_by(caller, who, door, limits)?;
-    let message_id = context.handle.send_message(agent_id, &content, by).await?;
+    let message_id = context.handle.send_message(agent_id, kind, &content, by).await?;
     Ok(Sent { status: "ok".to_owned(), agent_id: agent_id.to_owned(), message_id })
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use warp::{
     Filter, Rejection, Reply,
     filters::BoxedFilter,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     path::FullPath,
     reply::Response,
 };
@@ -20,8 +20,10 @@ use super::{respond, streams};
 use crate::{
     address, assets,
     context::Context,
-    guard::{BROWSER_COOKIE, Caller, Scope, cookie, guard},
+    guard::{BROWSER_COOKIE, Caller, Scope, accepts_html, cookie, guard},
+    html,
     problem::Problem,
+    request::Segment,
 };
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
@@ -53,9 +55,18 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             beside(&context, subject, &headers).await
         })
         .map(respond);
+    let workspace = warp::path!("workspaces" / Segment)
+        .and(warp::get())
+        .and(guard(context, Scope::Operator))
+        .and(headers)
+        .and(context.with())
+        .then(async |workspace: Segment, _: Caller, headers: HeaderMap, context: Context| {
+            workspace_keys(&context, &workspace.0, &headers).await
+        })
+        .map(respond);
     let asset = warp::path!("static" / String).and(warp::get()).map(|name: String| respond(asset(&name)));
     // The inbox with a filter before the one without.
-    let routes = beside.or(page).unify().or(stream).unify().or(asset).unify();
+    let routes = beside.or(page).unify().or(stream).unify().or(workspace).unify().or(asset).unify();
     routes.and_then(std::future::ready).boxed()
 }
 
@@ -74,8 +85,24 @@ async fn page(context: &Context, headers: &HeaderMap) -> Result<Response, Proble
 
 async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Result<Response, Problem> {
     let page = context.handle.document(subject).await?;
-    let page = page.ok_or_else(|| Problem::not_found("there is nothing to show: the id is not known"))?;
-    Ok(document(&page, headers))
+    match page {
+        Some(page) => Ok(document(&page, headers)),
+        None if accepts_html(headers) => {
+            let page = html::not_found("No agent of this id is known: it has sent no event, or is long forgotten.");
+            Ok(warp::reply::with_status(warp::reply::html(page), StatusCode::NOT_FOUND).into_response())
+        }
+        None => Err(Problem::not_found("there is nothing to show: the id is not known")),
+    }
+}
+
+/// What stands in a workspace: for its place on an agent's page, or as a page of its own.
+async fn workspace_keys(context: &Context, workspace_id: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    let read = context.handle.list_values(workspace_id, "").await.map_err(|error| error.to_string());
+    let read = read.as_deref().map_err(String::as_str);
+    let is_part = headers.contains_key("datastar-request");
+    let page =
+        if is_part { html::workspace_keys(workspace_id, read) } else { html::workspace_page(workspace_id, read) };
+    Ok(warp::reply::html(page).into_response())
 }
 
 /// A document, and a name for the browser that has none: its streams are counted together.

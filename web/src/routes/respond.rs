@@ -16,6 +16,7 @@ use warp::{
 };
 
 use super::{
+    agents::Wanted,
     openapi::replies::{ConflictProblem, Guarded, NotFound, Reading},
     respond,
 };
@@ -121,7 +122,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(body(context))
         .and(with)
         .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
-            message(&context, &agent.0, &caller, &headers, &body).await
+            tell(&context, &agent.0, &caller, &headers, &body, Wanted::Message, html::message_note).await
+        })
+        .map(respond);
+    let stop = warp::path!("agents" / Segment / "stop")
+        .and(warp::post())
+        .and(guard(context, Scope::Operator))
+        .and(warp::header::headers_cloned())
+        .and(body(context))
+        .and(context.with())
+        .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
+            tell(&context, &agent.0, &caller, &headers, &body, Wanted::Stop, html::stop_note).await
         })
         .map(respond);
     let undo = warp::path!("agent" / Segment / "undo")
@@ -134,7 +145,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             undo(&context, agent.0, &headers, &body).await
         })
         .map(respond);
-    answer.or(message).unify().or(undo).unify().and_then(std::future::ready).boxed()
+    answer.or(message).unify().or(stop).unify().or(undo).unify().and_then(std::future::ready).boxed()
 }
 
 /// Answer an agent's question; without `msg_id` its only open one.
@@ -277,19 +288,22 @@ async fn undo(context: &Context, agent_id: String, headers: &HeaderMap, body: &[
     }
 }
 
-async fn message(
+/// Tells an agent something, and the person what became of it by a note.
+async fn tell(
     context: &Context,
     agent_id: &str,
     caller: &Caller,
     headers: &HeaderMap,
     body: &[u8],
+    wanted: fn(Option<String>) -> Wanted,
+    note: fn(bool, &str) -> Value,
 ) -> Result<Response, Problem> {
     let teller = Teller::of(headers);
     let sent = Sent::read(headers, body)?;
-    let result = super::agents::send(context, agent_id, caller, teller.door(), sent.content, sent.who).await;
+    let result = super::agents::send(context, agent_id, caller, teller.door(), wanted(sent.content), sent.who).await;
     match (teller, result) {
-        (Teller::Datastar, Ok(_)) => Ok(signals(&html::message_note(true, "Sent."))),
-        (Teller::Datastar, Err(problem)) => Ok(signals(&html::message_note(false, problem.detail()))),
+        (Teller::Datastar, Ok(_)) => Ok(signals(&note(true, "Sent."))),
+        (Teller::Datastar, Err(problem)) => Ok(signals(&note(false, problem.detail()))),
         (Teller::Browser, Ok(_)) => Ok(back_to(&html::agent_url(agent_id))),
         (Teller::Program, Ok(sent)) => Ok(super::json(StatusCode::CREATED, &sent)),
         (_, Err(problem)) => Err(problem),

@@ -1,22 +1,22 @@
 //! The one live picture: agents, questions, results, graphs and the latest events, folded from the journal.
 
 mod panels;
+mod roster;
 mod stored;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    Agent, AgentState, Category, Event, Graphs, Inbox, Limits, QuestionKey, Record, Seq, Status, Tally, Troubles,
-    actions, notice::DeadLetters,
+    Agent, AgentState, Category, Counts, Graphs, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally,
+    Troubles, actions, notice::DeadLetters,
 };
 pub use panels::{Panel, Panels};
+use roster::Roster;
+pub use roster::{ListStep, Listed, Place};
 
 /// Events kept for the log, as in the Python design.
 pub const LOG_EVENTS: usize = 200;
@@ -42,7 +42,7 @@ pub struct ResultItem {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "stored::Stored", into = "stored::Stored")]
 pub struct Dashboard {
-    agents: BTreeMap<String, Agent>,
+    agents: Roster,
     tally: Tally,
     graphs: Graphs,
     inbox: Inbox,
@@ -61,7 +61,7 @@ impl Dashboard {
     /// The picture before the first event.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            agents: BTreeMap::new(),
+            agents: Roster::new(),
             tally: Tally::default(),
             graphs: Graphs::new(limits),
             inbox: Inbox::new(limits),
@@ -109,9 +109,9 @@ impl Dashboard {
             dirty |= Panels::of(Panel::Notices);
         }
         dirty |= self.apply_to_agent(record);
-        dirty |= self.apply_to_questions_agents(&changed);
+        dirty |= self.apply_to_questions_agents(&changed, record.event.timestamp);
         dirty |= self.apply_to_graphs(record, &changed);
-        if record.event.is(Category::User, actions::MESSAGED) || record.event.action.starts_with("message_") {
+        if record.event.category == Category::User || record.event.action.starts_with("message_") {
             dirty |= Panels::of(Panel::Agents);
         }
         self.forget_agents();
@@ -123,11 +123,9 @@ impl Dashboard {
         let about_agent = matches!(event.category, Category::Agent | Category::Tool | Category::Model);
         let Some(agent_id) = event.agent_id.as_deref().filter(|_| about_agent) else { return Panels::NONE };
         let before = self.agents.get(agent_id).cloned();
-        let mut agent = before.clone().unwrap_or_else(|| first_seen(agent_id, event));
-        update(&mut agent, record);
-        if !agent.state.is_terminal() {
-            agent.state = self.state_of_living(agent_id);
-        }
+        let mut agent = before.clone().unwrap_or_else(|| Agent::first_seen(agent_id, event));
+        agent.note(record);
+        self.settle(&mut agent, event.timestamp);
         let mut dirty = Panels::NONE;
         if event.is(Category::Agent, actions::COMPLETED) {
             self.keep_result(&agent, record);
@@ -136,22 +134,28 @@ impl Dashboard {
         self.replace_agent(before.as_ref(), agent) | dirty
     }
 
-    /// Whether an agent is blocked follows from its open questions alone.
-    fn state_of_living(&self, agent_id: &str) -> AgentState {
-        if self.inbox.open_of(agent_id).is_empty() { AgentState::Started } else { AgentState::Blocked }
+    /// Whether a living agent waits for a person follows from its questions alone.
+    fn settle(&self, agent: &mut Agent, at: Timestamp) {
+        if agent.state.is_terminal() {
+            return;
+        }
+        let asks = self.inbox.asks(&agent.agent_id);
+        agent.enter(if asks { AgentState::Blocked } else { AgentState::Started }, at);
+        agent.unread_answer = self.inbox.has_unread_answer(&agent.agent_id);
     }
 
-    fn apply_to_questions_agents(&mut self, changed: &[QuestionKey]) -> Panels {
+    fn apply_to_questions_agents(&mut self, changed: &[QuestionKey], at: Timestamp) -> Panels {
         let mut dirty = Panels::NONE;
         for key in changed {
             dirty |= Panels::of(Panel::Inbox);
             let Some(record) = self.inbox.get(key) else { continue };
-            let asks = record.status == Status::Open;
             let Some(before) = self.agents.get(&record.question.agent_id).cloned() else { continue };
             let mut agent = before.clone();
-            if asks || !agent.state.is_terminal() {
-                agent.state = self.state_of_living(&agent.agent_id);
+            if record.status == Status::Open && agent.state.is_terminal() {
+                // Who asks is alive.
+                agent.enter(AgentState::Started, at);
             }
+            self.settle(&mut agent, at);
             dirty |= self.replace_agent(Some(&before), agent);
         }
         dirty
@@ -162,18 +166,24 @@ impl Dashboard {
             self.count(before, false);
         }
         self.count(&after, true);
-        let looks_the_same = before.is_some_and(|b| {
-            (b.state, &b.name, &b.detail, &b.graph_id, &b.workspace_trouble)
-                == (after.state, &after.name, &after.detail, &after.graph_id, &after.workspace_trouble)
+        let looks_the_same = before.is_some_and(|before| {
+            (&before.name, &before.detail, &before.workspace_trouble)
+                == (&after.name, &after.detail, &after.workspace_trouble)
         });
-        let dirty = match before {
-            _ if looks_the_same => Panels::NONE,
-            Some(b) if b.workspace_trouble != after.workspace_trouble => Panels::of(Panel::Inbox) | Panels::AGENTS,
-            // What an agent does changes its row, but no count.
-            Some(b) if (b.state, &b.graph_id) == (after.state, &after.graph_id) => Panels::of(Panel::Agents),
-            _ => Panels::AGENTS,
-        };
-        self.agents.insert(after.agent_id.clone(), after);
+        let troubled = before.is_some_and(|before| before.workspace_trouble != after.workspace_trouble);
+        let counted_the_same =
+            before.is_some_and(|before| (before.state, &before.graph_id) == (after.state, &after.graph_id));
+        let moved = self.agents.put(after);
+        let mut dirty = Panels::NONE;
+        if moved || !looks_the_same {
+            dirty |= Panels::of(Panel::Agents);
+        }
+        if !counted_the_same {
+            dirty |= Panels::AGENTS;
+        }
+        if troubled {
+            dirty |= Panels::of(Panel::Inbox);
+        }
         dirty
     }
 
@@ -213,7 +223,7 @@ impl Dashboard {
         }
         let mut candidates: Vec<_> = self
             .agents
-            .values()
+            .iter()
             .filter(|agent| agent.state != AgentState::Blocked)
             .map(|agent| (!agent.state.is_terminal(), agent.last_seq, agent.agent_id.clone()))
             .collect();
@@ -229,7 +239,43 @@ impl Dashboard {
 
     /// All agents, by id.
     pub fn agents(&self) -> impl ExactSizeIterator<Item = &Agent> {
-        self.agents.values()
+        self.agents.iter()
+    }
+
+    /// All agents, those that need a person first, each with its place among them.
+    pub fn agents_in_order(&self) -> impl DoubleEndedIterator<Item = (&Place, &Agent)> {
+        self.agents.in_order()
+    }
+
+    /// The list of the first `rows` agents in order.
+    pub fn listed(&self, rows: usize) -> Listed {
+        let places = self.agents_in_order().take(rows).map(|(place, _)| place.clone()).collect();
+        Listed { places, counts: self.counts() }
+    }
+
+    /// The moment that the picture is of, if it was ever told one.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.agents.now()
+    }
+
+    /// How many agents stand where.
+    pub fn counts(&self) -> Counts {
+        self.agents.counts()
+    }
+
+    /// When time alone may next change where an agent stands: tell it by [`Self::pass_time`].
+    pub fn next_change(&self) -> Option<Timestamp> {
+        self.agents.next_change()
+    }
+
+    /// Lets the time pass, and returns the panels that look different now. The picture is of this moment from then on.
+    pub fn pass_time(&mut self, now: Timestamp) -> Panels {
+        if self.agents.pass_time(now) { Panels::of(Panel::Agents) } else { Panels::NONE }
+    }
+
+    /// Sets how long agents may be silent.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.agents.set_patience(patience);
     }
 
     /// One agent.
@@ -285,7 +331,7 @@ impl Dashboard {
     /// The picture as JSON: the signals of the Python design, and `last_seq`.
     pub fn signals(&self) -> Value {
         let states: serde_json::Map<String, Value> =
-            self.agents.iter().map(|(id, agent)| (id.clone(), json!(agent))).collect();
+            self.agents.iter().map(|agent| (agent.agent_id.clone(), json!(agent))).collect();
         json!({
             "events": self.log.iter().map(|record| event_with_seq(record)).collect::<Vec<_>>(),
             "blocked": self.inbox.open(),
@@ -304,61 +350,6 @@ impl Dashboard {
 
 fn event_with_seq(record: &Record) -> Value {
     serde_json::from_slice(&record.to_json_with_seq()).unwrap_or_default()
-}
-
-fn first_seen(agent_id: &str, event: &Event) -> Agent {
-    Agent {
-        agent_id: agent_id.to_owned(),
-        name: agent_id.to_owned(),
-        state: AgentState::Started,
-        graph_id: None,
-        workspace_id: None,
-        started_at: event.timestamp,
-        last_event_at: event.timestamp,
-        last_seq: 0,
-        events: 0,
-        detail: None,
-        workspace_trouble: None,
-    }
-}
-
-/// What one event says about its agent.
-fn update(agent: &mut Agent, record: &Record) {
-    let event = &record.event;
-    agent.last_event_at = event.timestamp;
-    agent.last_seq = record.seq;
-    agent.events += 1;
-    if event.graph_id.is_some() {
-        agent.graph_id.clone_from(&event.graph_id);
-    }
-    match (event.category, event.action.as_str()) {
-        (Category::Agent, actions::STARTED) => {
-            agent.state = AgentState::Started;
-            agent.detail = None;
-            agent.workspace_trouble = None;
-            let name = event.text("name").or_else(|| event.text("node_name")).filter(|name| !name.is_empty());
-            agent.name = name.unwrap_or(&agent.agent_id).to_owned();
-            agent.workspace_id = event.text("workspace_id").map(str::to_owned);
-        }
-        (Category::Agent, actions::WORKSPACE_TROUBLE) => {
-            agent.workspace_trouble = event.text("detail").map(str::to_owned);
-        }
-        (Category::Agent, actions::WORKSPACE_RECOVERED) => agent.workspace_trouble = None,
-        (Category::Agent, action) => match AgentState::terminal(action) {
-            Some(state) => {
-                agent.state = state;
-                agent.detail = text_of(event, &["error", "reason"]);
-            }
-            None if action == actions::PROGRESS => agent.detail = text_of(event, &["message", "detail", "status"]),
-            None => {}
-        },
-        (Category::Tool, "called" | actions::STARTED) => agent.detail = text_of(event, &["tool_name", "tool", "name"]),
-        _ => {}
-    }
-}
-
-fn text_of(event: &Event, fields: &[&str]) -> Option<String> {
-    fields.iter().find_map(|field| event.text(field)).map(str::to_owned)
 }
 
 #[cfg(test)]

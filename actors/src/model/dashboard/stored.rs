@@ -1,14 +1,11 @@
 //! How a picture is stored: what can be derived is left out.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::super::{Agent, Event, Graphs, Inbox, QuestionKey, Record, Seq, notice::DeadLetters};
-use super::{Dashboard, ResultItem};
+use super::{Dashboard, ResultItem, roster::Roster};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Stored {
@@ -26,7 +23,7 @@ pub(super) struct Stored {
 impl From<Dashboard> for Stored {
     fn from(dashboard: Dashboard) -> Self {
         Self {
-            agents: dashboard.agents.into_values().collect(),
+            agents: dashboard.agents.into_agents(),
             graphs: dashboard.graphs,
             inbox: dashboard.inbox,
             log: dashboard.log.iter().map(|record| (record.seq, Arc::clone(&record.event))).collect(),
@@ -42,7 +39,7 @@ impl From<Dashboard> for Stored {
 impl From<Stored> for Dashboard {
     fn from(stored: Stored) -> Self {
         let mut dashboard = Self {
-            agents: BTreeMap::new(),
+            agents: Roster::new(),
             tally: Default::default(),
             graphs: stored.graphs,
             inbox: stored.inbox,

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    super::{Event, Standing},
+    *,
+};
 
 /// A small world, so that ids and messages collide often.
 fn any_event() -> impl Strategy<Value = Event> {
@@ -15,7 +18,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just((Category::Agent, "failed")),
         Just((Category::Agent, "cancelled")),
         Just((Category::Agent, "timed_out")),
+        Just((Category::Agent, "idle")),
         Just((Category::Tool, "called")),
+        Just((Category::Tool, "completed")),
         Just((Category::Graph, "started")),
         Just((Category::User, "messaged")),
     ];
@@ -143,4 +148,114 @@ fn signals_have_the_shapes_that_others_rely_on() {
     assert_eq!(signals["progress"], json!({"total": 2, "completed": 1, "failed": 0, "cancelled": 0}));
     assert_eq!(signals["events"][3]["seq"], 4);
     assert_eq!(signals["last_seq"], 4);
+}
+
+/// The same events, some seconds apart.
+fn spread(events: Vec<Event>) -> Vec<Arc<Record>> {
+    let later = |(index, event): (usize, Event)| Event {
+        timestamp: Timestamp::from_second(index as i64 * 7).expect("in range"),
+        ..event
+    };
+    records(events.into_iter().enumerate().map(later).collect())
+}
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("in range")
+}
+
+proptest! {
+    #[test]
+    fn the_list_is_in_order_and_the_counts_are_right_at_any_time(
+        events in prop::collection::vec(any_event(), 0..80), ticks in prop::collection::vec((0..80usize, 0..900i64), 0..8),
+    ) {
+        let patience = Patience::from_secs(30, 90);
+        let mut dashboard = Dashboard::new(&limits());
+        dashboard.set_patience(patience);
+        let mut now = Timestamp::MIN;
+        for (index, record) in spread(events).iter().enumerate() {
+            dashboard.apply(record);
+            for (_, at) in ticks.iter().filter(|(when, _)| *when == index) {
+                now = now.max(second(*at));
+                dashboard.pass_time(now);
+                prop_assert!(dashboard.next_change().is_none_or(|next| next > now));
+            }
+        }
+        for agent in dashboard.agents() {
+            prop_assert_eq!(agent.standing, agent.standing_at(now, patience), "{}", agent.agent_id);
+            if let Some(stalls) = agent.stalls_at(patience).filter(|stalls| *stalls > now) {
+                prop_assert!(dashboard.next_change().is_some_and(|next| next <= stalls), "a stall is not missed");
+            }
+        }
+        let listed: Vec<_> = dashboard.agents_in_order().map(|(place, _)| place.clone()).collect();
+        prop_assert!(listed.is_sorted());
+        prop_assert_eq!(listed.len(), dashboard.agents().len());
+        let counted: usize = dashboard.counts().present().map(|(_, count)| count).sum();
+        prop_assert_eq!(counted, listed.len());
+        for (standing, count) in dashboard.counts().present() {
+            prop_assert_eq!(dashboard.agents().filter(|agent| agent.standing == standing).count(), count);
+        }
+    }
+
+    #[test]
+    fn what_changed_makes_the_new_list_of_the_old_one(
+        events in prop::collection::vec(any_event(), 0..80), cut in 0..80usize, tick in 0..900i64,
+    ) {
+        let mut dashboard = Dashboard::new(&Limits { agents: 100, ..limits() });
+        let records = spread(events);
+        let (head, tail) = records.split_at(cut.min(records.len()));
+        for record in head {
+            dashboard.apply(record);
+        }
+        let before = dashboard.listed(4);
+        for record in tail {
+            dashboard.apply(record);
+        }
+        dashboard.pass_time(second(tick));
+        let after = dashboard.listed(4);
+        let mut list: Vec<_> = before.places.iter().map(|place| place.agent_id().to_owned()).collect();
+        for step in before.steps_to(&after) {
+            match step {
+                ListStep::Remove(agent_id) => {
+                    prop_assert!(list.contains(&agent_id.to_owned()));
+                    list.retain(|id| id != agent_id);
+                }
+                ListStep::Insert { agent_id, after } => {
+                    prop_assert!(!list.contains(&agent_id.to_owned()));
+                    let index = after.map_or(0, |after| 1 + list.iter().position(|id| id == after).expect("there"));
+                    list.insert(index, agent_id.to_owned());
+                }
+            }
+        }
+        let whole: Vec<_> = after.places.iter().map(|place| place.agent_id().to_owned()).collect();
+        prop_assert_eq!(list, whole);
+    }
+}
+
+#[test]
+fn patience_is_not_stored() {
+    let mut dashboard = fold(&spread(vec![started("a")]));
+    dashboard.set_patience(Patience::from_secs(5, 5));
+    dashboard.pass_time(second(6));
+    assert_eq!(dashboard.agent("a").map(|agent| agent.standing), Some(Standing::Stalled));
+    let stored = serde_json::to_vec(&dashboard).expect("storable");
+    let restored: Dashboard = serde_json::from_slice(&stored).expect("readable");
+    assert_eq!(restored.agent("a").map(|agent| agent.standing), Some(Standing::Running), "no time has passed yet");
+}
+
+#[test]
+fn a_move_in_a_long_list_is_two_steps() {
+    let mut dashboard = Dashboard::new(&Limits::default());
+    let mut events: Vec<_> = (0..500).map(|number| started(&format!("a{number}"))).collect();
+    events.push(of("a7", "blocked"));
+    let records = spread(events);
+    let (last, head) = records.split_last().expect("events");
+    for record in head {
+        dashboard.apply(record);
+    }
+    let before = dashboard.listed(100);
+    assert!(dashboard.apply(last).contains(Panel::Agents));
+    let after = dashboard.listed(100);
+    let steps: Vec<_> = before.steps_to(&after).collect();
+    assert_eq!(steps.len(), 2, "{steps:?}");
+    assert_eq!(steps[1], ListStep::Insert { agent_id: "a7", after: None });
 }

@@ -5,6 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::super::AnsweredBy;
 
+/// What a person wants of an agent that did not ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// That it reads something.
+    #[default]
+    Message,
+    /// That it stops.
+    StopRequest,
+}
+
 /// A message from a person that an agent did not ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UserMessage {
@@ -14,6 +25,9 @@ pub struct UserMessage {
     pub agent_id: String,
     /// Where it goes.
     pub workspace_id: String,
+    /// What is wanted.
+    #[serde(default)]
+    pub kind: MessageKind,
     /// The text.
     pub content: String,
     /// From whom.

@@ -15,7 +15,7 @@ use super::{
     AgentState, Answer, AnsweredBy, Category, Door, Event, Held, Limits, Question, QuestionKey, QuestionRecord, Record,
     Seq, Status, actions,
 };
-pub use message::{MessageState, UserMessage};
+pub use message::{MessageKind, MessageState, UserMessage};
 pub use query::{InboxPage, InboxQuery};
 use window::{Rank, Window};
 
@@ -26,6 +26,8 @@ pub struct Inbox {
     questions: BTreeMap<QuestionKey, QuestionRecord>,
     /// Open questions by agent: the key's agent comes first, so that one agent's stand together.
     open: BTreeSet<(String, QuestionKey)>,
+    /// Answered ones whose answer was not picked up yet, in the same way.
+    unread: BTreeSet<(String, QuestionKey)>,
     /// Which questions the dashboard shows as cards.
     window: Window,
     /// How many waiting questions are alike, by their likeness.
@@ -45,6 +47,7 @@ impl Inbox {
         Self {
             questions: BTreeMap::new(),
             open: BTreeSet::new(),
+            unread: BTreeSet::new(),
             window: Window::default(),
             alike: BTreeMap::new(),
             closed: VecDeque::new(),
@@ -85,7 +88,7 @@ impl Inbox {
             (Category::Agent, actions::QUESTION_EXPIRED) => self.close_named(event, Status::Expired),
             (Category::Agent, actions::QUESTION_CANCELLED) => self.close_named(event, Status::Cancelled),
             (Category::Agent, action) if AgentState::terminal(action).is_some() => self.close_all(event),
-            (Category::User, actions::MESSAGED) => self.send(event),
+            (Category::User, actions::MESSAGED | actions::STOP_REQUESTED) => self.send(event),
             (Category::Agent, actions::MESSAGE_WRITTEN) => {
                 self.mark_message(event, |message, at| message.written_at = message.written_at.or(Some(at)))
             }
@@ -260,6 +263,11 @@ impl Inbox {
             self.window.leave(&rank, record.on_its_way());
         }
         let entry = (record.question.agent_id.clone(), key.clone());
+        if is_unread(record) {
+            self.unread.insert(entry.clone());
+        } else {
+            self.unread.remove(&entry);
+        }
         if record.status == Status::Open {
             self.open.insert(entry);
             return;
@@ -287,6 +295,7 @@ impl Inbox {
             message_id: event.text("message_id").unwrap_or(&event.id).to_owned(),
             agent_id: agent_id.to_owned(),
             workspace_id: event.text("workspace_id").unwrap_or(agent_id).to_owned(),
+            kind: if event.action == actions::STOP_REQUESTED { MessageKind::StopRequest } else { MessageKind::Message },
             content: content.to_owned(),
             sent_by: sent_by.unwrap_or_else(|| AnsweredBy { who: "unknown".to_owned(), door: Door::External }),
             sent_at: event.timestamp,
@@ -320,9 +329,17 @@ impl Inbox {
 
     /// The open questions of an agent.
     pub fn open_of(&self, agent_id: &str) -> Vec<QuestionKey> {
-        let nothing = QuestionKey { msg_id: String::new(), workspace_id: String::new() };
-        let from = (agent_id.to_owned(), nothing);
-        self.open.range(from..).take_while(|(agent, _)| agent == agent_id).map(|(_, key)| key.clone()).collect()
+        of_agent(&self.open, agent_id).cloned().collect()
+    }
+
+    /// True while a question of the agent is open.
+    pub fn asks(&self, agent_id: &str) -> bool {
+        of_agent(&self.open, agent_id).next().is_some()
+    }
+
+    /// True while an answer to the agent has not been picked up.
+    pub fn has_unread_answer(&self, agent_id: &str) -> bool {
+        of_agent(&self.unread, agent_id).next().is_some()
     }
 
     /// How many questions are open.
@@ -398,6 +415,13 @@ impl Inbox {
             .collect()
     }
 
+    /// The request to stop that an agent has not seen yet.
+    pub fn stop_requested(&self, agent_id: &str) -> Option<&UserMessage> {
+        self.messages.iter().rev().find(|message| {
+            message.kind == MessageKind::StopRequest && message.agent_id == agent_id && message.delivered_at.is_none()
+        })
+    }
+
     /// What keeps a workspace from being used, if anything does.
     pub fn trouble_of(&self, workspace_id: &str) -> Option<&str> {
         self.troubles.get(workspace_id).map(String::as_str)
@@ -407,6 +431,21 @@ impl Inbox {
     pub fn last_seq(&self) -> Seq {
         self.last_seq
     }
+}
+
+/// One agent's part of an index.
+fn of_agent<'a>(
+    index: &'a BTreeSet<(String, QuestionKey)>,
+    agent_id: &'a str,
+) -> impl Iterator<Item = &'a QuestionKey> {
+    let nothing = QuestionKey { msg_id: String::new(), workspace_id: String::new() };
+    let from = (agent_id.to_owned(), nothing);
+    index.range(from..).take_while(move |(agent, _)| agent == agent_id).map(|(_, key)| key)
+}
+
+/// True while an answer has not been picked up and still may be.
+fn is_unread(record: &QuestionRecord) -> bool {
+    record.status == Status::Answered && record.closed_reason.is_none()
 }
 
 /// True once nothing more is expected to happen to a question.

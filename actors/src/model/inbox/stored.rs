@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{QuestionKey, QuestionRecord, Seq, Status},
-    Inbox, UserMessage,
+    Inbox, UserMessage, is_unread,
     window::{Rank, Window},
 };
 
@@ -25,17 +25,17 @@ impl From<Stored> for Inbox {
     fn from(stored: Stored) -> Self {
         let Stored { questions, mut window, closed, messages, troubles, last_seq, keep_closed } = stored;
         let questions: BTreeMap<_, _> = questions.into_iter().map(|r| (r.question.key(), r)).collect();
-        let open = questions
-            .iter()
-            .filter(|(_, record)| record.status == Status::Open)
-            .map(|(key, record)| (record.question.agent_id.clone(), key.clone()))
-            .collect();
+        let by_agent = |wanted: fn(&QuestionRecord) -> bool| {
+            let found = questions.iter().filter(|(_, record)| wanted(record));
+            found.map(|(key, record)| (record.question.agent_id.clone(), key.clone())).collect()
+        };
+        let (open, unread) = (by_agent(|record| record.status == Status::Open), by_agent(is_unread));
         let mut alike = BTreeMap::new();
         for record in questions.values().filter(|record| record.waits()) {
             window.waiting.insert(Rank::of(&record.question));
             *alike.entry(record.question.likeness()).or_default() += 1;
         }
-        Self { questions, open, window, alike, closed, messages, troubles, last_seq, keep_closed }
+        Self { questions, open, unread, window, alike, closed, messages, troubles, last_seq, keep_closed }
     }
 }
 

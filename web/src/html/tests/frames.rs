@@ -1,8 +1,8 @@
 //! Frames as a browser reads them.
 
 use remora_actors::{
-    model::{Event, Panel, Panels, Seq},
-    view::{GraphShown, Part, Subject, View},
+    model::{Dashboard, Event, Listed, Panel, Panels, Seq},
+    view::{GraphShown, LISTED_AGENTS, Part, Subject, View},
 };
 use serde_json::json;
 
@@ -91,11 +91,61 @@ fn a_frame_for_one_tool_event_is_small_on_a_busy_board() {
     events.push(tool_event("agent-149", "called", json!({"arguments": arguments, "tool_name": "write_file"})));
     let (dashboard, _) = board::fold(events);
     let after = dashboard.last_seq() - 1;
-    let view = View::Delta { panels: Panels::of(Panel::Events) | Panels::of(Panel::Agents), after, steps: None };
+    let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
+    let view = View::Delta { panels, after, steps: None, listed: dashboard.listed(LISTED_AGENTS) };
     let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
     let text = std::str::from_utf8(&frame).expect("text");
     assert!(text.contains("write_file") && text.contains("Agent 149"), "{text}");
     assert!(frame.len() < EVENT_FRAME_BYTES, "{} bytes: {text}", frame.len());
+}
+
+/// A long list, and the frame for what one more event changes.
+fn frame_for(before: &Dashboard, event: Event) -> Vec<u8> {
+    let mut dashboard = before.clone();
+    let (after, listed) = (dashboard.last_seq(), dashboard.listed(LISTED_AGENTS));
+    assert!(dashboard.apply(&board::record(after + 1, event)).contains(Panel::Agents));
+    let panels = Panels::of(Panel::Agents) | Panels::of(Panel::Events);
+    render_at(&dashboard, &View::Delta { panels, after, steps: None, listed }, &board::clock())
+        .expect("a frame")
+        .to_vec()
+}
+
+#[test]
+fn a_frame_for_one_change_of_state_is_small_among_thousands() {
+    let mut events = Vec::new();
+    for number in 0..5_000 {
+        let (id, name) = (format!("agent-{number}"), format!("Agent {number} of the nightly run"));
+        events.push(agent_event(&id, "started", json!({"name": name})));
+        match number % 50 {
+            0 => events.push(agent_event(&id, "failed", json!({"error": "no answer from the model"}))),
+            1 => events.push(agent_event(&id, "completed", json!({"result": "done"}))),
+            2 => events.push(tool_event(&id, "called", json!({"tool_name": "cargo"}))),
+            3 => events.push(agent_event(&id, "idle", json!({}))),
+            _ => {}
+        }
+    }
+    let (dashboard, _) = board::fold(events);
+    for (action, agent) in
+        [("failed", "agent-4990"), ("cancelled", "agent-4990"), ("failed", "agent-7"), ("idle", "agent-7")]
+    {
+        let frame = frame_for(&dashboard, agent_event(agent, action, json!({"error": "broken pipe"})));
+        let text = std::str::from_utf8(&frame).expect("text");
+        assert!(text.contains("agent-counts") && !text.contains("agent-list\""), "{text}");
+        assert!(frame.len() < EVENT_FRAME_BYTES, "{action} of {agent}: {} bytes: {text}", frame.len());
+    }
+}
+
+#[test]
+fn a_row_that_moves_is_taken_out_and_put_back_behind_its_neighbour() {
+    let (dashboard, _) = board::fold(busy());
+    let frame = read(&frame_for(&dashboard, agent_event("agent-140", "blocked", json!({"question": "Go on?"}))));
+    let of = |mode: &str| frame.iter().find(|event| event.value("mode") == mode).expect("such a patch");
+    let row = super::super::words::row_id("a", "agent-140");
+    assert_eq!(of("remove").value("selector").split(',').next(), Some(format!("#{row}").as_str()));
+    assert!(of("after").value("elements").starts_with(&format!("<li id=\"{row}\"")), "{frame:?}");
+    let counts =
+        frame.iter().find(|event| event.value("elements").starts_with("<p id=\"agent-counts\"")).expect("counts");
+    assert!(counts.value("elements").contains("51 waiting"), "{counts:?}");
 }
 
 #[test]
@@ -105,7 +155,8 @@ fn a_row_that_is_not_listed_is_not_patched() {
     events.push(agent_event("agent-1", "completed", json!({})));
     events.push(tool_event("agent-1", "called", json!({"tool_name": "late"})));
     let (dashboard, _) = board::fold(events);
-    let view = View::Delta { panels: Panels::of(Panel::Agents), after: dashboard.last_seq() - 1, steps: None };
+    let (after, listed) = (dashboard.last_seq() - 1, dashboard.listed(LISTED_AGENTS));
+    let view = View::Delta { panels: Panels::of(Panel::Agents), after, steps: None, listed };
     let events = read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
     assert_eq!(events, [SseEvent::id(dashboard.last_seq())]);
 }
@@ -115,7 +166,7 @@ fn new_rows_are_prepended_and_the_surplus_is_removed() {
     let (dashboard, _) = board::fold(busy());
     let last_seq = dashboard.last_seq();
     let log = |after| {
-        let view = View::Delta { panels: Panels::of(Panel::Events), after, steps: None };
+        let view = View::Delta { panels: Panels::of(Panel::Events), after, steps: None, listed: Listed::default() };
         read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"))
     };
     let frame = log(last_seq - 2);
@@ -179,7 +230,12 @@ fn a_change_in_one_of_many_graphs_is_a_small_frame() {
     }
     events.push(in_graph(19, agent_event("agent-19-3", "failed", json!({}))));
     let (dashboard, _) = board::fold(events);
-    let view = View::Delta { panels: Panels::of(Panel::Progress), after: dashboard.last_seq() - 1, steps: None };
+    let view = View::Delta {
+        panels: Panels::of(Panel::Progress),
+        after: dashboard.last_seq() - 1,
+        steps: None,
+        listed: Listed::default(),
+    };
     let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
     let text = std::str::from_utf8(&frame).expect("text");
     assert!(text.contains("graph-19") && !text.contains("graph-18"), "{text}");

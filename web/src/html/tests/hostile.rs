@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use remora_actors::{
-    model::{Board, Dashboard, Limits, Panel, Panels},
-    view::{GraphFilter, GraphShown, Part, Subject, View},
+    model::{AgentQuery, Board, Dashboard, Limits, Listed, Panel, Panels},
+    view::{GraphFilter, GraphShown, LISTED_AGENTS, Part, Subject, View},
 };
 use serde_json::json;
 
@@ -73,6 +73,8 @@ fn documents(words: &Words<'_>) -> Vec<Markup> {
     let dashboard = board::troubled((dashboard, records.clone()), words);
     let agent_id = (words.name)(LINTER);
     let events = records.into_iter().filter(|record| record.event.agent_id.as_ref() == Some(&agent_id)).collect();
+    let list = AgentQuery { graph: Some((words.name)("nightly")), ..AgentQuery::default() };
+    let narrow = AgentQuery { text: (words.say)(""), session: list.graph.clone(), ..list.clone() };
     let of = |subject, events| View::Of { subject, events, part: Part::Document };
     let graph = GraphShown { graph_id: (words.name)("nightly"), ..GraphShown::default() };
     let graphs = GraphFilter { text: String::new(), ..GraphFilter::default() };
@@ -81,6 +83,8 @@ fn documents(words: &Words<'_>) -> Vec<Markup> {
         of(Subject::Agent(agent_id), events),
         of(Subject::Graphs(graphs), vec![]),
         of(Subject::Graph(graph), vec![]),
+        of(Subject::Agents(list), vec![]),
+        of(Subject::Agents(narrow), vec![]),
     ]
     .iter()
     .map(|view| render_at(&dashboard, view, &board::clock()).expect("there is such a page"))
@@ -154,7 +158,7 @@ proptest! {
         let words = Words { say: &|_| text.clone(), name: &|id| as_id(id, &text) };
         let dashboard = board::troubled(board::fold(board::everything(&words)), &words);
         let panels = Panels::of(Panel::Events) | Panels::of(Panel::Agents);
-        let view = View::Delta { panels, after: 1, steps: None };
+        let view = View::Delta { panels, after: 1, steps: None, listed: dashboard.listed(LISTED_AGENTS) };
         let events = frames::read(&render_at(&dashboard, &view, &board::clock()).expect("a frame"));
         let kinds: Vec<_> = events.iter().map(|event| (event.event.as_str(), event.keys())).collect();
         prop_assert_eq!(kinds, [
@@ -209,7 +213,7 @@ fn steps_of(words: &Words<'_>) -> Vec<String> {
         let after = dashboard.last_seq();
         dashboard.apply(&record);
         let steps = shown.steps_to(&Board::of(&dashboard));
-        let view = View::Delta { panels: Panels::of(Panel::Inbox), after, steps };
+        let view = View::Delta { panels: Panels::of(Panel::Inbox), after, steps, listed: Listed::default() };
         let frame = render_at(&dashboard, &view, &board::clock()).expect("a frame");
         for event in frames::read(&frame) {
             assert!(["", "datastar-patch-elements", "datastar-patch-signals"].contains(&event.event.as_str()));

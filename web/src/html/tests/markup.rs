@@ -93,7 +93,7 @@ impl Markup {
     pub(in crate::html) fn check_urls_and_ids(&self) {
         for (name, value) in self.tags.iter().flat_map(|tag| &tag.attributes) {
             match name.as_str() {
-                "href" | "src" | "action" | "data-stream" => assert!(
+                "href" | "src" | "action" | "data-stream" | "data-url" => assert!(
                     value.starts_with('/')
                         && !value.starts_with("//")
                         && value
@@ -113,7 +113,7 @@ impl Markup {
 
 /// Values that the browser runs, or that styles and forms go by.
 fn is_ours(attribute: &str) -> bool {
-    attribute.starts_with("data-") && !["data-msg-id", "data-title", "data-stream"].contains(&attribute)
+    attribute.starts_with("data-") && !["data-msg-id", "data-title", "data-stream", "data-url"].contains(&attribute)
         || ["class", "type", "name", "method", "rel", "role", "style"].contains(&attribute)
         || attribute.starts_with("on")
 }

@@ -1,7 +1,7 @@
 //! Each panel and page, empty, with what people would write, and with what attackers would.
 
 use remora_actors::{
-    model::{Category, Dashboard, Event, Panel},
+    model::{AgentQuery, AgentSort, Category, Dashboard, Event, Panel, Standing},
     view::{GraphFilter, GraphShown, Part, Subject, View},
 };
 use serde_json::{Value, json};
@@ -101,6 +101,26 @@ fn notices(kind: &str, words: &Words<'_>) {
 fn undelivered_notices_and_links() {
     notices("believable", &BELIEVABLE);
     notices("hostile", &ATTACK);
+}
+
+fn agents_page(words: &Words<'_>, query: AgentQuery) -> String {
+    let (dashboard, _) = board::fold(board::everything(words));
+    document(&dashboard, &View::Of { subject: Subject::Agents(query), events: Vec::new(), part: Part::Document })
+}
+
+#[test]
+fn the_list_of_agents() {
+    snapshot("agents-page-believable", &agents_page(&BELIEVABLE, AgentQuery::default()));
+    let query = AgentQuery {
+        standing: Some(Standing::Waiting),
+        text: "n".to_owned(),
+        graph: Some("nightly".to_owned()),
+        sort: AgentSort::Waited,
+        ..AgentQuery::default()
+    };
+    snapshot("agents-page-narrowed", &agents_page(&BELIEVABLE, query));
+    let hostile = AgentQuery { graph: Some((ATTACK.name)("nightly")), ..AgentQuery::default() };
+    snapshot("agents-page-hostile", &agents_page(&ATTACK, hostile));
 }
 
 #[test]

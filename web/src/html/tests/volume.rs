@@ -1,7 +1,7 @@
 //! What the inbox weighs on a busy day: sizes are the same each time, so that they can be promised.
 
 use remora_actors::{
-    model::{Board, Dashboard, Event, Panel, Panels},
+    model::{Board, Dashboard, Event, Listed, Panel, Panels},
     view::View,
 };
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn frame(dashboard: &mut Dashboard, event: Event) -> String {
     dashboard.apply(&board::record(after + 1, event));
     let steps = shown.steps_to(&Board::of(dashboard));
     assert!(steps.is_some(), "step by step");
-    let view = View::Delta { panels: Panels::of(Panel::Inbox), after, steps };
+    let view = View::Delta { panels: Panels::of(Panel::Inbox), after, steps, listed: Listed::default() };
     let frame = render_at(dashboard, &view, &board::clock()).expect("a frame");
     String::from_utf8(frame.to_vec()).expect("text")
 }
@@ -92,7 +92,12 @@ fn new_questions_are_announced_once() {
     for (seq, number) in (after + 1..).zip(2_000..2_003) {
         dashboard.apply(&board::record(seq, asked(number, "low")));
     }
-    let view = View::Delta { panels: Panels::of(Panel::Inbox), after, steps: Some(Default::default()) };
+    let view = View::Delta {
+        panels: Panels::of(Panel::Inbox),
+        after,
+        steps: Some(Default::default()),
+        listed: Listed::default(),
+    };
     let several = render_at(&dashboard, &view, &board::clock()).expect("a frame");
     assert!(String::from_utf8_lossy(&several).contains("3 new questions"));
 }

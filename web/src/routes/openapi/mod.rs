@@ -58,6 +58,7 @@ use crate::{
         super::respond::answer,
         super::agents::list,
         super::agents::message,
+        super::agents::stop,
         super::workspaces::list,
         super::workspaces::register,
         super::workspaces::unregister,

@@ -340,6 +340,60 @@ pub(crate) struct Agent {
     events: u64,
     detail: Option<String>,
     workspace_trouble: Option<String>,
+    session_id: Option<String>,
+    /// Since when it is silent: its latest sign of life, or the end of its latest wait for a person.
+    #[schema(format = DateTime)]
+    heard_at: String,
+    /// True while a turn of it is under way.
+    working: bool,
+    /// Its tool calls under way, the oldest first.
+    calls: Vec<Call>,
+    /// Since when it waits for a person.
+    #[schema(format = DateTime)]
+    blocked_since: Option<String>,
+    /// Milliseconds of the waits that are over.
+    blocked_ms: u64,
+    /// True while an answer to it has not been picked up.
+    unread_answer: bool,
+    usage: Usage,
+    /// Where it stands now, time taken into account.
+    standing: Standing,
+}
+
+/// A tool call under way.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Call {
+    id: Option<String>,
+    tool: Option<String>,
+    #[schema(format = DateTime)]
+    since: String,
+}
+
+/// What an agent's model has cost, where its events tell.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Usage {
+    input: u64,
+    output: u64,
+    cache_read: u64,
+    cache_write: u64,
+    cost_usd: f64,
+}
+
+/// Where an agent stands: `stalled` is one that should be at work and has been silent for too long.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Standing {
+    Waiting,
+    Stalled,
+    Failed,
+    TimedOut,
+    Answered,
+    Running,
+    Idle,
+    Cancelled,
+    Completed,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -404,6 +458,7 @@ pub(crate) struct UserMessage {
     message_id: String,
     agent_id: String,
     workspace_id: String,
+    kind: MessageKind,
     content: String,
     sent_by: AnsweredBy,
     #[schema(format = DateTime)]
@@ -413,6 +468,14 @@ pub(crate) struct UserMessage {
     #[schema(format = DateTime)]
     delivered_at: Option<String>,
     state: MessageState,
+}
+
+/// What is wanted: that the agent reads something, or that it stops.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MessageKind {
+    Message,
+    StopRequest,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

@@ -9,9 +9,11 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 14] = [
+const FOR_BROWSERS: [&str; 16] = [
     "get /events",
     "post /agents/{}/messages",
+    "post /agents/{}/stop",
+    "get /workspaces/{}",
     "post /agent/{}/undo",
     "get /alike/{}",
     "post /alike/{}",

@@ -1,15 +1,22 @@
 //! An agent as its events show it.
 
+mod activity;
+mod standing;
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Seq, actions};
+use super::{Seq, Usage, actions};
+pub use activity::Call;
+pub use standing::{Counts, Patience, Standing};
 
-/// What an agent is doing.
+/// What an agent's events say of it; where it stands at a moment is its [`Standing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentState {
-    /// It runs.
+    /// It is alive.
     Started,
     /// It waits for a person.
     Blocked,
@@ -64,6 +71,8 @@ pub struct Agent {
     pub state: AgentState,
     /// The graph it belongs to.
     pub graph_id: Option<String>,
+    /// The run or conversation it is in.
+    pub session_id: Option<String>,
     /// Its workspace, if it named one.
     pub workspace_id: Option<String>,
     /// Its first `started`, or the first event seen of it.
@@ -78,6 +87,24 @@ pub struct Agent {
     pub detail: Option<String>,
     /// What is wrong with its workspace, while it is.
     pub workspace_trouble: Option<String>,
+    /// Since when it is silent: its latest sign of life, or the end of its latest wait for a person.
+    pub heard_at: Timestamp,
+    /// True while a turn of it is under way. It begins with `started`, `progress`, a tool call or a model request; it
+    /// ends with the agent, with `idle`, or with a model's last word that asks for no tool.
+    pub working: bool,
+    /// Its tool calls under way, the oldest first.
+    pub calls: Vec<Call>,
+    /// Since when it waits for a person.
+    pub blocked_since: Option<Timestamp>,
+    /// Milliseconds of the waits that are over.
+    pub blocked_ms: u64,
+    /// True while an answer to it has not been picked up.
+    pub unread_answer: bool,
+    /// What its model's answers have cost.
+    pub usage: Usage,
+    /// Where it stands, as of the picture's time.
+    #[serde(skip_deserializing)]
+    pub standing: Standing,
 }
 
 /// How many agents are in which state. Derived from the set of agents, never counted up by events.
