@@ -3,6 +3,7 @@
 //! [`Settings`] is the one list of them: its fields are the flags, the variables and the TOML keys, its texts are
 //! the help, and [`Settings::default`] is what the flags default to.
 
+mod effective;
 mod flags;
 #[cfg(all(test, feature = "fault-injection"))]
 mod fuzz;
@@ -17,18 +18,21 @@ use std::{
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 use directories::ProjectDirs;
 use figment::{
-    Figment,
+    Figment, Metadata,
     error::Kind,
     providers::{Env, Format, Serialized, Toml},
 };
 use remora_actors::model::Limits;
-use remora_web::MAX_HEARTBEAT_S;
+use remora_web::{MAX_HEARTBEAT_S, http::Uri};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-pub use self::flags::Flags;
-use crate::tokens::{Tokens, TokensError};
+pub use self::{effective::effective, flags::Flags};
+use crate::{
+    notify::{Target, TargetSettings},
+    tokens::{Tokens, TokensError},
+};
 
 /// Variables that begin like a setting's and belong to the command line's client side.
 const CLIENT_VARIABLES: [&str; 6] = ["url", "token", "agent_id", "config", "hook_ask", "hook_limit_ms"];
@@ -92,10 +96,63 @@ pub struct Settings {
     /// The same while a tool call of it is under way, in seconds: builds and test suites say nothing until they end
     #[arg(long, value_name = "S", default_value_t = 1_800)]
     pub stalled_tool_after_s: u64,
+    /// How long to wait for another daemon to leave the data folder, in seconds: one that stops takes 5 at most
+    #[arg(long, value_name = "S", default_value_t = 6)]
+    pub lock_wait_s: u64,
+
+    /// Age after which events are deleted, in seconds; none, and they are kept. What belongs to an open question, or
+    /// to an answer or a message that was not picked up, is never deleted
+    #[arg(long, value_name = "S")]
+    pub retain_age_s: Option<u64>,
+
+    /// Number of events beyond which the oldest are deleted; none, and they are kept
+    #[arg(long, value_name = "N")]
+    pub retain_events: Option<u64>,
+
+    /// Size of the database beyond which the oldest events are deleted, in bytes: 4 GiB is some ten million events
+    #[arg(long, value_name = "BYTES", default_value_t = 4 << 30)]
+    pub retain_bytes: u64,
+
+    /// Age up to which no event is deleted, in seconds: a sender that repeats itself is recognised for so long at least
+    #[arg(long, value_name = "S", default_value_t = 600)]
+    pub retain_at_least_s: u64,
+
+    /// Time between two looks at the size and the age of the journal, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10)]
+    pub housekeeping_s: u64,
+
+    /// Collector that is sent the daemon's spans, by OTLP over HTTP, such as http://127.0.0.1:4318; none, and none are
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+
     /// Time in which a person can take an answer back, in seconds, 60 at most; until then the agent does not get it.
     /// 0: it gets it at once
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub undo_s: u64,
+
+    /// Address at which people reach the daemon, for the links in notices; without one, notices carry no links
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// How long a link that answers a question works at most, in hours; it never outlives the question
+    #[arg(long, value_name = "H", default_value_t = 24)]
+    pub link_lifetime_h: u32,
+
+    /// Who is told of questions, one table `[[notify]]` each
+    #[arg(skip)]
+    pub notify: Vec<TargetSettings>,
+
+    /// How often a notice is tried before it is given up: with 8 a target may be away for a quarter of an hour
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub notify_tries: u32,
+
+    /// Pause after the first try of a notice, in milliseconds; each further pause is three times as long
+    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    pub notify_pause_ms: u64,
+
+    /// How long one try of a notice may take, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    pub notify_timeout_ms: u64,
 
     /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted
     #[arg(skip)]
@@ -130,6 +187,8 @@ pub enum Durability {
 pub enum LogFormat {
     /// For people.
     Pretty,
+    /// For people with narrow screens: without the place in the program.
+    Compact,
     /// One JSON object a line.
     Json,
 }
@@ -177,12 +236,7 @@ impl Settings {
     /// # Errors
     /// The file cannot be read, a key is unknown, or a value cannot be used.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, SettingsError> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(file) = config_file(file)? {
-            figment = figment.merge(Toml::file_exact(file));
-        }
-        let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES).split("__");
-        figment = figment.merge(variables).merge(Serialized::defaults(&flags.0));
+        let figment = merged(file, flags)?;
         let settings: Self = figment.extract().map_err(|errors| {
             let lines: Vec<_> = errors.into_iter().map(|error| explain(&error, &figment)).collect();
             SettingsError::Invalid(lines.join("\n"))
@@ -203,12 +257,34 @@ impl Settings {
         }
     }
 
+    /// Who is told of questions, their secrets read.
+    ///
+    /// # Errors
+    /// A target cannot be used, or two have one name.
+    pub fn targets(&self) -> Result<Vec<Target>, SettingsError> {
+        let mut targets: Vec<Target> = Vec::new();
+        for (index, settings) in self.notify.iter().enumerate() {
+            let unusable = |problem: String| SettingsError::Unusable { setting: format!("notify[{index}]"), problem };
+            let target = Target::new(settings).map_err(|error| unusable(error.to_string()))?;
+            if targets.iter().any(|other| other.name() == target.name()) {
+                return Err(unusable(format!("is called {:?} as another one is; give it a `name`", target.name())));
+            }
+            targets.push(target);
+        }
+        Ok(targets)
+    }
+
     fn check(&self) -> Result<(), SettingsError> {
         let unusable = |setting: &str, problem: &str| {
             Err(SettingsError::Unusable { setting: setting.to_owned(), problem: problem.to_owned() })
         };
         if self.bus.is_some() {
             return unusable("bus", "cannot be used: only the embedded journal is built in; leave it out");
+        }
+        if let Some(url) = &self.otlp_endpoint
+            && !url.starts_with("http://")
+        {
+            return unusable("otlp_endpoint", "must begin with http://; a collector beside the daemon can encrypt");
         }
         if let Err(error) = EnvFilter::builder().parse(&self.log) {
             return unusable("log", &format!("is not a log filter: {error}"));
@@ -221,6 +297,9 @@ impl Settings {
                     return unusable(&name, "must be at least 1");
                 }
             }
+        }
+        if self.public_url.as_ref().is_some_and(|url| !is_base(url)) {
+            return unusable("public_url", "must begin with https:// or http://, name a host, and have no query");
         }
         if self.heartbeat_s > MAX_HEARTBEAT_S.into() {
             return unusable("heartbeat_s", &format!("must be at most {MAX_HEARTBEAT_S}: pages take more for a loss"));
@@ -242,6 +321,24 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Everything that was said, the later over the earlier.
+fn merged(file: Option<&Path>, flags: &Flags) -> Result<Figment, SettingsError> {
+    let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+    if let Some(file) = config_file(file)? {
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES).split("__");
+    Ok(figment.merge(variables).merge(Serialized::defaults(&flags.0)))
+}
+
+/// True for an address that paths can be put behind.
+fn is_base(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.host().is_some_and(|h| !h.is_empty())
+        && uri.query().is_none()
 }
 
 fn default_data() -> PathBuf {
@@ -271,6 +368,20 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::
     })
 }
 
+/// Where a setting was said, unless by a flag or not at all.
+enum Place {
+    File(PathBuf),
+    Variable(String),
+}
+
+fn place(key: &str, metadata: &Metadata) -> Option<Place> {
+    if let Some(file) = metadata.source.as_ref().and_then(|source| source.file_path()) {
+        return Some(Place::File(file.to_owned()));
+    }
+    let variable = || Place::Variable(format!("REMORA_{}", key.to_uppercase().replace('.', "__")));
+    metadata.name.contains("environment").then(variable)
+}
+
 /// One sentence: which setting, where it stands, what is wrong with it.
 fn explain(error: &figment::Error, figment: &Figment) -> String {
     let mut key = error.path.join(".");
@@ -280,12 +391,9 @@ fn explain(error: &figment::Error, figment: &Figment) -> String {
         key = error.path.iter().map(String::as_str).chain([field.as_str()]).collect::<Vec<_>>().join(".");
     }
     let metadata = figment.find_metadata(&key).or(error.metadata.as_ref());
-    let file = metadata.and_then(|metadata| metadata.source.as_ref()).and_then(|source| source.file_path());
-    let place = match file {
-        Some(file) => format!(" in {}", file.display()),
-        None if metadata.is_some_and(|metadata| metadata.name.contains("environment")) => {
-            format!(" (variable REMORA_{})", key.to_uppercase().replace('.', "__"))
-        }
+    let place = match metadata.and_then(|metadata| place(&key, metadata)) {
+        Some(Place::File(file)) => format!(" in {}", file.display()),
+        Some(Place::Variable(name)) => format!(" (variable {name})"),
         None => String::new(),
     };
     match &error.kind {

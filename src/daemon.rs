@@ -1,27 +1,39 @@
 //! The daemon: the order in which its parts start and stop.
 
+mod check;
+
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use jiff::SignedDuration;
 use remora_actors::{
     Handle, Running,
     handle::StartError,
     model::Patience,
     ports::Journal,
-    system::{Settings as ActorSettings, World},
+    retention,
+    system::{NotifySettings, Settings as ActorSettings, World},
 };
-use remora_web::{Settings as WebSettings, server};
-use tokio::{net::TcpListener, signal, task::JoinSet};
-use tracing_subscriber::EnvFilter;
+use remora_web::{Links, Settings as WebSettings, server};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    task::JoinSet,
+};
 
+pub use self::check::check;
 use crate::{
-    config::{Durability, LogFormat, Settings, SettingsError},
+    config::{Durability, Settings, SettingsError},
     doors::{follow::Follower, intake, mcp},
+    housekeeping,
+    notify::{Target, Webhooks},
+    service_manager,
     stores::{
         agentfs::{AgentFs, RootError, Roots},
         data_dir::{DataDir, DataDirError},
@@ -29,11 +41,17 @@ use crate::{
         open_workspace,
         sqlite::{self, Database, OpenError},
     },
+    telemetry::{self, TelemetryError},
     tokens::Tokens,
 };
 
 /// The workspace in which decisions are claimed. No agent can reach it: ids from outside hold no control characters.
 const CLAIMS: &str = "\u{1}claims";
+/// How long the actors and the database may take to end, between the requests and the spans: all together less than
+/// the five seconds that whoever stops a daemon can count on.
+const END: Duration = Duration::from_secs(2);
+/// Between two looks at a data folder that another daemon is about to leave.
+const LOCK_LOOK: Duration = Duration::from_millis(50);
 
 /// Why the daemon did not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +68,9 @@ pub enum DaemonError {
     /// A workspace root.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The certificates.
+    #[error("this machine's certificates cannot be read, which a target of notices needs: {0}; install them")]
+    Certificates(io::Error),
     /// The actors.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -61,6 +82,18 @@ pub enum DaemonError {
         /// The reason.
         source: io::Error,
     },
+    /// The socket of the service manager.
+    #[error("the socket that was handed over cannot be used: {0}")]
+    HandedOver(io::Error),
+    /// The spans' collector.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The signals that end the daemon cannot be heard.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+    /// It was told twice to stop.
+    #[error("stopped at once, as told twice; the next start completes what was left undone")]
+    Impatient,
     /// An actor died too often.
     #[error("an actor died again and again; the log says which and why")]
     Died,
@@ -77,8 +110,8 @@ pub struct Daemon {
     running: Running,
     web: WebSettings,
     database: Database,
-    /// Ends with the daemon.
-    followers: JoinSet<()>,
+    /// What goes on beside: log files followed, housekeeping. Ends with the daemon.
+    tasks: JoinSet<()>,
     /// Held until everything else has ended.
     _data_dir: DataDir,
 }
@@ -86,29 +119,45 @@ pub struct Daemon {
 /// Runs a daemon until it is told to stop.
 ///
 /// # Errors
-/// [`DaemonError`]: it did not start, or an actor cannot be kept alive.
+/// [`DaemonError`]: it did not start, or an actor cannot be kept alive, or it was told twice.
 pub async fn run(settings: Settings) -> Result<(), DaemonError> {
-    log_to_stderr(&settings);
+    let telemetry = telemetry::start(&settings)?;
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "limit of open files not raised, fewer browsers can connect");
     }
-    let daemon = Daemon::start(settings).await?;
+    let mut signals = Signals::listen()?;
+    let daemon = tokio::select! {
+        daemon = Daemon::start(settings) => daemon?,
+        () = signals.next() => return Ok(()),
+    };
     // Whoever started the daemon may have closed its standard output.
     let _ = writeln!(io::stdout(), "listening on http://{}", daemon.address());
-    daemon.serve(told_to_stop()).await
+    let outcome = daemon.serve_until_told(signals).await;
+    telemetry.stop().await;
+    outcome
 }
 
-/// Logs go to standard error; standard output says only where the daemon listens.
-pub(crate) fn log_to_stderr(settings: &Settings) {
-    // A browser that closes a stream is no error, though warp logs it as one; rmcp tells of every session.
-    let filter = EnvFilter::builder().parse_lossy(format!("warp::server=off,rmcp=warn,{}", settings.log));
-    // Its complaint about a log that cannot be written would go to standard error, which cannot be written then, and panic.
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
-    // A second daemon in the process logs where the first one does.
-    let _ = match settings.log_format {
-        LogFormat::Json => logs.json().try_init(),
-        LogFormat::Pretty => logs.with_ansi(io::stderr().is_terminal()).try_init(),
-    };
+/// How the user or the service manager says that the daemon shall stop.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Hears signals from now on, instead of ending by them.
+    pub(crate) fn listen() -> Result<Self, DaemonError> {
+        let hear = |kind| signal(kind).map_err(DaemonError::Signals);
+        Ok(Self { interrupt: hear(SignalKind::interrupt())?, terminate: hear(SignalKind::terminate())? })
+    }
+
+    /// Returns with the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 impl Daemon {
@@ -116,15 +165,20 @@ impl Daemon {
     ///
     /// # Errors
     /// [`DaemonError`]; nothing was changed.
-    pub async fn start(settings: Settings) -> Result<Self, DaemonError> {
+    pub async fn start(mut settings: Settings) -> Result<Self, DaemonError> {
+        let handed_over = service_manager::listener().map_err(DaemonError::HandedOver)?;
+        if let Some(socket) = &handed_over {
+            // Who may reach the daemon is decided by where it does listen.
+            settings.listen = socket.local_addr().map_err(DaemonError::HandedOver)?;
+        }
         let tokens = settings.tokens()?;
+        let targets = settings.targets()?;
         let roots = Roots::new(&settings.workspace_roots)?;
-        let (data, durability) = (settings.data.clone(), settings.durability);
-        let (data_dir, database) = tokio::task::spawn_blocking(move || open(&data, durability)).await??;
-        let listener = server::listen(settings.listen)
-            .map_err(|source| DaemonError::Listen { address: settings.listen, source })?;
-        let address =
-            listener.local_addr().map_err(|source| DaemonError::Listen { address: settings.listen, source })?;
+        let data_dir = lock(&settings.data, Duration::from_secs(settings.lock_wait_s)).await?;
+        let (path, durability) = (data_dir.database(), durability(&settings));
+        let database = tokio::task::spawn_blocking(move || Database::open(&path, durability)).await??;
+        let (listener, address) = listen(&settings, handed_over)?;
+        let links = links(&settings, &data_dir)?;
         let watcher = FileWatcher::start(Duration::from_millis(settings.workspace_poll_ms));
         let journal: Arc<dyn Journal> = Arc::new(database.journal());
         let files = AgentFs::new(roots, watcher.clone(), settings.limits.value_bytes);
@@ -132,13 +186,16 @@ impl Daemon {
             journal: Arc::clone(&journal),
             claims: Arc::new(database.workspace(CLAIMS)),
             open_workspace: open_workspace(database.clone(), files),
+            courier: Arc::new(courier(&settings, targets.clone(), links.clone()).map_err(DaemonError::Certificates)?),
             renderer: remora_web::render,
-            settings: actor_settings(&settings),
+            settings: actor_settings(&settings, targets),
         };
         let (handle, running) = Handle::start(world).await?;
-        let followers = follow(&settings, &handle, &journal, &watcher).await;
-        let web = web_settings(&settings, tokens);
-        Ok(Self { address, listener, handle, running, web, database, followers, _data_dir: data_dir })
+        let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
+        let every = Duration::from_secs(settings.housekeeping_s);
+        tasks.spawn(housekeeping::run(handle.clone(), database.clone(), CLAIMS, policy(&settings), every));
+        let web = web_settings(&settings, tokens, links);
+        Ok(Self { address, listener, handle, running, web, database, tasks, _data_dir: data_dir })
     }
 
     /// Where it listens.
@@ -146,38 +203,117 @@ impl Daemon {
         self.address
     }
 
+    /// Serves until a signal comes, then stops in order. A second signal ends everything at once.
+    ///
+    /// # Errors
+    /// [`DaemonError::Died`]: an actor cannot be kept alive. [`DaemonError::Impatient`]: there was a second signal.
+    pub(crate) async fn serve_until_told(self, mut signals: Signals) -> Result<(), DaemonError> {
+        let (tell, told) = oneshot::channel();
+        let impatient = async {
+            signals.next().await;
+            tracing::info!("stopping");
+            service_manager::stopping();
+            let _ = tell.send(());
+            signals.next().await;
+        };
+        let stop = async {
+            let _ = told.await;
+        };
+        tokio::select! {
+            outcome = self.serve(stop) => outcome,
+            () = impatient => Err(DaemonError::Impatient),
+        }
+    }
+
     /// Serves until `stop` ends, then stops in order: the doors, the streams, the actors, the database.
     ///
     /// # Errors
     /// [`DaemonError::Died`]: an actor cannot be kept alive.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), DaemonError> {
-        let Self { listener, handle, mut running, web, database, mut followers, _data_dir, .. } = self;
+        let Self { listener, handle, mut running, web, database, mut tasks, _data_dir, .. } = self;
         let sessions = handle.limits().sessions;
+        service_manager::ready();
+        tasks.spawn(service_manager::report(handle.clone()));
         tokio::select! {
             () = server::serve(listener, handle, web, |api| mcp::http::door(api, sessions), stop) => {}
             () = running.ended() => return Err(DaemonError::Died),
         }
-        followers.shutdown().await;
-        running.stop().await;
-        if let Err(error) = database.close().await {
-            tracing::warn!(error, "database not tidied up, the next start does it");
+        let end = async {
+            tasks.shutdown().await;
+            running.stop().await;
+            if let Err(error) = database.close().await {
+                tracing::warn!(error, "database not tidied up, the next start does it");
+            }
+        };
+        match tokio::time::timeout(END, end).await {
+            Ok(()) => tracing::info!("stopped"),
+            Err(_) => tracing::warn!("stopped before all was tidied up, the next start does it"),
         }
-        tracing::info!("stopped");
         Ok(())
     }
 }
 
-fn open(data: &std::path::Path, durability: Durability) -> Result<(DataDir, Database), DaemonError> {
-    let data_dir = DataDir::open(data)?;
-    let durability = match durability {
-        Durability::Full => sqlite::Durability::Full,
-        Durability::Normal => sqlite::Durability::Normal,
-    };
-    let database = Database::open(&data_dir.database(), durability)?;
-    Ok((data_dir, database))
+/// Takes the data folder, as soon as a daemon that is about to stop has left it.
+async fn lock(data: &Path, patience: Duration) -> Result<DataDir, DaemonError> {
+    let began = Instant::now();
+    let mut told = false;
+    loop {
+        match DataDir::open(data) {
+            Err(DataDirError::Locked { pid, .. }) if began.elapsed() < patience => {
+                if !told {
+                    tracing::info!(data = %data.display(), pid, "waiting for the daemon that runs on the data folder");
+                    told = true;
+                }
+                tokio::time::sleep(LOCK_LOOK).await;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
 }
 
-fn actor_settings(settings: &Settings) -> ActorSettings {
+fn durability(settings: &Settings) -> sqlite::Durability {
+    match settings.durability {
+        Durability::Full => sqlite::Durability::Full,
+        Durability::Normal => sqlite::Durability::Normal,
+    }
+}
+
+fn listen(
+    settings: &Settings,
+    handed_over: Option<std::net::TcpListener>,
+) -> Result<(TcpListener, SocketAddr), DaemonError> {
+    let failed = |source| DaemonError::Listen { address: settings.listen, source };
+    let listener = match handed_over {
+        Some(socket) => server::take_over(socket),
+        None => server::listen(settings.listen),
+    };
+    let listener = listener.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn policy(settings: &Settings) -> retention::Policy {
+    retention::Policy {
+        age: settings.retain_age_s.map(Duration::from_secs),
+        events: settings.retain_events,
+        bytes: settings.retain_bytes,
+        at_least: Duration::from_secs(settings.retain_at_least_s),
+    }
+}
+
+/// Makes links to where people reach the daemon, where that is known.
+fn links(settings: &Settings, data_dir: &DataDir) -> Result<Option<Arc<Links>>, DataDirError> {
+    let Some(url) = &settings.public_url else { return Ok(None) };
+    Ok(Some(Arc::new(Links::new(url, &data_dir.link_key()?))))
+}
+
+/// Who carries the notices out.
+pub(crate) fn courier(settings: &Settings, targets: Vec<Target>, links: Option<Arc<Links>>) -> io::Result<Webhooks> {
+    let lifetime = SignedDuration::from_hours(settings.link_lifetime_h.into());
+    Webhooks::new(targets, links, lifetime, Duration::from_millis(settings.notify_timeout_ms))
+}
+
+fn actor_settings(settings: &Settings, targets: Vec<Target>) -> ActorSettings {
     ActorSettings {
         limits: settings.limits.clone(),
         frame_interval: Duration::from_millis(settings.frame_interval_ms),
@@ -185,10 +321,15 @@ fn actor_settings(settings: &Settings) -> ActorSettings {
         snapshot_events: settings.snapshot_events,
         patience: Patience::from_secs(settings.stalled_after_s, settings.stalled_tool_after_s),
         undo: Duration::from_secs(settings.undo_s),
+        notify: NotifySettings {
+            policies: targets.into_iter().map(|target| target.policy).collect(),
+            tries: settings.notify_tries,
+            first_pause: Duration::from_millis(settings.notify_pause_ms),
+        },
     }
 }
 
-fn web_settings(settings: &Settings, tokens: Option<Tokens>) -> WebSettings {
+fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<Links>>) -> WebSettings {
     let expose = |tokens: Tokens| remora_web::Tokens {
         agent: tokens.agent.iter().map(|token| token.expose().to_owned()).collect(),
         operator: tokens.operator.iter().map(|(token, name)| (token.expose().to_owned(), name.clone())).collect(),
@@ -197,6 +338,7 @@ fn web_settings(settings: &Settings, tokens: Option<Tokens>) -> WebSettings {
         heartbeat: Duration::from_secs(settings.heartbeat_s),
         loopback: settings.listen.ip().to_canonical().is_loopback(),
         tokens: tokens.map(expose),
+        links,
     }
 }
 
@@ -216,21 +358,4 @@ async fn follow(
         followers.spawn(intake::run(handle.clone(), Arc::clone(journal), path, follower));
     }
     followers
-}
-
-/// Ends when the user or the service manager wants the daemon to stop.
-pub(crate) async fn told_to_stop() {
-    let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::warn!(%error, "cannot listen for SIGTERM");
-            let _ = signal::ctrl_c().await;
-            return;
-        }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("stopping");
 }

@@ -1,7 +1,9 @@
 //! Remora: a daemon beside your AI agents, and the command line that talks to it.
 //!
 //! - [`cli`]: the commands. [`config`] and [`tokens`]: what their user can choose.
-//! - [`daemon`]: the order of start and stop.
+//! - [`daemon`]: the order of start and stop, [`service_manager`]: who is told of it, [`telemetry`]: logs and spans,
+//!   `housekeeping`: what is done now and then.
+//! - [`notify`]: who is told of questions, and in which words.
 //! - [`stores`]: what lies behind the actors' two ports. [`doors`]: the ways in beside HTTP.
 //!
 //! # Invariants
@@ -22,12 +24,18 @@
 //! - No call waits without a limit, and calls among actors flow one way.
 //! - Every queue is bounded, or its growth is argued where it is declared.
 //! - What an agent wrote reaches a browser as text: never as script, expression, selector or URL.
-//! - A token is never logged and never in a URL. The text of an answer is not logged above debug level.
+//! - A token is never logged and never in a URL. A signed link is in one: it gives one answer, once, and is not logged.
+//! - A person's word is never made up: what a deadline decides is recorded as the policy's.
+//! - The text of an answer is not logged above debug level.
 //! - A workspace file is open only while it is read or written, and only below a configured root.
 
 pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod doors;
+mod housekeeping;
+pub mod notify;
+pub mod service_manager;
 pub mod stores;
+pub mod telemetry;
 pub mod tokens;

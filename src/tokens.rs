@@ -9,6 +9,8 @@
 
 use std::{collections::HashMap, fmt, fs, io, path::Path};
 
+use serde::{Deserialize, Deserializer};
+
 /// The fewest characters a token may have: 16 random letters and digits carry over 80 bits.
 pub const MIN_TOKEN_CHARS: usize = 16;
 
@@ -31,6 +33,12 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
     }
 }
 

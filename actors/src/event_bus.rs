@@ -3,10 +3,15 @@
 //! One commit runs at a time. Events that come meanwhile go into the next one together; a lone event does not wait for
 //! company. What a person does comes before what agents do.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     model::{Record, Seq},
@@ -31,6 +36,8 @@ pub struct Publish {
     pub urgent: bool,
     /// The room they take up.
     pub room: Vec<OwnedSemaphorePermit>,
+    /// What they are part of.
+    pub span: Span,
     /// Told once the events are durable, or are not.
     pub reply: RpcReplyPort<Result<Vec<Appended>, JournalError>>,
 }
@@ -40,6 +47,7 @@ pub struct Publish {
 pub struct Commit {
     publishes: Vec<Publish>,
     result: Result<Vec<Appended>, JournalError>,
+    span: Span,
 }
 
 /// What the bus is told.
@@ -132,10 +140,13 @@ impl EventBusState {
             [single] => Arc::clone(&single.entries),
             many => many.iter().flat_map(|publish| publish.entries.iter().cloned()).collect(),
         };
+        let span = span_of(&publishes, entries.len());
         let (system, myself) = (Arc::clone(&self.system), myself.clone());
         tokio::spawn(async move {
-            let result = system.journal().append(entries).await;
-            let commit = EventBusMessage::Committed(Box::new(Commit { publishes, result }));
+            let began = Instant::now();
+            let result = system.journal().append(entries).instrument(span.clone()).await;
+            system.metrics.commit_latency.observe(began.elapsed());
+            let commit = EventBusMessage::Committed(Box::new(Commit { publishes, result, span }));
             // Should this bus have died meanwhile, its successor delivers; the publishers then ask again, and the
             // events' ids make that harmless.
             if let Err(ractor::MessagingErr::SendErr(commit)) = myself.cast(commit) {
@@ -145,7 +156,7 @@ impl EventBusState {
     }
 
     async fn finish(&mut self, commit: Commit) {
-        let Commit { mut publishes, result } = commit;
+        let Commit { mut publishes, result, span } = commit;
         let appended = match result {
             Ok(appended) => appended,
             Err(error) => {
@@ -159,7 +170,7 @@ impl EventBusState {
         };
         self.system.metrics.journal_commits.inc();
         self.system.note_journal(Ok(()));
-        self.deliver(&mut publishes, &appended).await;
+        self.deliver(&mut publishes, &appended).instrument(span).await;
         let mut rest = appended.as_slice();
         for publish in publishes {
             let (mine, others) = rest.split_at(publish.entries.len());
@@ -221,6 +232,16 @@ impl EventBusState {
         }
         Ok(())
     }
+}
+
+/// A commit is part of what the first of its publishers does, and follows from what the others do.
+fn span_of(publishes: &[Publish], events: usize) -> Span {
+    let Some((first, others)) = publishes.split_first() else { return Span::none() };
+    let span = debug_span!(parent: &first.span, "commit", events);
+    for other in others {
+        span.follows_from(&other.span);
+    }
+    span
 }
 
 fn record(entry: &Entry, appended: Appended) -> Option<Arc<Record>> {

@@ -1,11 +1,12 @@
 //! The model and the actors of Remora.
 //!
 //! - [`model`]: events, questions and the folds over them. Pure.
-//! - [`ports`]: the two things the actors need from the world, a [`ports::Journal`] and a [`ports::Workspace`].
+//! - [`ports`]: what the actors need from the world: a [`ports::Journal`], [`ports::Workspace`]s and a
+//!   [`ports::Courier`].
 //! - [`handle`]: the one way for everything outside to talk to the actors.
 //! - The actors, one per file: [`event_bus`], [`state_aggregator`], [`workspace_registry`], [`inbox_coordinator`] with
-//!   a [`workspace_watcher`] per workspace, [`session_supervisor`] with an [`sse_session`] per browser and a
-//!   [`view_watcher`] per page beside the dashboard, all under the [`root_supervisor`].
+//!   a [`workspace_watcher`] per workspace, [`notifier`], [`session_supervisor`] with an [`sse_session`] per browser
+//!   and a [`view_watcher`] per page beside the dashboard, all under the [`root_supervisor`].
 //!
 //! Calls flow one way: `WorkspaceRegistry` calls nobody, `InboxCoordinator` calls the registry and the bus,
 //! `SseSession` calls the aggregator or its `ViewWatcher`, which calls the aggregator. Everything that goes the other way is a cast. Every follower of events has a
@@ -23,10 +24,12 @@ pub mod metrics;
 pub mod model;
 #[cfg(any(test, feature = "fault-injection"))]
 pub mod mutation;
+pub mod notifier;
 pub mod outbox;
 pub mod ports;
 pub mod publish;
 mod replica;
+pub mod retention;
 pub mod root_supervisor;
 pub mod session_supervisor;
 pub mod sse_session;

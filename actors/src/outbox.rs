@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 
 /// Why a stream ends.
@@ -42,12 +43,14 @@ pub struct Outbox {
     state: Mutex<State>,
     wake: Notify,
     max_bytes: usize,
+    /// The bytes in all queues.
+    queued: Gauge,
 }
 
 impl Outbox {
-    /// An empty queue that holds up to `max_bytes`, or one frame of any size.
-    pub fn new(max_bytes: usize) -> Self {
-        Self { state: Mutex::default(), wake: Notify::new(), max_bytes }
+    /// An empty queue that holds up to `max_bytes`, or one frame of any size, and adds them to `queued`.
+    pub fn new(max_bytes: usize, queued: Gauge) -> Self {
+        Self { state: Mutex::default(), wake: Notify::new(), max_bytes, queued }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -61,8 +64,10 @@ impl Outbox {
             return false;
         }
         if !state.queue.is_empty() && state.bytes + frame.len() > self.max_bytes {
+            self.queued.dec_by(state.bytes as i64);
             *state = State { lagged: true, end: state.end, ..State::default() };
         } else {
+            self.queued.inc_by(frame.len() as i64);
             state.bytes += frame.len();
             state.queue.push_back(frame);
         }
@@ -92,6 +97,7 @@ impl Outbox {
         let mut state = self.state();
         if let Some(frame) = state.queue.pop_front() {
             state.bytes -= frame.len();
+            self.queued.dec_by(frame.len() as i64);
             return Some(Next::Frame(frame));
         }
         if let Some(end) = state.end {
@@ -101,13 +107,20 @@ impl Outbox {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let unread = self.state().bytes;
+        self.queued.dec_by(unread as i64);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn a_slow_reader_loses_the_queue_and_not_the_stream() {
-        let outbox = Outbox::new(10);
+        let outbox = Outbox::new(10, Gauge::default());
         let frame = || Bytes::from_static(b"123456");
         assert!(outbox.push(frame()));
         assert!(!outbox.push(frame()));
@@ -119,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_comes_after_what_is_queued() {
-        let outbox = Outbox::new(10);
+        let outbox = Outbox::new(10, Gauge::default());
         outbox.push(Bytes::from_static(b"last"));
         outbox.end(End::Final);
         outbox.end(End::Retry);
@@ -128,8 +141,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_is_counted_until_it_is_read_or_dropped() {
+        let queued = Gauge::default();
+        let (read, lost) = (Outbox::new(10, queued.clone()), Outbox::new(10, queued.clone()));
+        for outbox in [&read, &lost] {
+            outbox.push(Bytes::from_static(b"123456"));
+        }
+        assert_eq!(queued.get(), 12);
+        read.next().await;
+        assert_eq!(queued.get(), 6);
+        drop(lost);
+        assert_eq!(queued.get(), 0);
+    }
+
+    #[tokio::test]
     async fn one_frame_of_any_size_passes() {
-        let outbox = Outbox::new(1);
+        let outbox = Outbox::new(1, Gauge::default());
         assert!(outbox.push(Bytes::from_static(b"larger")));
         assert_eq!(outbox.next().await, Next::Frame(Bytes::from_static(b"larger")));
     }

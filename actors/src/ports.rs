@@ -1,12 +1,13 @@
-//! The two ports: what the actors need from the world, implemented by the daemon's stores.
+//! The ports: what the actors need from the world, implemented by the daemon's stores and its courier.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::model::{Event, Pattern, Record, Registration, Seq};
+use crate::model::{Event, Pattern, Record, Registration, Seq, notice::Notice};
 
 /// An event on its way into the journal, with the text that will be stored.
 #[derive(Debug, Clone)]
@@ -70,6 +71,47 @@ pub struct Snapshot {
     pub body: Vec<u8>,
 }
 
+/// How much the journal holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The first position from which on nothing is missing; before it only what is unfinished was kept.
+    pub first_seq: Seq,
+    /// The newest position; 0 while there is none.
+    pub last_seq: Seq,
+    /// How many events there are.
+    pub events: u64,
+    /// Bytes in use, of the workspaces that lie beside the journal as well.
+    pub bytes: u64,
+    /// When the oldest event came in.
+    pub oldest: Option<Timestamp>,
+    /// When the event at `first_seq` came in.
+    pub first_received: Option<Timestamp>,
+}
+
+/// A batch of the oldest events that shall be deleted.
+#[derive(Debug, Clone)]
+pub struct Prune {
+    /// Begin after this position.
+    pub after: Seq,
+    /// Nothing behind this position.
+    pub until: Seq,
+    /// Nothing that came in later.
+    pub received_before: Timestamp,
+    /// Ids of events, questions and messages: what has one of them or tells of it stays.
+    pub keep: Arc<BTreeSet<String>>,
+    /// Look at so many events: what one transaction can do without being in the way.
+    pub limit: usize,
+}
+
+/// What became of a [`Prune`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many events were deleted.
+    pub deleted: usize,
+    /// The last position looked at; where it began, there is nothing more to do.
+    pub upto: Seq,
+}
+
 /// Why the journal could not do what was asked. Nothing was half-done.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
@@ -81,7 +123,7 @@ pub enum JournalError {
     Damaged(String),
 }
 
-/// The durable, ordered, gapless list of events.
+/// The durable, ordered list of events, without gaps but for those that were deleted.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Appends the events in order, in one commit. On return they are durable, each id once.
@@ -100,6 +142,15 @@ pub trait Journal: Send + Sync + 'static {
 
     /// The position of the newest event; 0 while there is none.
     async fn last_seq(&self) -> Result<Seq, JournalError>;
+
+    /// The first position from which on nothing is missing: 1 until events were deleted.
+    async fn first_seq(&self) -> Result<Seq, JournalError>;
+
+    /// How much there is.
+    async fn extent(&self) -> Result<Extent, JournalError>;
+
+    /// Deletes old events. The newest event stays whatever is asked, so that no position is given twice.
+    async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError>;
 
     /// The newest snapshot saved under a name.
     async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError>;
@@ -181,6 +232,34 @@ pub trait Workspace: Send + Sync + 'static {
 /// Opens the workspace that a registration names; without a path, the embedded one of that id. Opening touches no
 /// file's content: a locked or missing file shows at the first read.
 pub type OpenWorkspace = Arc<dyn Fn(&Registration) -> Result<Arc<dyn Workspace>, WorkspaceError> + Send + Sync>;
+
+/// Whether another try may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// No: the target has understood, and refused.
+    Never,
+    /// Yes, after a pause.
+    Later,
+    /// Yes, but not before this time has passed: the target asks for it.
+    After(Duration),
+}
+
+/// Why a notice was not delivered, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct DeliveryError {
+    /// What happened. Names no more of the target's address than its host.
+    pub reason: String,
+    /// Whether another try may help.
+    pub retry: Retry,
+}
+
+/// Carries notices to where people hear them.
+#[async_trait]
+pub trait Courier: Send + Sync + 'static {
+    /// Delivers a notice to its target; returns within a bounded time. A notice may be given twice, under the same id.
+    async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError>;
+}
 
 /// Keys of the workspace protocol, as the agents read and write them.
 pub mod keys {

@@ -53,6 +53,7 @@ impl System {
         let taken = u32::try_from(size).ok().and_then(|size| Arc::clone(room).try_acquire_many_owned(size).ok());
         taken.ok_or_else(|| {
             self.metrics.publish_refused.inc();
+            self.metrics.hit(limit);
             PublishError::Busy { what, limit }
         })
     }
@@ -64,6 +65,7 @@ impl System {
         Ok(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0))
     }
 
+    #[tracing::instrument(name = "publish", level = "debug", skip_all, fields(events = entries.len(), urgent))]
     async fn send(
         &self,
         entries: Arc<[Entry]>,
@@ -74,7 +76,8 @@ impl System {
         let room = Mutex::new(room);
         let message = |reply| {
             let room = std::mem::take(&mut *room.lock().unwrap_or_else(PoisonError::into_inner));
-            EventBusMessage::Publish(Publish { entries: Arc::clone(&entries), urgent, room, reply })
+            let span = tracing::Span::current();
+            EventBusMessage::Publish(Publish { entries: Arc::clone(&entries), urgent, room, span, reply })
         };
         Ok(self.call(Role::EventBus, message).await??)
     }

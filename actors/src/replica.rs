@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use ractor::Message;
+use ractor::{Message, RpcReplyPort};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -140,16 +140,22 @@ impl<F: Fold> Replica<F> {
 
     /// Saves a snapshot.
     pub(crate) async fn save(&self) {
-        save(self.system.journal(), &self.fold).await;
+        save(&self.system, &self.fold).await;
     }
 
-    /// Copies the picture here and saves the copy elsewhere: folding goes on meanwhile.
-    pub(crate) fn save_aside(&self)
+    /// Copies the picture here and saves the copy elsewhere: folding goes on meanwhile. `reply` hears up to where
+    /// events are in a snapshot now; nothing, if it could not be saved.
+    pub(crate) fn save_aside(&self, reply: Option<RpcReplyPort<Option<Seq>>>)
     where
         F: Clone + 'static,
     {
         let (system, fold) = (Arc::clone(&self.system), self.fold.clone());
-        tokio::spawn(async move { save(system.journal(), &fold).await });
+        tokio::spawn(async move {
+            let saved = save(&system, &fold).await;
+            if let Some(reply) = reply {
+                let _ = reply.send(saved);
+            }
+        });
     }
 }
 
@@ -181,17 +187,28 @@ async fn load<F: Fold>(journal: &dyn Journal) -> Result<Option<F>, JournalError>
     }
 }
 
-async fn save<F: Fold>(journal: &dyn Journal, fold: &F) {
+async fn save<F: Fold>(system: &System, fold: &F) -> Option<Seq> {
     let body = match serde_json::to_vec(fold) {
         Ok(body) => body,
         Err(error) => {
             tracing::error!(name = F::SNAPSHOT, %error, "snapshot cannot be written");
-            return;
+            return None;
         }
     };
-    if let Err(error) = journal.save_snapshot(F::SNAPSHOT, Snapshot { seq: fold.last_seq(), body }).await {
-        tracing::warn!(name = F::SNAPSHOT, %error, "snapshot not saved, the next start reads more of the journal");
+    let seq = fold.last_seq();
+    // One after the other, and never an older one over a newer one, whose events may have been deleted meanwhile.
+    let mut saved = system.saved.lock().await;
+    let newest = saved.entry(F::SNAPSHOT).or_default();
+    if *newest > seq {
+        return Some(seq);
     }
+    if let Err(error) = system.journal().save_snapshot(F::SNAPSHOT, Snapshot { seq, body }).await {
+        tracing::warn!(name = F::SNAPSHOT, %error, "snapshot not saved, the next start reads more of the journal");
+        return None;
+    }
+    *newest = seq;
+    system.metrics.note_snapshot(F::SNAPSHOT, seq);
+    Some(seq)
 }
 
 #[cfg(test)]

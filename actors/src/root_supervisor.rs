@@ -12,6 +12,7 @@ use crate::{
     event_bus::EventBus,
     inbox_coordinator::InboxCoordinator,
     metrics::ActorLabel,
+    notifier::Notifier,
     session_supervisor::SessionSupervisor,
     state_aggregator::StateAggregator,
     system::{Role, System},
@@ -26,8 +27,8 @@ const LAST_BACKOFF: Duration = Duration::from_millis(500);
 const BUDGET: usize = 30;
 /// The window.
 const WINDOW: Duration = Duration::from_secs(60);
-/// How long an actor may take to stop: a snapshot is written then.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an actor may take to stop: a snapshot is written then. The daemon has five seconds for all of it.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the supervisor is told.
 #[derive(Debug)]
@@ -185,6 +186,7 @@ async fn spawn(
         Role::InboxCoordinator => {
             InboxCoordinator::spawn_linked(name, InboxCoordinator, system, supervisor).await?.0.get_cell()
         }
+        Role::Notifier => Notifier::spawn_linked(name, Notifier, system, supervisor).await?.0.get_cell(),
         Role::SessionSupervisor => {
             SessionSupervisor::spawn_linked(name, SessionSupervisor, system, supervisor).await?.0.get_cell()
         }

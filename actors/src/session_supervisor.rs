@@ -143,10 +143,12 @@ impl SessionSupervisorState {
         let max = self.system.limits().sessions;
         if self.sessions.len() >= max {
             self.system.metrics.sessions_refused.inc();
+            self.system.metrics.hit("sessions");
             return Ok(Err(TooManySessions(max)));
         }
         self.make_room_in(opening.browser.as_deref());
-        let outbox = Arc::new(Outbox::new(self.system.limits().session_bytes));
+        let (max_bytes, queued) = (self.system.limits().session_bytes, self.system.metrics.outbox_bytes.clone());
+        let outbox = Arc::new(Outbox::new(max_bytes, queued));
         let watcher = match &opening.subject {
             Some(subject) => Some(self.watcher(myself, subject).await?),
             None => None,
@@ -174,6 +176,7 @@ impl SessionSupervisorState {
         for id in of_browser.into_iter().take(surplus) {
             if let Some(session) = self.sessions.remove(&id) {
                 self.system.metrics.sessions_parked.inc();
+                self.system.metrics.hit("sessions_per_browser");
                 let _ = session.actor.cast(SseSessionMessage::Park);
                 self.stop_watching(session.subject);
             }

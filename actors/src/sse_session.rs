@@ -143,6 +143,7 @@ impl SseSessionState {
         } else {
             self.seen = None;
             self.system.metrics.sessions_lagged.inc();
+            self.system.metrics.hit("session_bytes");
         }
     }
 }

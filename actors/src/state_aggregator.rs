@@ -6,6 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::{task::AbortHandle, time::Instant};
+use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     model::{Board, Dashboard, Graph, Listed, Panel, Panels, Seq, Steps},
@@ -69,6 +70,8 @@ pub enum StateAggregatorMessage {
     Signals(RpcReplyPort<Bytes>),
     /// One graph as JSON, or all without their nodes.
     Graphs(Option<String>, RpcReplyPort<Option<Bytes>>),
+    /// Save a snapshot; the reply is up to where it goes.
+    Save(RpcReplyPort<Option<Seq>>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
 }
@@ -96,6 +99,8 @@ pub struct StateAggregatorState {
     board: Board,
     last_frame: Instant,
     frame_due: bool,
+    /// From the first change that the next frame will show until it is sent.
+    frame_span: Span,
     /// Recent frames without a gap, for browsers that come back.
     ring: VecDeque<Arc<Frame>>,
     ring_bytes: usize,
@@ -151,6 +156,7 @@ impl Actor for StateAggregator {
             board: Board::of(&dashboard),
             last_frame: Instant::now(),
             frame_due: false,
+            frame_span: Span::none(),
             ring: VecDeque::new(),
             ring_bytes: 0,
             full: None,
@@ -172,7 +178,9 @@ impl Actor for StateAggregator {
         state.system.faults.point("state-aggregator", &message);
         match message {
             StateAggregatorMessage::Deliver(delivery) => {
-                state.fold(&delivery).await?;
+                let span = debug_span!(parent: &delivery.span, "fold", from = delivery.from, to = delivery.to);
+                state.fold(&delivery).instrument(span.clone()).await?;
+                state.begin_frame(&span);
                 drop(delivery);
                 state.set_alarm(&myself);
                 state.schedule_frame(&myself);
@@ -208,6 +216,10 @@ impl Actor for StateAggregator {
                     None => Some(graphs.to_json()),
                 };
                 let _ = reply.send(json.map(|json| json.to_string().into()));
+            }
+            StateAggregatorMessage::Save(reply) => {
+                state.unsaved_events = 0;
+                state.dashboard.save_aside(Some(reply));
             }
             StateAggregatorMessage::Ping(reply) => {
                 let _ = reply.send(());
@@ -261,6 +273,17 @@ impl StateAggregatorState {
         }
     }
 
+    fn begin_frame(&mut self, cause: &Span) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        if self.frame_span.is_none() {
+            self.frame_span = debug_span!(parent: cause, "frame", upto = tracing::field::Empty);
+        } else {
+            self.frame_span.follows_from(cause);
+        }
+    }
+
     /// A lone change goes out at once; under load frames keep their distance.
     fn schedule_frame(&mut self, myself: &ActorRef<StateAggregatorMessage>) {
         if self.frame_due || self.dirty.is_empty() {
@@ -296,10 +319,14 @@ impl StateAggregatorState {
             Listed::default()
         };
         self.last_frame = Instant::now();
+        let span = std::mem::replace(&mut self.frame_span, Span::none());
+        span.record("upto", self.framed);
+        let _entered = span.enter();
         if !self.has_viewers() {
             // Nobody looks: whoever comes gets everything.
             self.ring.clear();
             self.ring_bytes = 0;
+            self.system.metrics.frame_ring_bytes.set(0);
             return;
         }
         let Some(bytes) = self.draw(&View::Delta { panels, after, steps, listed }) else { return };
@@ -330,6 +357,7 @@ impl StateAggregatorState {
             let Some(oldest) = self.ring.pop_front() else { break };
             self.ring_bytes -= oldest.bytes.len();
         }
+        self.system.metrics.frame_ring_bytes.set(self.ring_bytes as i64);
     }
 
     /// Brings a browser to the boundary between two frames, so that the next frame fits without overlap.
@@ -376,6 +404,6 @@ impl StateAggregatorState {
             return;
         }
         self.unsaved_events = 0;
-        self.dashboard.save_aside();
+        self.dashboard.save_aside(None);
     }
 }

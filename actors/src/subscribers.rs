@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Span;
 
 use crate::{
     model::{Record, Seq},
@@ -24,6 +25,8 @@ pub struct Delivery {
     pub to: Seq,
     /// The wanted events, in order.
     pub records: Arc<[Arc<Record>]>,
+    /// What they are part of.
+    pub span: Span,
     /// Keeps room taken until the actors have folded the events, so that publishers cannot outrun them.
     _room: Option<Arc<Vec<OwnedSemaphorePermit>>>,
 }
@@ -119,7 +122,8 @@ impl Subscribers {
             }
             let from = std::mem::replace(&mut subscriber.next, to + 1);
             let room = room.clone().filter(|_| subscriber.holds_room);
-            (subscriber.sink)(Delivery { from, to, records: wanted, _room: room }) == Sent::Ok
+            let span = Span::current();
+            (subscriber.sink)(Delivery { from, to, records: wanted, span, _room: room }) == Sent::Ok
         });
     }
 }

@@ -1,16 +1,16 @@
 //! What all actors of one daemon share: the ports, the settings, and how to find each other.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
     fault::Faults,
     health::Health,
     metrics::Metrics,
-    model::{Limits, Patience},
-    ports::{Journal, JournalError, OpenWorkspace, Workspace},
+    model::{Limits, Patience, Seq, notice::Policy},
+    ports::{Courier, Journal, JournalError, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
 };
@@ -36,6 +36,19 @@ pub struct Settings {
     pub patience: Patience,
     /// How long a person can take an answer back; zero: it counts at once.
     pub undo: Duration,
+    /// Who is told of questions.
+    pub notify: NotifySettings,
+}
+
+/// Settings of the notices.
+#[derive(Debug, Clone)]
+pub struct NotifySettings {
+    /// What each target wants to hear.
+    pub policies: Vec<Policy>,
+    /// How often a notice is tried before it is given up; at least once.
+    pub tries: u32,
+    /// Pause after the first try; it grows with each further one.
+    pub first_pause: Duration,
 }
 
 /// The ports and the renderer that a daemon is built from.
@@ -46,6 +59,8 @@ pub struct World {
     pub claims: Arc<dyn Workspace>,
     /// Opens the agents' workspaces.
     pub open_workspace: OpenWorkspace,
+    /// Carries notices to their targets.
+    pub courier: Arc<dyn Courier>,
     /// Makes HTML of the picture.
     pub renderer: Renderer,
     /// The settings.
@@ -59,6 +74,8 @@ pub enum Role {
     EventBus,
     /// Keeps the picture.
     StateAggregator,
+    /// Tells people of questions.
+    Notifier,
     /// Knows the workspaces.
     WorkspaceRegistry,
     /// Knows the questions.
@@ -69,11 +86,12 @@ pub enum Role {
 
 impl Role {
     /// All of them, in the order in which they start.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::EventBus,
         Self::WorkspaceRegistry,
         Self::InboxCoordinator,
         Self::StateAggregator,
+        Self::Notifier,
         Self::SessionSupervisor,
     ];
 
@@ -84,6 +102,7 @@ impl Role {
             Self::StateAggregator => "state-aggregator",
             Self::WorkspaceRegistry => "workspace-registry",
             Self::InboxCoordinator => "inbox-coordinator",
+            Self::Notifier => "notifier",
             Self::SessionSupervisor => "session-supervisor",
         }
     }
@@ -114,6 +133,8 @@ pub struct System {
     pub(crate) event_room: Arc<Semaphore>,
     /// Room for the bytes of those events.
     pub(crate) byte_room: Arc<Semaphore>,
+    /// Up to where the snapshots go that were saved, by name.
+    pub(crate) saved: Mutex<HashMap<&'static str, Seq>>,
     /// Part of every name: the registry of names is global to the process, the daemon is not.
     daemon: String,
 }
@@ -124,12 +145,13 @@ impl System {
         let limits = &world.settings.limits;
         let room = |size: usize| Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)));
         Self {
-            metrics: Metrics::default(),
+            metrics: Metrics::new(limits),
             subscribers: Subscribers::default(),
             health: Health::default(),
             faults: Faults::default(),
             event_room: room(limits.publishing_events),
             byte_room: room(limits.publishing_bytes),
+            saved: Mutex::default(),
             daemon: uuid::Uuid::now_v7().to_string(),
             world,
         }

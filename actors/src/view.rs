@@ -75,6 +75,8 @@ pub enum Subject {
     Graph(GraphShown),
     /// The figures for a wall.
     Projector,
+    /// The notices that could not be delivered.
+    Notices,
 }
 
 impl Subject {
@@ -84,7 +86,7 @@ impl Subject {
             Self::Agent(agent_id) => Some((of_agent(agent_id), None, AGENT_EVENTS)),
             Self::AgentPast(agent_id, before) => Some((of_agent(agent_id), Some(*before), AGENT_EVENTS)),
             Self::Agents(_) => None,
-            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector => None,
+            Self::Inbox(_) | Self::Graphs(_) | Self::Graph(_) | Self::Projector | Self::Notices => None,
         }
     }
 
@@ -94,6 +96,7 @@ impl Subject {
             Self::Agent(_) | Self::AgentPast(..) => Panels::ALL,
             // Each event: a row tells when its agent was last heard of.
             Self::Agents(_) => Panels::of(Panel::Agents) | Panels::of(Panel::Events),
+            Self::Notices => Panels::of(Panel::Notices) | Panels::of(Panel::Inbox),
             Self::Inbox(_) => Panels::of(Panel::Inbox) | Panels::of(Panel::Agents),
             // The number of questions that wait stands on every page.
             Self::Graphs(_) | Self::Graph(_) => Panels::of(Panel::Progress) | Panels::of(Panel::Inbox),

@@ -59,6 +59,8 @@ pub enum WorkspaceRegistryMessage {
     List(RpcReplyPort<Vec<Registration>>),
     /// The coordinator has just started: tell it all workspaces.
     Announce,
+    /// Save a snapshot; the reply is up to where it goes.
+    Save(RpcReplyPort<Option<Seq>>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
 }
@@ -118,6 +120,7 @@ impl Actor for WorkspaceRegistry {
                 let _ = reply.send(state.registrations.iter().cloned().collect());
             }
             WorkspaceRegistryMessage::Announce => state.announce(),
+            WorkspaceRegistryMessage::Save(reply) => state.registrations.save_aside(Some(reply)),
             WorkspaceRegistryMessage::Ping(reply) => {
                 let _ = reply.send(());
             }

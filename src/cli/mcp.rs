@@ -17,7 +17,7 @@ use super::{
     error::Error,
     terminal,
 };
-use crate::{daemon::told_to_stop, doors::mcp::McpServer};
+use crate::{daemon::Signals, doors::mcp::McpServer};
 
 #[derive(Debug, Args)]
 pub(crate) struct McpArgs {
@@ -30,18 +30,14 @@ pub(crate) async fn run(args: McpArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Agent)?.at(Door::Mcp);
     let server = McpServer::bridge(client, args.agent.filter(|id| !id.is_empty()), default_agent);
     terminal::hint("speaking the model context protocol on standard input; an MCP client starts this program");
+    let mut signals = Signals::listen()?;
     let served = tokio::select! {
-        served = serve(server.clone()) => Some(served),
+        served = serve(server.clone()) => served,
         // What is under way is cancelled with the service.
-        () = told_to_stop() => None,
+        () = signals.next() => Ok(()),
     };
     server.settled().await;
-    served.unwrap_or_else(|| leave())
-}
-
-#[expect(clippy::disallowed_methods, reason = "a pending read of standard input would keep the runtime from ending")]
-fn leave() -> ! {
-    std::process::exit(0)
+    served
 }
 
 /// Serves until the client goes away.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod backup;
 mod batches;
 pub(crate) mod client;
 mod demo;
@@ -15,6 +16,7 @@ mod inbox;
 pub(crate) mod mailbox;
 mod mcp;
 mod message;
+mod notify;
 mod replay;
 mod serve;
 mod tail;
@@ -99,8 +101,17 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Let another program's hooks report to the daemon and ask people
     Hook(hook::HookArgs),
+    /// Try out who is told of questions
+    Notify(notify::NotifyArgs),
     /// Find out what is wrong, and how to put it right
     Doctor(doctor::DoctorArgs),
+    /// Copy the journal and the embedded workspaces into one file, also while the daemon runs
+    ///
+    /// The copy is as of one moment. Token files and the agents' own workspace files are not in it. Run it as the
+    /// daemon's user, on its machine.
+    Backup(backup::BackupArgs),
+    /// Put a copy that `remora backup` made into an empty data folder
+    Restore(backup::RestoreArgs),
     /// Print a shell's completions: remora completions bash > /etc/bash_completion.d/remora
     Completions(generate::CompletionsArgs),
     /// Write the manual pages
@@ -144,7 +155,10 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Stop(args) => message::stop(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Messages(args) => message::drain(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(args) => hook::run(&args, shared).await,
+        Command::Notify(args) => notify::run(&args, shared).await,
         Command::Doctor(args) => doctor::run(&args, shared).await,
+        Command::Backup(args) => backup::back_up(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Restore(args) => backup::restore(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => generate::completions(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => generate::man(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Mcp(args) => mcp::run(args, shared).await.map(|()| ExitCode::SUCCESS),

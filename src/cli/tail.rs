@@ -70,6 +70,10 @@ pub(crate) async fn run(args: &TailArgs, shared: &Shared) -> Result<(), Error> {
                 let mut events = response.bytes_stream().eventsource();
                 while let Some(Ok(event)) = events.next().await {
                     (told, delays) = (false, backoff().build());
+                    if event.event == "gap" {
+                        tell_gap(&event.data);
+                        continue;
+                    }
                     seq = event.id.parse().unwrap_or(seq);
                     print(&out, &event.data, seq, shared.json)?;
                 }
@@ -84,6 +88,18 @@ pub(crate) async fn run(args: &TailArgs, shared: &Shared) -> Result<(), Error> {
             delay = politely(error, delay);
         }
         tokio::time::sleep(delay.unwrap_or_default()).await;
+    }
+}
+
+/// Events that were to come have been deleted meanwhile.
+fn tell_gap(data: &str) {
+    #[derive(Deserialize)]
+    struct Gap {
+        after: u64,
+        first_seq: u64,
+    }
+    if let Ok(Gap { after, first_seq }) = serde_json::from_str(data) {
+        terminal::note(&format!("events after {after} were deleted by retention; going on with {first_seq}"));
     }
 }
 

@@ -3,13 +3,18 @@
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
     io::{self, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
+
+use ring::rand::{SecureRandom, SystemRandom};
 
 use super::sqlite;
 
 const LOCK_NAME: &str = "remora.lock";
+const KEY_NAME: &str = "link.key";
+/// As long as the hash that the key goes into.
+const KEY_BYTES: usize = 32;
 /// The journal tells what every agent did: nobody else's business.
 const MODE: u32 = 0o700;
 
@@ -65,6 +70,24 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Whether the folder, or where it would be made, can be written. Leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`].
+    pub fn check(path: &Path) -> Result<(), DataDirError> {
+        let there = path.ancestors().find(|folder| folder.exists()).filter(|there| !there.as_os_str().is_empty());
+        let written = tempfile::NamedTempFile::new_in(there.unwrap_or(Path::new(".")));
+        written.map(drop).map_err(|error| DataDirError::Io { path: path.to_owned(), why: error.to_string() })
+    }
+
+    /// True where the folder is missing or holds nothing: at most the lock of an attempt that came to nothing.
+    pub fn is_vacant(path: &Path) -> bool {
+        match fs::read_dir(path) {
+            Ok(entries) => entries.flatten().all(|entry| entry.file_name() == LOCK_NAME),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     /// Whether a daemon runs on the folder, and in which process, where that is known. Changes nothing.
     ///
     /// # Errors
@@ -85,6 +108,29 @@ impl DataDir {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The key that signs links, made at its first use. Whoever removes its file makes all links void.
+    ///
+    /// # Errors
+    /// The file can be neither read nor made.
+    pub fn link_key(&self) -> Result<[u8; KEY_BYTES], DataDirError> {
+        let file = self.path.join(KEY_NAME);
+        let io = |error: io::Error| DataDirError::Io { path: file.clone(), why: error.to_string() };
+        match fs::read(&file).map(<[u8; KEY_BYTES]>::try_from) {
+            Ok(Ok(key)) => return Ok(key),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+            // Written halfway: no link was made with it.
+            Ok(Err(_)) | Err(_) => {}
+        }
+        let mut key = [0; KEY_BYTES];
+        SystemRandom::new().fill(&mut key).map_err(|_| io(io::Error::other("the system gives no random bytes")))?;
+        let unfinished = self.path.join(format!("{KEY_NAME}.new"));
+        let mut options = File::options();
+        let mut new = options.create(true).truncate(true).write(true).mode(0o600).open(&unfinished).map_err(io)?;
+        new.write_all(&key).and_then(|()| new.sync_all()).map_err(io)?;
+        fs::rename(&unfinished, &file).map_err(io)?;
+        Ok(key)
     }
 
     /// Where the daemon's database lies.
@@ -116,6 +162,19 @@ mod tests {
         drop(first);
         assert_eq!(DataDir::user(&path).expect("readable"), None);
         DataDir::open(&path).expect("free again");
+    }
+
+    #[test]
+    fn the_link_key_is_made_once_and_is_nobody_elses() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let data = DataDir::open(folder.path()).expect("created");
+        let key = data.link_key().expect("made");
+        assert_ne!(key, [0; KEY_BYTES]);
+        assert_eq!(data.link_key().expect("read"), key);
+        let file = folder.path().join(KEY_NAME);
+        assert_eq!(fs::metadata(&file).expect("metadata").permissions().mode() & 0o777, 0o600);
+        fs::write(&file, "half").expect("written");
+        assert_ne!(data.link_key().expect("made anew"), key);
     }
 
     #[test]

@@ -69,6 +69,33 @@ async fn a_deadline_that_passed_while_the_daemon_was_down_counts() {
 }
 
 #[tokio::test]
+async fn a_policy_is_enforced_after_a_downtime_and_is_nobodys_word() {
+    let mut daemon = Daemon::start().await;
+    let mut asked = Vec::new();
+    for (policy, expected) in [("default", "no"), ("deny", "deny")] {
+        let body = json!({"agent_id": policy, "question": "Delete it?", "options": ["yes", "no"], "timeout": 1,
+            "on_deadline": policy, "default": "no"});
+        asked.push((policy, expected, text(&daemon.api.ask(&body).await, "msg_id")));
+    }
+    daemon.kill().await;
+    daemon.start_again().await;
+    for (agent, expected, msg_id) in asked {
+        let record = daemon.api.get(&format!("/api/v1/questions/{msg_id}?wait=50")).await.expect(200).json();
+        assert_eq!(
+            (&record["answer"], &record["answered_by"]),
+            (&json!(expected), &json!({"who": "deadline", "door": "policy"}))
+        );
+        let written = daemon.api.value_of(agent, &format!("inbox:response:{msg_id}")).await;
+        assert_eq!(written["answered_by"], json!({"who": "deadline", "door": "policy"}));
+        let page = daemon.api.get(&format!("/agents/{agent}")).await.expect(200).body;
+        assert!(page.contains("by deadline (policy)"), "{page}");
+    }
+    for event in daemon.api.journal("agent:resumed").await {
+        assert_eq!(event["payload"]["answered_by"]["door"], "policy", "{event}");
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_an_agent_closes_its_questions_with_the_reason() {
     let daemon = Daemon::start().await;
     for action in ["completed", "failed", "cancelled", "timed_out"] {

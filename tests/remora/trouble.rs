@@ -14,7 +14,7 @@ use crate::support::{Daemon, Process, SmallDisk, http::event, process::Finished,
 async fn cannot_serve(listen: &str, data: &Path) -> Finished {
     let home = tempfile::tempdir().unwrap();
     let mut command = Daemon::program(home.path());
-    command.args(["serve", "--listen", listen, "--data"]).arg(data);
+    command.args(["serve", "--listen", listen, "--lock-wait-s", "1", "--data"]).arg(data);
     let finished = Process::spawn(command).wait().await;
     assert!(finished.code.is_some_and(|code| code != 0), "{finished:?}");
     assert!(!finished.stdout.contains("listening"), "{finished:?}");

@@ -53,6 +53,7 @@ pub(crate) fn url(subject: &Subject) -> String {
             with_query(&path, &[("size", size), ("order", order), ("page", &page_text(shown.page))])
         }
         Subject::Projector => "/projector".to_owned(),
+        Subject::Notices => "/notices".to_owned(),
     }
 }
 
@@ -197,6 +198,7 @@ pub(crate) fn subject(address: &str) -> Option<Subject> {
             page: query.page(),
         })),
         ["projector"] => Some(Subject::Projector),
+        ["notices"] => Some(Subject::Notices),
         _ => None,
     }
 }

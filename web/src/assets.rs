@@ -35,12 +35,17 @@ const CSS: &[u8] = style_sheet!(
     "log",
     "projector",
     "help",
+    "notices",
     "api"
 );
 
-const FILES: [(&str, Asset); 3] = [
+const FILES: [(&str, Asset); 4] = [
     ("remora.css", Asset { content_type: "text/css; charset=utf-8", body: CSS }),
     ("remora.svg", Asset { content_type: "image/svg+xml", body: include_bytes!("../../static/remora.svg") }),
+    (
+        "remora-waiting.svg",
+        Asset { content_type: "image/svg+xml", body: include_bytes!("../../static/remora-waiting.svg") },
+    ),
     (
         "datastar.js",
         Asset {

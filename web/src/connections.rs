@@ -54,6 +54,7 @@ pub(crate) async fn serve(
         };
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             metrics.connections_refused.inc();
+            metrics.hit("connections");
             // Whoever does not read it is closed all the same.
             let _ = stream.try_write(REFUSAL);
             continue;
@@ -105,6 +106,7 @@ impl Counted {
             .is_some_and(|source| source.kind() == io::ErrorKind::TimedOut);
         if stalled || error.is_timeout() {
             self.metrics.connections_timed_out.inc();
+            self.metrics.hit(if stalled { "stall_s" } else { "head_s" });
         }
         tracing::debug!(%error, "connection ended");
     }

@@ -10,7 +10,7 @@ use remora_actors::{Handle, system::Unreachable};
 use tokio::sync::{Mutex, Semaphore, watch};
 use warp::{Filter as _, http::StatusCode};
 
-use crate::{doors::otlp::lineage::Lineage, problem::Problem};
+use crate::{doors::otlp::lineage::Lineage, links::Links, metrics::Requests, problem::Problem};
 
 /// Settings of the web front.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Settings {
     pub loopback: bool,
     /// Tokens of the agents and the operators; `None`: whoever reaches the daemon may do everything.
     pub tokens: Option<Tokens>,
+    /// Makes and reads signed links; `None`: people cannot reach the daemon from elsewhere.
+    pub links: Option<Arc<Links>>,
 }
 
 /// The texts that open the two scopes.
@@ -49,6 +51,8 @@ pub(crate) struct Context {
     pub(crate) arriving: Arc<Semaphore>,
     /// Held while a wrong token is being answered, so that guesses come one after the other.
     pub(crate) guessing: Arc<Mutex<()>>,
+    /// What is counted of them.
+    pub(crate) requests: Requests,
     /// The spans seen last: a hint about whose the next ones are, which nothing is lost without.
     pub(crate) lineage: Arc<Memory<Lineage>>,
 }

@@ -3,6 +3,7 @@
 //! - [`Api`]: the JSON API for a [`Door`] in the same process, which is mounted at `/mcp`.
 //! - [`html`]: everything that people see, `form_post`: what they send from there, and `frame`: how it travels.
 //! - `doors`: events in other people's formats.
+//! - [`Links`]: signed links that answer one question.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end.
 //!
@@ -21,6 +22,8 @@ mod frame;
 mod fuzz;
 mod guard;
 pub mod html;
+mod links;
+mod metrics;
 mod problem;
 mod request;
 mod routes;
@@ -31,4 +34,5 @@ pub use api::{Api, Door, DoorBody};
 pub use context::{Settings, Tokens};
 pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;
+pub use links::{Grant, Links};
 pub use warp::http;

@@ -22,17 +22,23 @@ const RETRY_AFTER_S: u64 = 1;
 #[derive(Debug, Clone)]
 pub(crate) struct Problem {
     status: StatusCode,
-    detail: String,
+    detail: Box<str>,
     more: Map<String, Value>,
     /// Where a browser finds the way out.
     redirect: Option<&'static str>,
+    /// Boxed, as most problems have none.
+    limits: Option<Box<Limits>>,
 }
+
+/// The limits that a response was refused for, beside the response for whoever counts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Limits(pub(crate) Vec<&'static str>);
 
 impl warp::reject::Reject for Problem {}
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Display) -> Self {
-        Self { status, detail: detail.to_string(), more: Map::new(), redirect: None }
+        Self { status, detail: detail.to_string().into(), more: Map::new(), redirect: None, limits: None }
     }
 
     pub(crate) fn bad_request(detail: impl Display) -> Self {
@@ -62,6 +68,17 @@ impl Problem {
     /// Adds a member.
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Names the limit that was passed.
+    pub(crate) fn over(self, limit: &'static str, max: usize) -> Self {
+        self.counting([limit]).with("limit", limit.into()).with("max", max.into())
+    }
+
+    /// Notes the limits that parts of the request have passed.
+    pub(crate) fn counting(mut self, limits: impl IntoIterator<Item = &'static str>) -> Self {
+        self.limits.get_or_insert_default().0.extend(limits);
         self
     }
 
@@ -105,6 +122,9 @@ impl Reply for Problem {
         if let Some(members) = body.as_object_mut() {
             members.extend(self.more);
         }
+        if let Some(limits) = self.limits {
+            response.extensions_mut().insert(*limits);
+        }
         *response.status_mut() = self.status;
         *response.body_mut() = body.to_string().into();
         response
@@ -120,9 +140,7 @@ impl From<Invalid> for Problem {
                 let errors = errors.iter().map(field_error).collect();
                 Self::unprocessable(error).with("errors", errors)
             }
-            Invalid::TooLarge { limit, max, .. } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, error).with("limit", limit.into()).with("max", max.into())
-            }
+            Invalid::TooLarge { limit, max, .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error).over(limit, max),
         }
     }
 }
@@ -188,9 +206,9 @@ impl From<AskError> for Problem {
         match error {
             AskError::Invalid(error) => error.into(),
             AskError::Conflict(_) => Self::conflict(error),
-            AskError::TooMany(max) => Self::new(StatusCode::TOO_MANY_REQUESTS, error)
-                .with("limit", "open_questions_per_agent".into())
-                .with("max", max.into()),
+            AskError::TooMany(max) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, error).over("open_questions_per_agent", max)
+            }
             AskError::Publish(error) => error.into(),
         }
     }

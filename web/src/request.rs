@@ -86,15 +86,17 @@ async fn collect<B: Buf>(
             StatusCode::PAYLOAD_TOO_LARGE,
             format_args!("the body is over the limit `body_bytes` of {limit}; send it in parts"),
         )
-        .with("limit", "body_bytes".into())
-        .with("max", limit.into()));
+        .over("body_bytes", limit));
     }
     Ok(body)
 }
 
 fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    let full = |_| Problem::unavailable("too much is arriving at once, more is not allowed by `arriving_bytes`");
+    let full = |_| {
+        let problem = Problem::unavailable("too much is arriving at once, more is not allowed by `arriving_bytes`");
+        problem.counting(["arriving_bytes"])
+    };
     Arc::clone(room).try_acquire_many_owned(bytes).map_err(full)
 }
 

@@ -13,6 +13,7 @@ use crate::{
     api::{Api, Door},
     connections,
     context::{Context, Settings},
+    metrics::Requests,
     routes,
 };
 
@@ -30,13 +31,28 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// The address is in use or not this machine's.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Accepted connections inherit it: a frame must not wait for the one before to be acknowledged.
-    socket.set_nodelay(true)?;
     // A restart must not wait for the old connections to be forgotten.
     socket.set_reuseaddr(true)?;
-    SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    tune(&SockRef::from(&socket))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Goes on with a socket that somebody else listens on already.
+///
+/// # Errors
+/// The system does not let it be used.
+pub fn take_over(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    tune(&SockRef::from(&socket))?;
+    TcpListener::from_std(socket)
+}
+
+/// What accepted connections inherit.
+fn tune(socket: &SockRef<'_>) -> io::Result<()> {
+    // A frame must not wait for the one before to be acknowledged.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
 
 /// Serves until `stop` ends, then ends the streams and lets the requests at work finish. `mcp` is given the JSON API
@@ -58,6 +74,7 @@ pub async fn serve(
         settings,
         closing,
         guessing: Arc::new(Mutex::new(())),
+        requests: Requests::default(),
         lineage: Arc::default(),
     };
     let mut closed = context.closing.clone();

@@ -60,6 +60,14 @@ impl Handle {
         self.system.journal().read(after, limit, filter).await
     }
 
+    /// The first position from which on nothing is missing.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn first_seq(&self) -> Result<Seq, JournalError> {
+        self.system.journal().first_seq().await
+    }
+
     /// The newest `limit` of the wanted events, oldest first.
     ///
     /// # Errors

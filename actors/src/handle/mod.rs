@@ -2,12 +2,15 @@
 
 mod inbox;
 mod journal;
+mod notices;
 mod view;
 mod workspaces;
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::metrics::gauge::Gauge;
 use ractor::{Actor, ActorRef, RpcReplyPort};
+use tokio::sync::Semaphore;
 
 pub use journal::{EventStream, Receipt};
 pub use view::{DocumentError, Session};
@@ -20,6 +23,7 @@ use crate::{
     inbox_coordinator::InboxCoordinatorMessage,
     metrics::Metrics,
     model::{Limits, Troubles},
+    notifier::NotifierMessage,
     root_supervisor::{RootSupervisor, RootSupervisorMessage},
     session_supervisor::SessionSupervisorMessage,
     state_aggregator::StateAggregatorMessage,
@@ -33,7 +37,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// A running daemon's actors.
 #[derive(Debug, Clone)]
 pub struct Handle {
-    system: Arc<System>,
+    pub(crate) system: Arc<System>,
 }
 
 /// The actors, to be waited for and stopped. One per daemon, kept by whoever started them.
@@ -71,6 +75,20 @@ impl Handle {
         &self.system.metrics
     }
 
+    /// Measures what is not counted as it happens.
+    pub fn measure(&self) {
+        let (system, limits) = (&self.system, self.limits());
+        let metrics = &system.metrics;
+        let taken = |room: &Semaphore, of: usize| of.min(Semaphore::MAX_PERMITS) - room.available_permits();
+        let gauge = |gauge: &Gauge| usize::try_from(gauge.get()).unwrap_or(0);
+        metrics.used("publishing_events", taken(&system.event_room, limits.publishing_events));
+        metrics.used("publishing_bytes", taken(&system.byte_room, limits.publishing_bytes));
+        metrics.used("sessions", gauge(&metrics.sessions) + gauge(&metrics.streams));
+        metrics.used("connections", gauge(&metrics.connections));
+        metrics.used("agents", gauge(&metrics.agents));
+        metrics.used("frame_ring_bytes", gauge(&metrics.frame_ring_bytes));
+    }
+
     /// Asks an actor whether it is there.
     ///
     /// # Errors
@@ -82,6 +100,7 @@ impl Handle {
             Role::StateAggregator => system.call_within(PING_TIMEOUT, role, StateAggregatorMessage::Ping).await,
             Role::WorkspaceRegistry => system.call_within(PING_TIMEOUT, role, WorkspaceRegistryMessage::Ping).await,
             Role::InboxCoordinator => system.call_within(PING_TIMEOUT, role, InboxCoordinatorMessage::Ping).await,
+            Role::Notifier => system.call_within(PING_TIMEOUT, role, NotifierMessage::Ping).await,
             Role::SessionSupervisor => {
                 let ping = |reply: RpcReplyPort<()>| SessionSupervisorMessage::Ping(reply);
                 system.call_within(PING_TIMEOUT, role, ping).await

@@ -1,6 +1,6 @@
 //! What people and agents ask of the coordinator, and what watchers tell it.
 
-use std::fmt;
+use std::{fmt, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -298,6 +298,7 @@ impl InboxCoordinatorState {
     }
 
     async fn respond(&mut self, respond: Respond) -> Result<QuestionRecord, RespondError> {
+        let began = Instant::now();
         let Respond { target, answer, answered_by, claim_id } = respond;
         let record = self.find(&target)?.clone();
         let key = record.question.key();
@@ -326,6 +327,7 @@ impl InboxCoordinatorState {
             return Err(RespondError::Closed(Box::new(record)));
         }
         self.system.metrics.answers.inc();
+        self.system.metrics.answer_latency.observe(began.elapsed());
         Ok(record)
     }
 

@@ -146,6 +146,10 @@ pub enum InboxCoordinatorMessage {
     Flush,
     /// Complete what an earlier run left undone.
     Recover,
+    /// Save a snapshot; the reply is up to where it goes.
+    Save(RpcReplyPort<Option<Seq>>),
+    /// The ids of all questions and messages that are not done with.
+    Unfinished(RpcReplyPort<BTreeSet<String>>),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
 }
@@ -216,6 +220,10 @@ impl Actor for InboxCoordinator {
             InboxCoordinatorMessage::Flush => {
                 state.flush_due = false;
                 state.record(Vec::new()).await;
+            }
+            InboxCoordinatorMessage::Save(reply) => state.inbox.save_aside(Some(reply)),
+            InboxCoordinatorMessage::Unfinished(reply) => {
+                let _ = reply.send(state.inbox.unfinished());
             }
             InboxCoordinatorMessage::Ping(reply) => {
                 let _ = reply.send(());

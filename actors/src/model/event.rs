@@ -54,6 +54,14 @@ pub mod actions {
     pub const MESSAGED: &str = "messaged";
     /// A person asked an agent to stop.
     pub const STOP_REQUESTED: &str = "stop_requested";
+    /// A target was told of a question; the payload's `parts` say what.
+    pub const NOTIFIED: &str = "notified";
+    /// A target could not be told; the payload's `reason` says why.
+    pub const NOTICE_FAILED: &str = "notice_failed";
+    /// A person wants a notice that failed to be tried again.
+    pub const NOTICE_RETRIED: &str = "notice_retried";
+    /// A person lets a notice go that failed.
+    pub const NOTICE_DISMISSED: &str = "notice_dismissed";
 }
 
 /// Who or what an event is about.

@@ -12,6 +12,7 @@ mod fuzz;
 mod graph;
 mod inbox;
 mod limits;
+pub mod notice;
 mod pattern;
 mod question;
 mod registrations;

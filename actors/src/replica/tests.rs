@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    model::{Event, Limits},
-    ports::{Appended, Entry, Workspace, WorkspaceError},
-    system::{Settings, World},
+    model::{Event, Limits, notice::Notice},
+    ports::{Appended, Courier, DeliveryError, Entry, Extent, Prune, Pruned, Workspace, WorkspaceError},
+    system::{NotifySettings, Settings, World},
 };
 
 /// Every event that was folded, in order.
@@ -71,6 +71,18 @@ impl Journal for Memory {
 
     async fn last_seq(&self) -> Result<Seq, JournalError> {
         Ok(self.records.lock().unwrap_or_else(PoisonError::into_inner).len() as Seq)
+    }
+
+    async fn first_seq(&self) -> Result<Seq, JournalError> {
+        Ok(1)
+    }
+
+    async fn extent(&self) -> Result<Extent, JournalError> {
+        unreachable!("no replica asks for it")
+    }
+
+    async fn prune(&self, _: Prune) -> Result<Pruned, JournalError> {
+        unreachable!("no replica asks for it")
     }
 
     async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
@@ -178,6 +190,13 @@ async fn deliver_rest(system: &System) {
     replay(system.journal(), delivered, last, deliver).await.expect("readable");
 }
 
+#[async_trait]
+impl Courier for Nowhere {
+    async fn deliver(&self, _: &Notice) -> Result<(), DeliveryError> {
+        unreachable!("no replica tells anybody")
+    }
+}
+
 async fn run(steps: &[Step]) -> Vec<Seq> {
     let limits = Limits::default();
     let settings = Settings {
@@ -187,11 +206,13 @@ async fn run(steps: &[Step]) -> Vec<Seq> {
         view_interval: Default::default(),
         undo: Default::default(),
         snapshot_events: 1,
+        notify: NotifySettings { policies: Vec::new(), tries: 1, first_pause: Default::default() },
     };
     let system = Arc::new(System::new(World {
         journal: Arc::new(Memory::default()),
         claims: Arc::new(Nowhere),
         open_workspace: Arc::new(|_| Ok(Arc::new(Nowhere))),
+        courier: Arc::new(Nowhere),
         renderer: |_, _, _| None,
         settings,
     }));

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use super::{Connection, error::Error};
 use crate::{
     config::Settings,
-    daemon::{self, Daemon},
+    daemon::{Daemon, DaemonError, Signals},
+    telemetry,
 };
 
 #[derive(Debug, Args)]
@@ -26,9 +27,9 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(failed)?;
     let settings =
         Settings { listen: args.listen, data: folder.path().to_owned(), log: "warn".to_owned(), ..Settings::default() };
-    daemon::log_to_stderr(&settings);
-    let stopped = |error: daemon::DaemonError| Error::Daemon(error);
-    let daemon = Daemon::start(settings).await.map_err(stopped)?;
+    let telemetry = telemetry::start(&settings).map_err(DaemonError::from)?;
+    let signals = Signals::listen()?;
+    let daemon = Daemon::start(settings).await?;
     let url = format!("http://{}", daemon.address());
     println!("listening on {url}");
     println!(
@@ -36,7 +37,8 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<(), Error> {
     );
     let mut agents = JoinSet::new();
     agents.spawn(agents::work(Connection { url, token_file: None }));
-    let outcome = daemon.serve(daemon::told_to_stop()).await.map_err(stopped);
+    let outcome = daemon.serve_until_told(signals).await;
     agents.shutdown().await;
-    outcome
+    telemetry.stop().await;
+    Ok(outcome?)
 }

@@ -19,9 +19,22 @@ pub(super) fn look(args: &DoctorArgs, is_up: bool, findings: &mut Vec<Finding>) 
             return;
         }
     };
+    findings.push(targets(&settings));
     let folder = args.data.clone().unwrap_or(settings.data);
     findings.push(writable(&folder));
     findings.push(user(&folder, is_up));
+}
+
+/// Whether the targets of notices can be used. None of them is told anything.
+fn targets(settings: &Settings) -> Finding {
+    match settings.targets() {
+        Ok(targets) if targets.is_empty() => Finding::ok("notices", "nobody is told: there is no table [[notify]]"),
+        Ok(targets) => {
+            let names: Vec<_> = targets.iter().map(|target| format!("{} ({})", target.name(), target.host())).collect();
+            Finding::ok("notices", format!("can go to {}; to try: remora notify test", names.join(", ")))
+        }
+        Err(error) => Finding::failed("notices", error.to_string(), "correct it: the daemon would not start"),
+    }
 }
 
 /// Whether the folder, or where it would be made, can be written.

@@ -11,17 +11,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio_rusqlite::{
     Connection,
-    rusqlite::{self, ErrorCode, OpenFlags, TransactionBehavior},
+    rusqlite::{self, ErrorCode, OpenFlags},
 };
 
-use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes};
+use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes, schema};
 
 /// The database's name in the data folder.
 pub const FILE_NAME: &str = "remora.db";
-/// "RMRA": says to `file` and to other programs whose database this is.
-const APPLICATION_ID: u32 = 0x524d_5241;
-/// The version of [`SCHEMA`].
-const SCHEMA_VERSION: u32 = 1;
 /// Only a person with a database tool can be in the way, for as long as a query takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages the writer keeps: the upper levels of the index over random ids for some millions of events.
@@ -32,32 +28,6 @@ const WAL_LIMIT_BYTES: u32 = 64 << 20;
 const QUICK_CHECK_BYTES: u64 = 32 << 20;
 /// Statements in use by one connection, all of them.
 const CACHED_STATEMENTS: usize = 32;
-
-/// `agent_spans` says for each commit from where to where it has events of an agent. An index with an entry per event
-/// would halve the speed of appending. There is none by kind: looking through a million events takes a fifth of a second.
-const SCHEMA: &str = "
-    CREATE TABLE events (
-        seq INTEGER PRIMARY KEY,
-        id TEXT NOT NULL UNIQUE,
-        category TEXT NOT NULL,
-        action TEXT NOT NULL,
-        agent_id TEXT,
-        body TEXT NOT NULL
-    );
-    CREATE TABLE agent_spans (
-        agent_id TEXT NOT NULL,
-        first INTEGER NOT NULL,
-        last INTEGER NOT NULL,
-        PRIMARY KEY (agent_id, first)
-    ) WITHOUT ROWID;
-    CREATE TABLE snapshots (name TEXT PRIMARY KEY, seq INTEGER NOT NULL, body BLOB NOT NULL);
-    CREATE TABLE kv (
-        workspace TEXT NOT NULL,
-        key TEXT NOT NULL,
-        value TEXT NOT NULL,
-        PRIMARY KEY (workspace, key)
-    ) WITHOUT ROWID;
-";
 
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +66,8 @@ pub enum OpenError {
     },
     /// A newer Remora wrote it.
     #[error(
-        "{path} was written by a newer remora (schema {found}, this one knows {known}); \
-         install that version or choose another data folder"
+        "{path} was written by a newer remora (schema {found}, this one knows up to {known}); install that version again, \
+         restore a backup from before it, or choose another data folder"
     )]
     Newer {
         /// The file.
@@ -126,7 +96,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         let (path, why) = (path.to_owned(), error.to_string());
         if is_damage(error) { Self::Damaged { path, why } } else { Self::Io { path, why } }
     }
@@ -158,11 +128,12 @@ impl Database {
         check_header(path)?;
         let failed = |error: rusqlite::Error| OpenError::sqlite(path, &error);
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
-        create_schema(&mut writer).map_err(failed)?;
         if std::fs::metadata(path).is_ok_and(|file| file.len() <= QUICK_CHECK_BYTES) {
             quick_check(&writer, path)?;
         }
+        schema::migrate(&mut writer, path)?;
         configure_writer(&writer, durability).map_err(failed)?;
+        schema::shrinkable(&writer).map_err(failed)?;
         let reader = || connect(path, OpenFlags::empty()).map(Connection::from).map_err(failed);
         Ok(Self {
             journal_reader: reader()?,
@@ -170,6 +141,14 @@ impl Database {
             writer: writer.into(),
             changes: Arc::default(),
         })
+    }
+
+    /// Whether the file is a database that could be opened, or missing. Changes nothing, and does not read it all.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn check(path: &Path) -> Result<(), OpenError> {
+        check_header(path)
     }
 
     /// The journal.
@@ -180,6 +159,19 @@ impl Database {
     /// The workspace of an id. It comes into being with its first key.
     pub fn workspace(&self, id: &str) -> EmbeddedWorkspace {
         EmbeddedWorkspace::new(self.clone(), id, self.changes.of(id))
+    }
+
+    /// How many values a workspace has.
+    ///
+    /// # Errors
+    /// What the database said.
+    pub async fn count_values(&self, workspace: &str) -> Result<u64, String> {
+        let workspace = workspace.to_owned();
+        let count = self.workspace_reader.call(move |connection| {
+            let mut count = connection.prepare_cached("SELECT count(*) FROM kv WHERE workspace = ?1")?;
+            count.query_row([workspace], |row| row.get(0))
+        });
+        count.await.map_err(|error| error.to_string())
     }
 
     /// Ends the connections after what they have begun, and leaves one tidy file. Later calls fail.
@@ -195,7 +187,7 @@ impl Database {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = rusqlite::Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -203,20 +195,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connecti
     Ok(connection)
 }
 
-fn create_schema(writer: &mut rusqlite::Connection) -> rusqlite::Result<()> {
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 {
-        transaction.execute_batch(SCHEMA)?;
-        // Both are in the file's header from its first commit on, which is made before there is a write-ahead log:
-        // `check_header` looks at the file alone.
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    }
-    transaction.commit()
-}
-
-fn quick_check(connection: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
+pub(super) fn quick_check(connection: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
     let verdict: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|error| OpenError::sqlite(path, &error))?;
@@ -232,7 +211,7 @@ fn configure_writer(writer: &rusqlite::Connection, durability: Durability) -> ru
 
 /// Looks at the file before SQLite does: opening another program's database could already finish what that program
 /// had begun.
-fn check_header(path: &Path) -> Result<(), OpenError> {
+pub(super) fn check_header(path: &Path) -> Result<(), OpenError> {
     let io = |error: io::Error| OpenError::Io { path: path.to_owned(), why: error.to_string() };
     let mut header = Vec::with_capacity(100);
     match File::open(path) {
@@ -246,10 +225,10 @@ fn check_header(path: &Path) -> Result<(), OpenError> {
     // The file format's offsets: the magic at 0, the user version at 60, the application id at 68.
     let number = |at: usize| header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
     match (header.starts_with(b"SQLite format 3\0"), number(60), number(68)) {
-        (true, Some(found), Some(APPLICATION_ID)) if found > SCHEMA_VERSION => {
-            Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA_VERSION })
+        (true, Some(found), Some(schema::APPLICATION_ID)) if found > schema::VERSION => {
+            Err(OpenError::Newer { path: path.to_owned(), found, known: schema::VERSION })
         }
-        (true, _, Some(APPLICATION_ID)) => Ok(()),
+        (true, _, Some(schema::APPLICATION_ID)) => Ok(()),
         (true, _, Some(application_id)) => Err(OpenError::Foreign { path: path.to_owned(), application_id }),
         _ => Err(OpenError::Damaged { path: path.to_owned(), why: "it is not a sqlite database".to_owned() }),
     }
@@ -299,8 +278,8 @@ mod tests {
             refused(&folder.path().join("fossil")),
             OpenError::Foreign { application_id: 252_006_673, .. }
         ));
-        foreign(&folder.path().join("newer"), APPLICATION_ID, 2);
-        assert!(matches!(refused(&folder.path().join("newer")), OpenError::Newer { found: 2, known: 1, .. }));
+        foreign(&folder.path().join("newer"), schema::APPLICATION_ID, schema::VERSION + 1);
+        assert!(matches!(refused(&folder.path().join("newer")), OpenError::Newer { known: schema::VERSION, .. }));
     }
 
     #[tokio::test]

@@ -4,19 +4,20 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use remora_actors::{
     model::{Record, Seq},
-    ports::{Appended, Entry, Filter, Journal, JournalError, Snapshot},
+    ports::{Appended, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot},
 };
 use tokio_rusqlite::{
     Error,
     rusqlite::{self, OptionalExtension, Row, ToSql, Transaction, params, types::Type},
 };
 
-use super::{Database, database::is_damage};
+use super::{Database, database::is_damage, retention};
 
-const INSERT: &str = "INSERT INTO events (seq, id, category, action, agent_id, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                      ON CONFLICT (id) DO NOTHING";
+const INSERT: &str = "INSERT INTO events (seq, id, category, action, agent_id, body, received_at)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
 const SPANS: &str = "agent_spans AS spans CROSS JOIN events ON seq BETWEEN first AND last
                      WHERE spans.agent_id = :agent_id AND last > :after AND seq > :after";
 const LAST_SEQ: &str = "SELECT coalesce(max(seq), 0) FROM events";
@@ -81,6 +82,18 @@ impl Journal for SqliteJournal {
         self.database.journal_reader.call(query).await.map_err(failed)
     }
 
+    async fn first_seq(&self) -> Result<Seq, JournalError> {
+        self.database.journal_reader.call(|connection| retention::first_seq(connection)).await.map_err(failed)
+    }
+
+    async fn extent(&self) -> Result<Extent, JournalError> {
+        self.database.journal_reader.call(|connection| retention::extent(connection)).await.map_err(failed)
+    }
+
+    async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError> {
+        self.database.writer.call(move |connection| retention::prune(connection, &batch)).await.map_err(failed)
+    }
+
     async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
         let name = name.to_owned();
         self.database
@@ -112,6 +125,7 @@ impl Journal for SqliteJournal {
 
 fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<Vec<Appended>> {
     let mut last = last_seq(transaction)?;
+    let now = Timestamp::now().as_millisecond();
     let mut insert = transaction.prepare_cached(INSERT)?;
     let mut find = transaction.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
     let mut appended = Vec::with_capacity(entries.len());
@@ -125,6 +139,7 @@ fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<
             event.action,
             event.agent_id,
             String::from_utf8_lossy(json),
+            now,
         ])?;
         if added == 0 {
             appended.push(Appended::Duplicate(find.query_row([&event.id], seq_of)?));

@@ -2,11 +2,17 @@
 //!
 //! - `database`: opening the file, its schema and its connections.
 //! - `journal`: the [`Journal`](remora_actors::ports::Journal) in it.
+//! - `schema`: the tables, and how a database of an older version gets them.
+//! - `retention`: deleting the oldest events.
+//! - [`backup`]: copies of the file, made and restored.
 //! - `embedded`: the [`Workspace`](remora_actors::ports::Workspace)s in it.
 
+pub mod backup;
 mod database;
 mod embedded;
 mod journal;
+mod retention;
+mod schema;
 
 pub use database::{Database, Durability, FILE_NAME, OpenError};
 pub use embedded::EmbeddedWorkspace;

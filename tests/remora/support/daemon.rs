@@ -175,17 +175,20 @@ impl Daemon {
 
     /// Asks it to end, and waits until it has.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("running");
-        process::signal("TERM", &child).await;
-        let ended = tokio::time::timeout(DEADLINE, child.wait()).await;
-        ended.expect("the daemon ends on SIGTERM").expect("a child of ours")
+        self.signal("TERM").await;
+        self.ended().await
     }
 
-    /// Waits until it ends by itself.
+    /// Sends it a signal.
+    pub(crate) async fn signal(&self, name: &str) {
+        process::signal(name, self.child.as_ref().expect("running")).await;
+    }
+
+    /// Waits until it has ended, told to or by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("running");
         let ended = tokio::time::timeout(DEADLINE, child.wait()).await;
-        ended.expect("the daemon ends by itself").expect("a child of ours")
+        ended.expect("the daemon ends").expect("a child of ours")
     }
 
     /// Starts it on the same data and the same port as before.

@@ -14,6 +14,7 @@ pub(crate) mod http;
 pub(crate) mod mcp;
 pub(crate) mod process;
 pub(crate) mod python;
+pub(crate) mod receiver;
 pub(crate) mod sse;
 
 pub(crate) use browser::Browser;

@@ -4,7 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use super::{help, inbox};
+use super::{alerts, help, inbox};
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. An answer on its way is never taken back by a second click.
@@ -45,17 +45,20 @@ const RESUME: &str = "document.hidden || $_parked && ($_link = 'connecting', $_p
 
 /// The signals that the server keeps up to date.
 pub(super) fn signals(dashboard: &Dashboard) -> Value {
-    json!({ "waiting": dashboard.inbox().waiting_count() })
+    json!({ "waiting": dashboard.inbox().waiting_count(), "newest": alerts::newest(dashboard) })
 }
 
-/// The signals a page starts with: the server's, and those that stay in the browser.
+/// The signals a page starts with: the server's, and those that stay in the browser. They are an expression, so that no
+/// agent's text stands among them.
 pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
-    let inbox = inbox::signals(dashboard);
+    let mut inbox = inbox::signals(dashboard);
+    inbox["newest"] = alerts::position(dashboard);
     format!(
         "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, \
-        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, \
+        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, {}, \
         _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})",
-        help::SIGNAL
+        help::SIGNAL,
+        alerts::SIGNALS
     )
 }
 

@@ -1,9 +1,9 @@
 //! All HTML. What an agent wrote stands only in text nodes and in quoted attributes that hold no URL, under
 //! `data-ignore`; expressions are constants.
 //!
-//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `workspace_page`, `inbox_page`, `alike_page`,
-//!   `projector`, `api_page`, `login`: the documents. `live`: what keeps a page and its stream together. `help`: the keys. `keeper`: what keeps
-//!   together a page and what a person does on it.
+//! - `shell`: what all documents share. `page`, `agents_page`, `agent_page`, `workspace_page`, `inbox_page`, `alike_page`, `projector`, `notices`,
+//!   `api_page`, `login`, `link_page`: the documents. `live`: what keeps a page and its stream together. `help`: the keys.
+//!   `alerts`: what a browser does when nobody looks. `keeper`: what keeps together a page and what a person does on it.
 //! - `graph`: the page of all graphs, and the page of one.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
@@ -12,6 +12,7 @@
 mod agent_page;
 mod agents;
 mod agents_page;
+mod alerts;
 mod alike_page;
 mod answer_form;
 mod api_page;
@@ -23,10 +24,12 @@ mod help;
 mod inbox;
 mod inbox_page;
 mod keeper;
+mod link_page;
 mod live;
 mod login;
 mod markdown;
 mod note;
+mod notices;
 mod page;
 mod progress;
 mod projector;
@@ -53,8 +56,9 @@ pub use alike_page::{alike_page, alike_report};
 pub(crate) use answer_form::{Again, refused};
 pub use api_page::api_page;
 use clock::Clock;
+pub use link_page::{link_answered, link_question, link_refused};
 pub use login::login;
-pub use note::{message_note, note, refusal, stop_note};
+pub use note::{message_note, note, notice_note, refusal, stop_note};
 pub use shell::not_found;
 pub use words::{agent_url, question_hash};
 pub use workspace_page::{workspace_keys, workspace_page};
@@ -89,6 +93,7 @@ fn render_at(dashboard: &Dashboard, view: &View, clock: &Clock) -> Option<Bytes>
             Subject::Graphs(filter) => graph::render_list(dashboard, subject, filter, *part, clock),
             Subject::Graph(shown) => graph::render(dashboard, subject, shown, *part, clock),
             Subject::Projector => Some(projector::render(dashboard, *part, clock)),
+            Subject::Notices => Some(notices::render(dashboard, *part, clock)),
         },
     }
 }
@@ -134,6 +139,7 @@ fn panel_html(dashboard: &Dashboard, panel: Panel, clock: &Clock) -> String {
         Panel::Progress => text_of(progress::panel(dashboard)),
         Panel::Events => text_of(events::panel(dashboard, clock)),
         Panel::Troubles => text_of(troubles::panel(dashboard, clock)),
+        Panel::Notices => text_of(notices::panel(dashboard)),
     }
 }
 

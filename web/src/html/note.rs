@@ -30,6 +30,13 @@ pub fn stop_note(ok: bool, text: &str) -> Value {
 
 /// The element id of the note under the form that asks an agent to stop.
 pub(super) const STOP_NOTE: &str = "stop-note";
+/// The note above the undelivered notices.
+pub fn notice_note(ok: bool, text: &str) -> Value {
+    json!({"_notes": {NOTICE_NOTE: {"ok": ok, "text": text}}})
+}
+
+/// The element id of the note above the undelivered notices.
+pub(super) const NOTICE_NOTE: &str = "notice-note";
 
 /// The element id of the message form's note.
 pub(super) const MESSAGE_NOTE: &str = "message-note";

@@ -6,7 +6,7 @@ use remora_actors::model::Dashboard;
 use super::{
     agents,
     clock::Clock,
-    events, inbox, progress, results,
+    events, inbox, notices, progress, results,
     shell::{self, Live, Tab},
     text_of, troubles,
 };
@@ -17,6 +17,7 @@ pub(super) fn document(dashboard: &Dashboard, clock: &Clock) -> impl Render {
         : troubles::panel(dashboard, clock);
         main(id = "dashboard") {
             h1(class = "unseen") : "Remora Dashboard";
+            : notices::panel(dashboard);
             div(class = "column") {
                 : inbox::panel(dashboard, clock);
                 : agents::panel(dashboard, clock);

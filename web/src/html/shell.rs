@@ -3,7 +3,7 @@
 use horrorshow::{Raw, Render, helper::doctype, owned_html};
 use remora_actors::{model::Dashboard, view::Subject};
 
-use super::{help, keeper, live, text_of};
+use super::{alerts, help, keeper, live, text_of};
 use crate::{address, assets};
 
 /// The name on every page.
@@ -66,13 +66,14 @@ pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl R
         : Raw(body);
         : foot();
         : help::panel();
+        : alerts::panel();
     });
     owned_html! {
         : doctype::HTML;
         html(lang = "en") {
             head {
                 title(data-title = &name, data-text = live::TITLE) : &title;
-                : head();
+                : head(true);
                 script(type = "module", src = assets::url("datastar.js"));
             }
             body(data-signals = &signals) { : Raw(&body) }
@@ -85,7 +86,7 @@ pub(super) fn plain(title: &str, body: &str) -> impl Render {
     owned_html! {
         : doctype::HTML;
         html(lang = "en") {
-            head { title : format!("{title} · {NAME}"); : head(); }
+            head { title : format!("{title} · {NAME}"); : head(false); }
             body { : bar(None, None); : Raw(body); : foot(); }
         }
     }
@@ -105,12 +106,12 @@ pub fn not_found(what: &str) -> String {
     text_of(plain("Not found", &body))
 }
 
-fn head() -> impl Render {
+fn head(live: bool) -> impl Render {
     owned_html! {
         meta(charset = "utf-8");
         meta(name = "viewport", content = "width=device-width, initial-scale=1");
         meta(name = "color-scheme", content = "light dark");
-        link(rel = "icon", type = "image/svg+xml", href = assets::url("remora.svg"));
+        : alerts::icon(live);
         link(rel = "stylesheet", href = assets::url("remora.css"));
     }
 }
@@ -137,6 +138,7 @@ fn bar(here: Option<Tab>, waiting: Option<usize>) -> impl Render {
             @ if waiting.is_some() {
                 p(id = "connection-status", role = "status", data-attr:data-link = live::STATUS_LOOK,
                     data-text = live::STATUS) : "Connecting";
+                : alerts::button();
                 : help::button();
             }
         }
@@ -144,5 +146,5 @@ fn bar(here: Option<Tab>, waiting: Option<usize>) -> impl Render {
 }
 
 fn foot() -> impl Render {
-    owned_html! { footer(class = "foot") { a(href = "/projector") : "For the wall"; a(href = "/api") : "API"; } }
+    owned_html! { footer(class = "foot") { a(href = "/projector") : "For the wall"; a(href = "/notices") : "Notices"; a(href = "/api") : "API"; } }
 }

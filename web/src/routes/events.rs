@@ -33,6 +33,9 @@ use crate::{
 const MAX_LIMIT: usize = 10_000;
 const DEFAULT_LIMIT: usize = 1_000;
 
+/// Says where the journal begins to a reader who asked for what was before.
+const FIRST_SEQ: &str = "remora-first-seq";
+
 /// Which events a reader wants.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -135,7 +138,7 @@ pub(super) async fn publish(context: &Context, caller: &Caller, parsed: Vec<Numb
         [(_, error)] if single => Err(with_counts(error.clone().into(), receipt, &errors)),
         _ => {
             let detail = format_args!("{} events were refused, the others were taken in", errors.len()).to_string();
-            Err(with_counts(Problem::unprocessable(detail), receipt, &errors))
+            Err(with_counts(Problem::unprocessable(detail).counting(limits_of(&errors)), receipt, &errors))
         }
     }
 }
@@ -162,11 +165,23 @@ fn with_counts(problem: Problem, receipt: Receipt, errors: &[(usize, Invalid)]) 
         .with("errors", listed.into())
 }
 
+fn limits_of(errors: &[(usize, Invalid)]) -> impl Iterator<Item = &'static str> {
+    errors.iter().filter_map(|(_, error)| match error {
+        Invalid::TooLarge { limit, .. } => Some(*limit),
+        _ => None,
+    })
+}
+
 /// Read the journal.
+///
+/// Old events may have been deleted: nothing is missing from `first_seq` on, and before it there is only what belongs
+/// to questions and messages that are not done with.
 #[utoipa::path(
     get, path = "/api/v1/events", tag = "events", operation_id = "read_events", params(Wanted),
     responses(
-        (status = 200, description = "Events, oldest first.", body = EventPage),
+        (status = 200, description = "Events, oldest first.", body = EventPage, headers(
+            ("Remora-First-Seq" = u64, description = "Sent where events after `after` were deleted: the first kept."),
+        )),
         Guarded,
         (status = 422, description = "The pattern is none.", body = ProblemDocument,
             content_type = "application/problem+json"),
@@ -190,8 +205,13 @@ pub(super) async fn list(context: &Context, caller: &Caller, wanted: &Wanted) ->
         }
         body.extend_from_slice(&record.to_json_with_seq());
     }
-    body.extend_from_slice(format!("],\"last_seq\":{last}}}").as_bytes());
-    Ok(state_json(body))
+    let first = context.handle.first_seq().await?;
+    body.extend_from_slice(format!("],\"last_seq\":{last},\"first_seq\":{first}}}").as_bytes());
+    let mut response = state_json(body);
+    if after + 1 < first && wanted.newest.is_none() {
+        response.headers_mut().insert(FIRST_SEQ, first.into());
+    }
+    Ok(response)
 }
 
 /// A body that is JSON already.

@@ -111,7 +111,9 @@ pub(super) async fn ready(context: &Context) -> Response {
 )]
 pub(super) fn metrics(context: &Context) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("remora");
+    context.handle.measure();
     context.handle.metrics().register(&mut registry);
+    context.requests.register(&mut registry);
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     let mut response = text.into_response();

@@ -10,8 +10,10 @@ mod events;
 mod faults;
 mod graphs;
 mod health;
+mod links;
 mod login;
 mod mcp;
+mod notices;
 mod openapi;
 mod questions;
 mod respond;
@@ -29,7 +31,8 @@ use warp::{
     reply::Response,
 };
 
-use crate::{api::Door, context::Context, problem::Problem};
+pub(crate) use self::openapi::template_of;
+use crate::{api::Door, context::Context, metrics::count_limits, problem::Problem};
 
 /// What a page of ours may do: run our one script, which evaluates expressions, and talk to us.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; \
@@ -44,6 +47,10 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .unify()
         .or(login::routes(context))
         .unify()
+        .or(links::routes(context))
+        .unify()
+        .or(notices::routes(context))
+        .unify()
         .or(health::routes(context))
         .unify()
         .or(mcp::routes(context, mcp))
@@ -56,12 +63,21 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .unify()
         .or(openapi::other_methods())
         .unify();
-    routes.recover(explain).unify().map(with_headers).boxed()
+    let (counter, requests) = (context.clone(), context.requests.clone());
+    routes
+        .recover(explain)
+        .unify()
+        .map(move |response| with_headers(count_limits(&counter, response)))
+        .with(warp::trace(|request| tracing::debug_span!("request", method = %request.method(), path = request.path())))
+        .with(warp::log::custom(move |done| requests.count(done.method(), done.path(), done.status())))
+        .map(Reply::into_response)
+        .boxed()
 }
 
 /// The JSON API alone.
 pub(crate) fn json_api(context: &Context) -> BoxedFilter<(Response,)> {
-    api(context).recover(explain).unify().boxed()
+    let counter = context.clone();
+    api(context).recover(explain).unify().map(move |response| count_limits(&counter, response)).boxed()
 }
 
 fn api(context: &Context) -> BoxedFilter<(Response,)> {
@@ -121,7 +137,7 @@ fn with_headers(mut response: Response) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     // Nothing for other sites. For our own the origin is needed: `no-referrer` would make it `null` in a form's post.
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Agent, AgentState, Category, Counts, Graphs, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally,
-    Troubles, actions,
+    Troubles, actions, notice::DeadLetters,
 };
 pub use panels::{Panel, Panels};
 use roster::Roster;
@@ -48,6 +48,9 @@ pub struct Dashboard {
     inbox: Inbox,
     log: VecDeque<Arc<Record>>,
     results: VecDeque<ResultItem>,
+    /// The last question that was asked, and where the journal says so.
+    newest: Option<(Seq, QuestionKey)>,
+    letters: DeadLetters,
     last_seq: Seq,
     keep_agents: usize,
     /// Told, not folded: what keeps the journal from working does not stand in the journal.
@@ -64,6 +67,8 @@ impl Dashboard {
             inbox: Inbox::new(limits),
             log: VecDeque::new(),
             results: VecDeque::new(),
+            newest: None,
+            letters: DeadLetters::default(),
             last_seq: 0,
             keep_agents: limits.agents,
             troubles: Troubles::default(),
@@ -97,6 +102,12 @@ impl Dashboard {
         }
         let mut dirty = Panels::of(Panel::Events);
         let changed = self.inbox.apply(record);
+        if let Some(key) = changed.first().filter(|_| record.event.is(Category::Agent, actions::BLOCKED)) {
+            self.newest = Some((record.seq, key.clone()));
+        }
+        if self.letters.apply(&record.event).1 {
+            dirty |= Panels::of(Panel::Notices);
+        }
         dirty |= self.apply_to_agent(record);
         dirty |= self.apply_to_questions_agents(&changed, record.event.timestamp);
         dirty |= self.apply_to_graphs(record, &changed);
@@ -300,6 +311,16 @@ impl Dashboard {
     /// What is wrong with the daemon itself.
     pub fn troubles(&self) -> &Troubles {
         &self.troubles
+    }
+
+    /// The last question that was asked, open or not, and its event's position.
+    pub fn newest_question(&self) -> Option<(Seq, &QuestionKey)> {
+        self.newest.as_ref().map(|(seq, key)| (*seq, key))
+    }
+
+    /// The notices that could not be delivered.
+    pub fn dead_letters(&self) -> &DeadLetters {
+        &self.letters
     }
 
     /// The last event folded.

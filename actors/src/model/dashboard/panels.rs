@@ -17,11 +17,14 @@ pub enum Panel {
     Events,
     /// What is wrong with the daemon itself.
     Troubles,
+    /// The notices that could not be delivered.
+    Notices,
 }
 
 impl Panel {
     /// All parts, in the order of the page.
-    pub const ALL: [Self; 6] = [Self::Troubles, Self::Inbox, Self::Agents, Self::Results, Self::Progress, Self::Events];
+    pub const ALL: [Self; 7] =
+        [Self::Troubles, Self::Inbox, Self::Agents, Self::Results, Self::Progress, Self::Events, Self::Notices];
 }
 
 /// A set of panels.

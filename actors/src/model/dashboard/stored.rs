@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Agent, Event, Graphs, Inbox, Record, Seq};
+use super::super::{Agent, Event, Graphs, Inbox, QuestionKey, Record, Seq, notice::DeadLetters};
 use super::{Dashboard, ResultItem, roster::Roster};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub(super) struct Stored {
     inbox: Inbox,
     log: Vec<(Seq, Arc<Event>)>,
     results: VecDeque<ResultItem>,
+    newest: Option<(Seq, QuestionKey)>,
+    letters: DeadLetters,
     last_seq: Seq,
     keep_agents: usize,
 }
@@ -26,6 +28,8 @@ impl From<Dashboard> for Stored {
             inbox: dashboard.inbox,
             log: dashboard.log.iter().map(|record| (record.seq, Arc::clone(&record.event))).collect(),
             results: dashboard.results,
+            newest: dashboard.newest,
+            letters: dashboard.letters,
             last_seq: dashboard.last_seq,
             keep_agents: dashboard.keep_agents,
         }
@@ -41,6 +45,8 @@ impl From<Stored> for Dashboard {
             inbox: stored.inbox,
             log: stored.log.into_iter().map(restore).collect(),
             results: stored.results,
+            newest: stored.newest,
+            letters: stored.letters,
             last_seq: stored.last_seq,
             keep_agents: stored.keep_agents,
             troubles: Default::default(),

@@ -411,6 +411,17 @@ impl Inbox {
         })
     }
 
+    /// The ids of all questions that are open, or whose answers have not been picked up, and of all messages on their
+    /// way: what a retention must not touch.
+    pub fn unfinished(&self) -> BTreeSet<String> {
+        let questions = self.questions.values().filter(|record| !is_settled(record) || record.is_unwritten());
+        let messages = self.messages.iter().filter(|message| message.delivered_at.is_none());
+        questions
+            .map(|record| record.question.msg_id.clone())
+            .chain(messages.map(|message| message.message_id.clone()))
+            .collect()
+    }
+
     /// What keeps a workspace from being used, if anything does.
     pub fn trouble_of(&self, workspace_id: &str) -> Option<&str> {
         self.troubles.get(workspace_id).map(String::as_str)

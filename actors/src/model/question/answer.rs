@@ -21,6 +21,8 @@ pub enum Door {
     Http,
     /// A model context protocol client.
     Mcp,
+    /// A signed link in a notice.
+    Link,
     /// The question's own deadline policy.
     Policy,
     /// Somebody who wrote into the workspace without Remora.
@@ -35,6 +37,7 @@ impl Door {
             Self::Cli => "cli",
             Self::Http => "http",
             Self::Mcp => "mcp",
+            Self::Link => "link",
             Self::Policy => "policy",
             Self::External => "external",
         }

@@ -5,6 +5,7 @@ use remora_actors::{
     model::{AgentQuery, Board, Dashboard, Limits, Listed, Panel, Panels},
     view::{GraphFilter, GraphShown, LISTED_AGENTS, Part, Subject, View},
 };
+use serde_json::json;
 
 use super::{
     board::{self, BELIEVABLE, LINTER, Words},
@@ -130,6 +131,26 @@ proptest! {
             prop_assert_eq!(event, expected);
         }
         prop_assert_eq!(frames::read(&frame).len(), expected.len());
+    }
+
+    /// The newest question's text is the one text that travels as a signal: as JSON, and as nothing else.
+    #[test]
+    fn the_newest_question_is_a_value(text in text()) {
+        let asked = board::agent_event("a", "blocked", json!({"msg_id": "m", "question": format!("?{text}")}));
+        let (dashboard, _) = board::fold(vec![asked]);
+        let frame = render_at(&dashboard, &View::Full, &board::clock()).expect("a frame");
+        let events = frames::read(&frame);
+        let signals = events.iter().filter(|event| event.event == "datastar-patch-signals");
+        let values: Vec<serde_json::Value> =
+            signals.map(|event| serde_json::from_str(&event.value("signals")).expect("json")).collect();
+        let brief: String = format!("?{text}").chars().take(160).collect();
+        prop_assert_eq!(values.len(), 1);
+        prop_assert_eq!(values[0]["newest"]["question"].as_str().map(|q| q.trim_end_matches('…')), Some(brief.trim_end_matches('…')));
+        let document = render_at(&dashboard, &View::Page, &board::clock()).expect("a page");
+        let document = String::from_utf8_lossy(&document).into_owned();
+        let start = document.find("data-signals=").expect("signals");
+        let expression = &document[start..start + document[start..].find('>').expect("an end")];
+        prop_assert!(expression.contains("&quot;question&quot;:&quot;&quot;"), "{}", expression);
     }
 
     #[test]

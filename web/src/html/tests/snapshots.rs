@@ -1,9 +1,10 @@
 //! Each panel and page, empty, with what people would write, and with what attackers would.
 
 use remora_actors::{
-    model::{AgentQuery, AgentSort, Dashboard, Panel, Standing},
+    model::{AgentQuery, AgentSort, Category, Dashboard, Event, Panel, Standing},
     view::{GraphFilter, GraphShown, Part, Subject, View},
 };
+use serde_json::{Value, json};
 
 use super::{
     board::{self, BELIEVABLE, LINTER, Words},
@@ -17,7 +18,7 @@ const ATTACK: Words<'static> = Words { say: &|_| HOSTILE.to_owned(), name: &|id|
 /// styles, left out.
 fn readable(html: &str) -> String {
     let mut html = html.replace("><", ">\n<").replace('\r', "␍");
-    for name in ["remora.css", "remora.svg", "datastar.js"] {
+    for name in ["remora.css", "remora.svg", "remora-waiting.svg", "datastar.js"] {
         html = html.replace(assets::url(name), name);
     }
     html
@@ -89,6 +90,37 @@ fn the_list_of_agents() {
     snapshot("agents-page-narrowed", &agents_page(&BELIEVABLE, query));
     let hostile = AgentQuery { graph: Some((ATTACK.name)("nightly")), ..AgentQuery::default() };
     snapshot("agents-page-hostile", &agents_page(&ATTACK, hostile));
+}
+
+/// The undelivered notices, and the pages behind a signed link.
+fn notices(kind: &str, words: &Words<'_>) {
+    let (name, say) = (words.name, words.say);
+    let part = json!({"kind": "opened", "msg_id": name("m"), "workspace_id": name("a")});
+    let failed = |id: &str, target: &str, parts: Value| {
+        let reason = say("answered 503: busy");
+        let payload = json!({"notice": id, "target": say(target), "parts": parts, "tries": 8, "reason": reason});
+        Event { category: Category::User, ..board::agent_event(&name("a"), "notice_failed", payload) }
+    };
+    let question = json!({"msg_id": name("m"), "question": say("Deploy now?"), "options": [say("yes")]});
+    let (dashboard, _) = board::fold(vec![
+        board::agent_event(&name("a"), "blocked", question),
+        failed("5f0c", "team", json!([part, part])),
+        failed("77aa", "phone", json!([part])),
+    ]);
+    let view = View::Of { subject: Subject::Notices, events: vec![], part: Part::Document };
+    let page = document(&dashboard, &view);
+    let main = page.find("<main").zip(page.find("</main>")).expect("a main part");
+    snapshot(&format!("notices-{kind}"), &page[main.0..main.1]);
+    let record = dashboard.inbox().iter().next().expect("a question");
+    snapshot(&format!("link-{kind}"), &html::link_question(&record.question, &say("yes")));
+    snapshot(&format!("link-answered-{kind}"), &html::link_answered(&record.question, &say("yes")));
+    snapshot(&format!("link-refused-{kind}"), &html::link_refused(Some(&record.question), &say("ann answered first")));
+}
+
+#[test]
+fn undelivered_notices_and_links() {
+    notices("believable", &BELIEVABLE);
+    notices("hostile", &ATTACK);
 }
 
 #[test]

@@ -150,13 +150,26 @@ pub(super) fn other_methods() -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// The documented methods of a path.
-fn methods_of(path: &str) -> Vec<String> {
-    let fits = |template: &str| {
+/// The documented templates that a path fits, and what there is at each.
+fn fitting(path: &str) -> impl Iterator<Item = (&'static str, &'static Value)> {
+    let fits = move |template: &str| {
         let (mut asked, mut parts) = (path.split('/'), template.split('/'));
         let same = parts.by_ref().all(|part| asked.next().is_some_and(|given| part == given || part.starts_with('{')));
         same && asked.next().is_none()
     };
-    let items = DOCUMENT["paths"].as_object().into_iter().flatten().filter(|(template, _)| fits(template));
+    let paths = DOCUMENT["paths"].as_object().into_iter().flatten();
+    paths.filter(move |(template, _)| fits(template)).map(|(template, item)| (template.as_str(), item))
+}
+
+/// The documented template of a path, `/api/v1/questions/{msg_id}`.
+pub(crate) fn template_of(path: &str) -> Option<&'static str> {
+    let templates = fitting(path).map(|(template, _)| template);
+    // The one without a gap where there is a choice.
+    templates.min_by_key(|template| template.matches('{').count())
+}
+
+/// The documented methods of a path.
+fn methods_of(path: &str) -> Vec<String> {
+    let items = fitting(path);
     items.filter_map(|(_, item)| item.as_object()).flat_map(|item| item.keys().map(|m| m.to_uppercase())).collect()
 }

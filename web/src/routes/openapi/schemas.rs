@@ -88,6 +88,8 @@ pub(crate) struct EventPage {
     events: Vec<Event>,
     /// Ask for the next page with `after` set to this.
     last_seq: u64,
+    /// From here on nothing is missing; 1 until old events were deleted.
+    first_seq: u64,
 }
 
 /// Why a question was asked. A `confirmation` or a `tool_call` without `options` and `response_schema` is answered by a

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 10] = [
+const FOR_BROWSERS: [&str; 13] = [
     "get /events",
     "post /agents/{}/messages",
     "post /agents/{}/stop",
@@ -20,6 +20,9 @@ const FOR_BROWSERS: [&str; 10] = [
     "get /static/{}",
     "get /login",
     "post /login",
+    "get /a/{}",
+    "post /a/{}",
+    "post /notices/{}",
 ];
 
 /// `get /api/v1/events`, with the parameters' names left out.

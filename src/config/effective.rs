@@ -1,0 +1,101 @@
+//! The settings as they are in the end, each with where it was said: what `remora serve --check-config` prints.
+
+use std::{fmt::Write, path::Path};
+
+use figment::Figment;
+use serde_json::Value;
+
+use super::{Flags, Place, Settings, SettingsError, merged, place};
+
+/// What stands in place of a secret.
+const MASK: &str = "***";
+
+/// The settings as a TOML file, each with where it was said.
+///
+/// # Errors
+/// As [`Settings::load`].
+pub fn effective(file: Option<&Path>, flags: &Flags) -> Result<String, SettingsError> {
+    let settings = Settings::load(file, flags)?;
+    let figment = merged(file, flags)?;
+    let Ok(Value::Object(all)) = serde_json::to_value(&settings) else { return Ok(String::new()) };
+    let (tables, plain): (Vec<_>, Vec<_>) = all.iter().partition(|(_, value)| value.is_object());
+    let mut text = String::new();
+    for (name, value) in plain {
+        line(&mut text, &figment, flags, name, name, value);
+    }
+    for (table, values) in tables {
+        let _ = writeln!(text, "\n[{table}]");
+        for (name, value) in values.as_object().into_iter().flatten() {
+            line(&mut text, &figment, flags, &format!("{table}.{name}"), name, value);
+        }
+    }
+    Ok(text)
+}
+
+fn line(text: &mut String, figment: &Figment, flags: &Flags, key: &str, name: &str, value: &Value) {
+    let source = source(figment, flags, key);
+    // What is not set has no value in TOML.
+    let _ = match value {
+        Value::Null => writeln!(text, "# {name} is not set"),
+        value => writeln!(text, "{name} = {}  # {source}", masked(name, value)),
+    };
+}
+
+fn source(figment: &Figment, flags: &Flags, key: &str) -> String {
+    let mut given = Some(&flags.0).and_then(|flags| flags.get(key.split('.').next().unwrap_or_default()));
+    if let Some((_, name)) = key.split_once('.') {
+        given = given.and_then(|table| table.get(name));
+    }
+    if given.is_some() {
+        return "flag".to_owned();
+    }
+    match figment.find_metadata(key).and_then(|metadata| place(key, metadata)) {
+        Some(Place::File(file)) => file.display().to_string(),
+        Some(Place::Variable(name)) => name,
+        None => "default".to_owned(),
+    }
+}
+
+/// A value without what opens something: that of a setting named after a secret, or what stands in an address before
+/// the host and behind the question mark.
+fn masked(name: &str, value: &Value) -> Value {
+    let is_secret = ["secret", "password", "token"].iter().any(|word| name.split('_').next_back() == Some(word));
+    match value {
+        Value::String(_) if is_secret => MASK.into(),
+        Value::String(text) => masked_address(text).into(),
+        Value::Array(items) => items.iter().map(|item| masked(name, item)).collect(),
+        other => other.clone(),
+    }
+}
+
+fn masked_address(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let (authority, path) = rest.split_once('/').map_or((rest, String::new()), |(a, path)| (a, format!("/{path}")));
+    let authority = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{MASK}@{host}"),
+        None => authority.to_owned(),
+    };
+    let query = query.map_or(String::new(), |_| format!("?{MASK}"));
+    format!("{scheme}://{authority}{path}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked() {
+        for (name, value, shown) in [
+            ("hook_secret", json!("s3cret"), json!("***")),
+            ("token_file", json!("/etc/remora/tokens"), json!("/etc/remora/tokens")),
+            ("bus", json!("nats://u:p@host:4222/a?b=c"), json!("nats://***@host:4222/a?***")),
+            ("targets", json!(["http://host/x?key=1"]), json!(["http://host/x?***"])),
+            ("listen", json!("127.0.0.1:8000"), json!("127.0.0.1:8000")),
+        ] {
+            assert_eq!(masked(name, &value), shown);
+        }
+    }
+}

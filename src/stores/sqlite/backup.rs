@@ -1,0 +1,152 @@
+//! Copies of the database: made while a daemon uses it or while none does, and restored into an empty folder.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tempfile::NamedTempFile;
+use tokio_rusqlite::rusqlite::{self, Connection, OpenFlags};
+
+use super::{
+    FILE_NAME, OpenError,
+    database::{check_header, connect},
+    retention, schema,
+};
+use crate::stores::data_dir::{DataDir, DataDirError};
+
+/// Why there is no copy, or nothing was restored. Nothing was left half-done.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is no database in the folder.
+    #[error("{0} has no database yet; is the folder the daemon's? name another with --data DIR")]
+    Nothing(PathBuf),
+    /// The copy would replace something.
+    #[error("{0} is there already; name a file that is not, or move this one away")]
+    Exists(PathBuf),
+    /// The folder is in use.
+    #[error("{0} is not empty, and nothing in it is replaced; restore into a new folder with --data DIR")]
+    NotEmpty(PathBuf),
+    /// The database or the copy.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The system.
+    #[error("{path} cannot be written: {source}; check that its folder is yours and the disk is not full")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What a copy holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Contents {
+    /// The version of its schema; the next start brings an older one up to date.
+    pub schema: u32,
+    /// Events.
+    pub events: u64,
+    /// The newest position; 0 where there is none.
+    pub last_seq: u64,
+    /// When the oldest event came in.
+    pub oldest: Option<Timestamp>,
+    /// Agents that events tell of.
+    pub agents: u64,
+    /// Values in embedded workspaces, the daemon's own included.
+    pub values: u64,
+    /// The file's size.
+    pub bytes: u64,
+}
+
+/// Copies the database of a data folder as it is at one moment. Agents and people can go on meanwhile.
+///
+/// # Errors
+/// [`BackupError`]; there is no file then.
+pub fn back_up(data: &Path, target: &Path) -> Result<Contents, BackupError> {
+    let database = data.join(FILE_NAME);
+    if !database.is_file() {
+        return Err(BackupError::Nothing(data.to_owned()));
+    }
+    if target.exists() {
+        return Err(BackupError::Exists(target.to_owned()));
+    }
+    check_header(&database)?;
+    let io = |source| BackupError::Io { path: target.to_owned(), source };
+    let copy = NamedTempFile::new_in(folder_of(target)).map_err(io)?;
+    let failed = |error: rusqlite::Error| OpenError::sqlite(&database, &error);
+    let source = connect(&database, OpenFlags::empty()).map_err(failed)?;
+    // Reads in one transaction, however long it takes: writers do not wait for readers.
+    source.execute("VACUUM INTO ?1", [copy.path().to_string_lossy()]).map_err(failed)?;
+    let contents = verify(copy.path())?;
+    persist(copy, target)?;
+    Ok(contents)
+}
+
+/// Puts a copy into a data folder that is missing or empty.
+///
+/// # Errors
+/// [`BackupError`]; the folder holds no database then.
+pub fn restore(source: &Path, data: &Path) -> Result<Contents, BackupError> {
+    if !DataDir::is_vacant(data) {
+        return Err(BackupError::NotEmpty(data.to_owned()));
+    }
+    check_header(source)?;
+    // Held until all is done: a daemon that starts meanwhile must not begin with an empty database.
+    let folder = DataDir::open(data)?;
+    let target = folder.database();
+    let io = |source| BackupError::Io { path: target.clone(), source };
+    let mut copy = NamedTempFile::new_in(folder.path()).map_err(io)?;
+    let mut from =
+        File::open(source).map_err(|error| OpenError::Io { path: source.to_owned(), why: error.to_string() })?;
+    io::copy(&mut from, copy.as_file_mut()).map_err(io)?;
+    let contents = verify(copy.path())?;
+    persist(copy, &target)?;
+    Ok(contents)
+}
+
+/// Reads the whole copy, and says what is in it.
+fn verify(copy: &Path) -> Result<Contents, BackupError> {
+    let damaged = |why: String| OpenError::Damaged { path: copy.to_owned(), why };
+    check_header(copy)?;
+    let failed = |error: rusqlite::Error| damaged(error.to_string());
+    let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    let verdict: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if verdict != "ok" {
+        return Err(damaged(verdict).into());
+    }
+    contents(&connection, copy).map_err(|error| failed(error).into())
+}
+
+fn contents(connection: &Connection, file: &Path) -> rusqlite::Result<Contents> {
+    let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, u64>(0));
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let oldest = if version == schema::VERSION { retention::extent(connection)?.oldest } else { None };
+    Ok(Contents {
+        schema: version,
+        events: count("SELECT count(*) FROM events")?,
+        last_seq: count("SELECT coalesce(max(seq), 0) FROM events")?,
+        oldest,
+        agents: count("SELECT count(DISTINCT agent_id) FROM agent_spans")?,
+        values: count("SELECT count(*) FROM kv")?,
+        bytes: fs::metadata(file).map_or(0, |file| file.len()),
+    })
+}
+
+fn persist(copy: NamedTempFile, target: &Path) -> Result<(), BackupError> {
+    let io = |source| BackupError::Io { path: target.to_owned(), source };
+    copy.as_file().sync_all().map_err(io)?;
+    copy.persist_noclobber(target).map_err(|error| io(error.error))?;
+    // The file's name is the folder's to keep.
+    File::open(folder_of(target)).and_then(|folder| folder.sync_all()).map_err(io)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
