@@ -196,7 +196,7 @@ impl EventBusState {
         if result.is_ok() {
             result = write(0).await;
         }
-        self.system.note_journal(result.as_ref().map(|()| ()));
+        self.system.note_journal(result.as_ref().copied());
     }
 
     async fn deliver(&mut self, publishes: &mut [Publish], appended: &[Appended]) {

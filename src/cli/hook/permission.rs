@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn an_edit_changes_only_what_was_edited() {
         let long = "x".repeat(PAYLOAD_BYTES * 2);
-        let input = json!({"file_path": "a", "content": long, "mode": 7});
+        let input = json!({"file_path": "a", "mode": 7, "content": long});
         let input = input.as_object().expect("an object");
         let mut arguments = shown(input.clone()).as_object().cloned().expect("an object");
         assert!(arguments["content"].as_str().expect("a text").len() < long.len());

@@ -199,6 +199,10 @@ impl Roster {
         self.due.clear();
         self.due_of.clear();
         let agents: Vec<_> = self.agents.values().cloned().collect();
-        agents.into_iter().fold(false, |moved, agent| self.put(agent) || moved)
+        let mut moved = false;
+        for agent in agents {
+            moved |= self.put(agent);
+        }
+        moved
     }
 }

@@ -32,7 +32,7 @@ impl QuietHours {
         // Where clocks are set back or forward the end may come twice, or not at all.
         let ends = [Some(today), today.tomorrow().ok()].into_iter().flatten().flat_map(|date| {
             let end = self.zone.to_ambiguous_timestamp(date.to_datetime(self.to));
-            [end.clone().earlier().ok(), end.later().ok()]
+            [end.earlier().ok(), end.later().ok()]
         });
         let changes = self.zone.following(now).take(2).map(|change| Some(change.timestamp()));
         ends.chain(changes).flatten().filter(|end| *end > now && !self.contains(*end)).min()

@@ -147,10 +147,10 @@ impl Field {
     pub fn read(&self, texts: &[&str], zone: &TimeZone) -> Result<Option<Value>, String> {
         let texts: Vec<_> = texts.iter().map(|text| field_text(text)).collect();
         // A value that nobody touched stays as it was, also where its text does not tell all of it.
-        if let Some(initial) = &self.initial {
-            if self.write(initial, zone).iter().map(|text| field_text(text)).eq(texts.iter().cloned()) {
-                return Ok(Some(initial.clone()));
-            }
+        if let Some(initial) = &self.initial
+            && self.write(initial, zone).iter().map(|text| field_text(text)).eq(texts.iter().cloned())
+        {
+            return Ok(Some(initial.clone()));
         }
         let is_empty = texts.iter().all(|text| text.is_empty());
         match &self.input {
