@@ -12,7 +12,7 @@ use crate::{
 
 /// Agents listed on the dashboard, those that need a person first. The others are counted; all are on a page of their
 /// own.
-pub const LISTED_AGENTS: usize = 60;
+pub const LISTED_AGENTS: usize = 56;
 /// Events on an agent's page; older ones stand on further pages.
 pub const AGENT_EVENTS: usize = 200;
 

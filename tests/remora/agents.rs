@@ -139,9 +139,9 @@ async fn a_page_tells_the_story_and_keeps_what_is_typed_and_unfolded() {
     }
     browser.text_has(".facts", "1935 in, 70 out").await;
     browser.text_has("#workspace-keys", "notes").await;
+    browser.type_into("#message-content", "mind the ").await;
     browser.click("#story li:first-child summary").await;
     browser.click("#workspace-keys li:last-child summary").await;
-    browser.type_into("#message-content", "mind the ").await;
     tell(&daemon, "agent", "progress", "..", json!({"message": "second run"})).await;
     browser.text_has("#story", "second run").await;
     browser.find("#message-content").await.send_keys("changelog").await.expect("typed");

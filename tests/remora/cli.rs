@@ -21,8 +21,19 @@ fn json(text: &str) -> Value {
 #[tokio::test]
 async fn ask_prints_the_answer_and_nothing_else() {
     let daemon = Daemon::start().await;
-    let asker =
-        daemon.remora(["ask", "Deploy?", "--agent", "a", "--option", "yes", "--option", "no", "--timeout", "5m"]);
+    let asker = daemon.remora([
+        "ask",
+        "Deploy?",
+        "--agent",
+        "a",
+        "--option",
+        "yes",
+        "--option",
+        "no",
+        "--no-other",
+        "--timeout",
+        "5m",
+    ]);
     let msg_id = open_question(&daemon).await;
     let record = daemon.api.question(&msg_id).await;
     assert_eq!((&record["options"], &record["agent_id"]), (&json!(["yes", "no"]), &json!("a")));

@@ -140,7 +140,7 @@ async fn a_slider_leads_through_every_moment() {
     }
     browser.text_has("#moment-label", &format!("event {asked} of {last}")).await;
     browser.count_is(&form, 1).await;
-    browser.text_has("#agent-status", "blocked").await;
+    browser.text_has("#agent-status", "waiting").await;
     assert!(!browser.text("#results").await.contains("deployed"));
     let disabled = "return document.querySelector(arguments[0]).matches(':disabled')";
     assert_eq!(browser.eval(disabled, &[format!("{form} [name=answer]").into()]).await, true);

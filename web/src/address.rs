@@ -147,7 +147,7 @@ const NODE_ORDERS: [(NodeOrder, &str); 5] = [
 ];
 
 /// The word of a value; nothing for the first, which needs none.
-fn word_of<T: PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
+fn word_of<T: PartialEq + Copy>(words: &[(T, &'static str)], value: T) -> &'static str {
     words[1..].iter().find(|(of, _)| *of == value).map_or("", |(_, word)| word)
 }
 

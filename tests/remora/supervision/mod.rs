@@ -69,6 +69,12 @@ fn variant(line: &str) -> Option<String> {
     Some(line.chars().take_while(|letter| letter.is_alphanumeric()).collect())
 }
 
+/// Messages that no step brings about: a retention asks for the snapshots, and would delete what is checked here; the
+/// notifier flushes only if the journal fails in the moment in which a target has answered.
+fn is_out_of_reach(actor: &str, kind: &str) -> bool {
+    kind == "Save" || [("inbox-coordinator", "Unfinished"), ("notifier", "Flush")].contains(&(actor, kind))
+}
+
 #[test]
 fn the_actors_and_their_messages_are_found() {
     let found = messages();
@@ -84,7 +90,7 @@ async fn survives(actor: &str) {
     let mut world = World::start().await;
     let load = Load::start(&world.daemon.api).await;
     let mut step = 0;
-    for kind in &kinds {
+    for kind in kinds.iter().filter(|kind| !is_out_of_reach(actor, kind)) {
         arm(&world.daemon, actor, kind, 1).await;
         let last = step + 2 * STEPS;
         while point(&world.daemon, actor, kind, "died").await == 0 {
@@ -116,7 +122,9 @@ macro_rules! actors {
 
 actors! {
     the_event_bus: "event-bus",
+    the_historian: "historian",
     the_inbox_coordinator: "inbox-coordinator",
+    the_notifier: "notifier",
     the_session_supervisor: "session-supervisor",
     a_session: "sse-session",
     the_state_aggregator: "state-aggregator",

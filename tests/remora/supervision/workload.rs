@@ -1,7 +1,7 @@
 //! Everything that a daemon does, in steps that together pass every kind of message of every actor. Each step insists
 //! until it is served: an actor may die over any of it.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -43,9 +43,14 @@ impl World {
         let root = TempDir::new().unwrap();
         let file = root.path().join("agent.db");
         let streams = format!("sessions_per_browser={STREAMS}");
+        // Nobody listens there: each notice is tried in vain and given up.
+        let config = root.path().join("remora.toml");
+        fs::write(&config, "[[notify]]\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n").unwrap();
         let daemon = Daemon::setup()
             .under(WITH_WRITE_ERRORS)
             .args(["--workspace-root", root.path().to_str().unwrap(), "--limit", &streams])
+            .args(["--config", config.to_str().unwrap(), "--notify-tries", "2", "--notify-pause-ms", "10"])
+            .args(["--stalled-after-s", "1", "--snapshot-events", "20"])
             .start()
             .await;
         let world = Self { daemon, root, file, round: 0 };
@@ -160,7 +165,12 @@ impl World {
 
     async fn withdrawal(&self, id: &str) {
         self.ask(id, &json!({})).await;
+        // There is no answer to take back.
+        let undone = insist(self.api(), Method::DELETE, &format!("/api/v1/questions/{id}/answer"), &Value::Null).await;
+        assert!((400..500).contains(&undone.status), "{undone:?}");
         insist(self.api(), Method::DELETE, &format!("/api/v1/questions/{id}"), &Value::Null).await.expect(200);
+        let decided = self.post("/notices/unknown", &json!({"fate": "dismiss"})).await;
+        assert!((400..500).contains(&decided.status), "{decided:?}");
     }
 
     async fn deadline(&self, id: &str) {
@@ -168,15 +178,21 @@ impl World {
         self.journal_has("agent:question_expired", "msg_id", id).await;
     }
 
-    /// One is answered here, one by somebody else, one is given up by its agent.
+    /// One is answered here, one by somebody else, one is given up by its agent, one by a person.
     async fn questions_in_the_file(&self, id: &str) {
         let entry = |status: &str| json!({"question": "Go on?", "status": status}).to_string();
-        let [here, there, nowhere] = ["here", "there", "nowhere"].map(|end| format!("{id}-{end}"));
-        for msg_id in [&here, &there, &nowhere] {
+        let [here, there, nowhere, dropped] = ["here", "there", "nowhere", "dropped"].map(|end| format!("{id}-{end}"));
+        for msg_id in [&here, &there, &nowhere, &dropped] {
             self.python(&["put", &format!("outbox:question:{msg_id}"), &entry("pending")]).await;
             self.journal_has("agent:blocked", "msg_id", msg_id).await;
         }
         self.answer(&here).await;
+        insist(self.api(), Method::DELETE, &format!("/api/v1/questions/{dropped}"), &Value::Null).await.expect(200);
+        wait_until("its agent hears that nobody will answer", async || {
+            let entry = self.python(&["get", &format!("outbox:question:{dropped}")]).await;
+            entry.contains("cancelled").then_some(())
+        })
+        .await;
         self.python(&["put", &format!("inbox:response:{there}"), &json!({"answer": "no"}).to_string()]).await;
         self.python(&["put", &format!("outbox:question:{nowhere}"), &entry("timeout")]).await;
         self.journal_has("agent:answer_written", "msg_id", &here).await;
@@ -214,7 +230,9 @@ impl World {
 
     /// The dashboard, a page beside it, and more streams than one browser may have.
     async fn pages(&self, id: &str) {
-        self.get("/").await;
+        for path in ["/", "/at/1", "/api/v1/graphs"] {
+            self.get(path).await;
+        }
         let open = async |path: &str| {
             wait_until(&format!("{path} streams"), async || {
                 let request = self.api().request(Method::GET, path).header("cookie", "remora_browser=one");

@@ -51,12 +51,15 @@ pub(super) fn append(frame: &mut Frame, dashboard: &Dashboard, after: Seq, befor
     if !changed.is_empty() {
         frame.patch(changed);
     }
-    if !steps.is_empty() {
-        // Rows that come are taken out, too: a browser that has just got the whole list has them already.
-        let ids = steps.iter().map(|step| match step {
-            ListStep::Remove(agent_id) | ListStep::Insert { agent_id, .. } => words::row_id("a", agent_id),
-        });
-        frame.remove(ids.map(|id| format!("#{id}")).collect::<Vec<_>>().join(","));
+    // A frame that no event was the cause of may reach a browser that has just got the whole list: its rows are there.
+    let again = after == dashboard.last_seq();
+    let gone = steps.iter().filter_map(|step| match step {
+        ListStep::Remove(agent_id) => Some(*agent_id),
+        ListStep::Insert { agent_id, .. } => Some(*agent_id).filter(|_| again),
+    });
+    let gone: Vec<_> = gone.map(|agent_id| format!("#{}", words::row_id("a", agent_id))).collect();
+    if !gone.is_empty() {
+        frame.remove(gone.join(","));
     }
     for step in &steps {
         let ListStep::Insert { agent_id, after } = step else { continue };

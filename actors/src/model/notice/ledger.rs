@@ -33,13 +33,16 @@ pub struct Ledger {
     keep_names: usize,
 }
 
+/// What a target was told of a question, and when.
+type Heard = ((String, NoticeKind), Timestamp);
+
 /// How a ledger is stored: JSON objects have only texts as keys.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     inbox: Inbox,
     names: BTreeMap<String, String>,
     expired: Vec<(QuestionKey, Timestamp)>,
-    told: Vec<(QuestionKey, Vec<((String, NoticeKind), Timestamp)>)>,
+    told: Vec<(QuestionKey, Vec<Heard>)>,
     sent: Vec<((String, String), VecDeque<Timestamp>)>,
     letters: DeadLetters,
     last_seq: Seq,

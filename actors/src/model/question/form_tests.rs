@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::model::{Choice, Format};
 
-fn form(properties: Value, required: &[&str]) -> Form {
+fn form(properties: &Value, required: &[&str]) -> Form {
     Form::of_schema(&json!({"type": "object", "properties": properties, "required": required})).expect("flat")
 }
 
@@ -70,7 +70,7 @@ fn texts_become_exactly_the_values_they_stand_for() {
     let properties = json!({"s": {"type": "string"}, "n": {"type": "number"}, "i": {"type": "integer"},
         "b": {"type": "boolean"}, "t": {"type": "string", "format": "date-time"}, "j": {"type": "array"},
         "o": {"type": ["string", "null"]}});
-    let form = form(properties, &["o"]);
+    let form = form(&properties, &["o"]);
     let read = |place: usize, text: &'static str| {
         let (value, errors) = form.read(|at| if at == place { vec![text] } else { vec![] }, &TimeZone::UTC);
         (value[&form.fields[place].name].clone(), errors.into_iter().next().map(|error| error.problem))
@@ -130,7 +130,7 @@ fn a_value_that_nobody_touched_stays_as_it_was() {
 
 #[test]
 fn errors_find_their_fields() {
-    let form = form(json!({"a": {"type": "string"}, "b": {"type": "string"}}), &["a"]);
+    let form = form(&json!({"a": {"type": "string"}, "b": {"type": "string"}}), &["a"]);
     let error = |field: Option<&str>, problem: &str| FieldError {
         field: field.map(str::to_owned),
         problem: problem.to_owned(),

@@ -200,8 +200,8 @@ fn rows(columns: &[usize], links: &[(usize, usize)], nodes: usize, cell: Cell) -
         }
     }
     let mut by_column: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for vertex in 0..columns.len() {
-        by_column.entry(columns[vertex]).or_default().push(vertex);
+    for (vertex, column) in columns.iter().enumerate() {
+        by_column.entry(*column).or_default().push(vertex);
     }
     let columns: Vec<Column> = by_column
         .into_values()

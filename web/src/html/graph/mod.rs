@@ -140,7 +140,7 @@ fn picture_section(graph: &Graph, shown: &GraphShown) -> impl Render {
                     a(href = &fit, aria-current ?= here(shown.fit)) : "Fit to width";
                 }
             }
-            div(class = "canvas", role = "region", tabindex = "0", aria-labelledby = "graph-picture-title") { : Raw(&svg) }
+            div(class = "canvas", role = "region", tabindex = "0", aria-label = "The picture, which can be scrolled") { : Raw(&svg) }
         }
     }
 }

@@ -114,7 +114,7 @@ impl<'a> Rows<'a> {
         text_of(owned_html! {
             section(id = "graph-table", class = "panel", aria-labelledby = "graph-table-title") {
                 h2(id = "graph-table-title") : "Nodes";
-                div(class = "wide", role = "region", tabindex = "0", aria-labelledby = "graph-table-title") {
+                div(class = "wide", role = "region", tabindex = "0", aria-label = "The table, which can be scrolled") {
                     table {
                         thead {
                             tr {
