@@ -77,6 +77,7 @@ impl Actor for Historian {
         message: Self::Msg,
         state: &mut HistorianState,
     ) -> Result<(), ActorProcessingErr> {
+        state.system.faults.point("historian", &message);
         match message {
             // Who drags a slider asks for many moments and waits for the last one only.
             HistorianMessage::Show(_, _, reply) if reply.is_closed() => {}

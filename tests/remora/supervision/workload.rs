@@ -169,8 +169,11 @@ impl World {
         let undone = insist(self.api(), Method::DELETE, &format!("/api/v1/questions/{id}/answer"), &Value::Null).await;
         assert!((400..500).contains(&undone.status), "{undone:?}");
         insist(self.api(), Method::DELETE, &format!("/api/v1/questions/{id}"), &Value::Null).await.expect(200);
-        let decided = self.post("/notices/unknown", &json!({"fate": "dismiss"})).await;
-        assert!((400..500).contains(&decided.status), "{decided:?}");
+        let decide = || self.api().request(Method::POST, "/notices/unknown").body("fate=dismiss");
+        wait_until("somebody decides on a notice", async || {
+            Api::try_send(decide()).await.filter(|reply| (400..500).contains(&reply.status))
+        })
+        .await;
     }
 
     async fn deadline(&self, id: &str) {

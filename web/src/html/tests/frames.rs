@@ -138,9 +138,11 @@ fn a_frame_for_one_change_of_state_is_small_among_thousands() {
 #[test]
 fn a_row_that_moves_is_taken_out_and_put_back_behind_its_neighbour() {
     let (dashboard, _) = board::fold(busy());
-    let frame = read(&frame_for(&dashboard, agent_event("agent-148", "blocked", json!({"question": "Go on?"}))));
-    let of = |mode: &str| frame.iter().find(|event| event.value("mode") == mode).expect("such a patch");
-    let row = super::super::words::row_id("a", "agent-148");
+    let frame = read(&frame_for(&dashboard, agent_event("agent-142", "blocked", json!({"question": "Go on?"}))));
+    let of = |mode: &str| {
+        frame.iter().find(|event| event.value("mode") == mode).unwrap_or_else(|| panic!("{mode}: {frame:?}"))
+    };
+    let row = super::super::words::row_id("a", "agent-142");
     assert_eq!(of("remove").value("selector").split(',').next(), Some(format!("#{row}").as_str()));
     assert!(of("after").value("elements").starts_with(&format!("<li id=\"{row}\"")), "{frame:?}");
     let counts =
