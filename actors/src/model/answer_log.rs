@@ -9,7 +9,7 @@ use super::{Inbox, Limits, QuestionKey, QuestionRecord, Record};
 const HELD_BACK: usize = 10_000;
 
 /// Hands the answers out in the order in which they were given, as events are folded. Its size is bounded by the
-/// questions that are open and [`HELD_BACK`].
+/// questions that are open and `HELD_BACK` more.
 #[derive(Debug)]
 pub struct AnswerLog {
     inbox: Inbox,

@@ -193,6 +193,8 @@ fn look(standing: Standing) -> &'static str {
 const CURL: &str = r#"curl http://127.0.0.1:8000/api/v1/events \
   -H 'Content-Type: application/json' \
   -d '{"category":"agent","action":"started","agent_id":"my-agent"}'"#;
+/// The same with the address under which the page was reached.
+const CURL_HERE: &str = "el.textContent.replace('http://127.0.0.1:8000', location.origin)";
 
 /// How to connect the first agent.
 fn welcome() -> impl Render {
@@ -201,7 +203,7 @@ fn welcome() -> impl Render {
             p : "No agent yet. See the whole loop with agents that come along:";
             pre : "remora demo";
             p : "Or connect your own: send an event, and it appears here.";
-            pre : CURL;
+            pre(data-text = CURL_HERE) : CURL;
         }
     }
 }
