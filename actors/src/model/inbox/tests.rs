@@ -162,12 +162,12 @@ fn no_card_is_pushed_out_by_a_few_more_pressing_questions() {
         fold(events).cards().iter().map(|record| record.question.msg_id.clone()).collect()
     };
     let before = cards(&events);
-    assert_eq!(before.len(), 20);
+    assert_eq!(before.len(), 12);
     events.extend((100..110).map(|n| ask(n, "critical")));
     let after = cards(&events);
     assert!(before.iter().all(|card| after.contains(card)), "{after:?}");
     events.extend((200..210).map(|n| ask(n, "critical")));
-    assert_eq!(cards(&events).len(), 30, "not without bounds");
+    assert_eq!(cards(&events).len(), 22, "not without bounds");
 }
 
 #[test]

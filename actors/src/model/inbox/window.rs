@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::super::{Question, QuestionKey, Urgency};
 
 /// Cards of waiting questions that are always shown, if there are as many: what a person answers in one go.
-const CARDS: usize = 20;
+const CARDS: usize = 12;
 /// Cards up to which a more pressing question pushes no other out, so that nobody loses the card they type in.
-const MOST_CARDS: usize = 30;
+const MOST_CARDS: usize = 22;
 /// Answered cards kept in their place. The others are listed below the cards.
 const SENT: usize = 10;
 /// How long an answered card keeps its place while its agent does not pick the answer up.
