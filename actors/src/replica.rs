@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     model::{Record, Seq},
     ports::{Filter, Journal, JournalError, Snapshot},
-    subscribers::{Delivery, Sent},
+    subscribers::Delivery,
     system::{Role, System},
 };
 
@@ -72,10 +72,10 @@ impl<F: Fold> Replica<F> {
     ) -> Result<Self, JournalError> {
         // The actor is found by its name at each delivery, so that its restarts do not matter.
         let weak: Weak<System> = Arc::downgrade(system);
-        let subscription = system.subscribers.add_actor(Box::new(move |delivery| {
-            let Some(system) = weak.upgrade() else { return Sent::Gone };
-            system.cast(role, message(delivery));
-            Sent::Ok
+        let subscription = system.subscribers.add(Box::new(move |delivery| {
+            if let Some(system) = weak.upgrade() {
+                system.cast(role, message(delivery));
+            }
         }));
         system.save_health().await;
         let put_aside = system.health.put_aside_for(role);

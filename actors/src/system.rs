@@ -3,13 +3,14 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
+    event_ring::EventRing,
     fault::Faults,
     health::Health,
     metrics::Metrics,
-    model::{Limits, Patience, Seq, notice::Policy},
+    model::{Limits, Patience, Record, Seq, notice::Policy},
     ports::{Courier, Journal, JournalError, OpenWorkspace, Workspace},
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
@@ -131,6 +132,7 @@ pub struct System {
     pub(crate) world: World,
     pub(crate) metrics: Metrics,
     pub(crate) subscribers: Subscribers,
+    pub(crate) event_ring: EventRing,
     pub(crate) health: Health,
     pub(crate) faults: Faults,
     /// Room for events on their way to the journal and through the actors that follow it.
@@ -151,6 +153,7 @@ impl System {
         Self {
             metrics: Metrics::new(limits),
             subscribers: Subscribers::default(),
+            event_ring: EventRing::new(limits.event_ring_bytes),
             health: Health::default(),
             faults: Faults::default(),
             event_room: room(limits.publishing_events),
@@ -167,6 +170,13 @@ impl System {
 
     pub(crate) fn journal(&self) -> &dyn Journal {
         &*self.world.journal
+    }
+
+    /// Delivers consecutive records, the first of which follows the last delivered one.
+    pub(crate) fn deliver(&self, records: Vec<Arc<Record>>, room: Vec<OwnedSemaphorePermit>) {
+        let records: Arc<[_]> = records.into();
+        self.subscribers.deliver(&records, room);
+        self.event_ring.push(records);
     }
 
     /// What is needed to render a page beside the dashboard.

@@ -203,7 +203,7 @@ impl Dashboard {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
             None if payload.is_empty() => "completed".to_owned(),
-            None => Value::Object(payload.clone()).to_string(),
+            None => payload.as_str().to_owned(),
         };
         self.results.push_front(ResultItem {
             seq: record.seq,
@@ -349,7 +349,9 @@ impl Dashboard {
 }
 
 fn event_with_seq(record: &Record) -> Value {
-    serde_json::from_slice(&record.to_json_with_seq()).unwrap_or_default()
+    let mut json = Vec::new();
+    record.write_with_seq(&mut json);
+    serde_json::from_slice(&json).unwrap_or_default()
 }
 
 #[cfg(test)]
