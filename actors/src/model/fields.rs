@@ -22,13 +22,12 @@ pub(super) enum Field {
     NodeId,
     SessionId,
     Payload,
-    /// An exported event carries the position it had there; it gets a new one here.
-    Seq,
     /// What the later dialect has in place of category and action.
     Type,
 }
 
-/// Their names, in the order of [`Field`].
+/// Their names, in the order of [`Field`], and one that is read by nobody: the position that an exported event had where
+/// it comes from.
 const NAMES: [&str; 11] = [
     "id",
     "timestamp",
@@ -39,8 +38,8 @@ const NAMES: [&str; 11] = [
     "node_id",
     "session_id",
     "payload",
-    "seq",
     "type",
+    "seq",
 ];
 
 /// The fields of one event. Where a name stands twice, the last one counts.

@@ -11,14 +11,8 @@ use remora_actors::{
     outbox::End,
     ports::Filter as EventFilter,
 };
-use sync_wrapper::SyncStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use warp::{
-    Filter, Reply,
-    filters::BoxedFilter,
-    http::{HeaderMap, HeaderValue, header},
-    reply::Response,
-};
+use warp::{Filter, filters::BoxedFilter, http::HeaderMap, reply::Response};
 
 use super::{
     events::Wanted,
@@ -29,6 +23,7 @@ use crate::{
     context::Context,
     frame,
     guard::{Caller, Scope, guard},
+    live_response,
     problem::Problem,
 };
 
@@ -96,7 +91,7 @@ fn until_closed<S: Send>(
 
 /// A page's stream.
 pub(super) fn frames(context: Context, session: Session) -> Response {
-    reply(until_closed(context, session, frame::heartbeat(), async |session| session.next().await))
+    live_response::reply(until_closed(context, session, frame::heartbeat(), async |session| session.next().await))
 }
 
 /// `GET events/stream`: every wanted event as JSON, from `Last-Event-ID` or `after` on, else from now on.
@@ -147,7 +142,7 @@ pub(super) async fn open_raw(context: Context, wanted: &Wanted, headers: &Header
         (Some(after), first) if after + 1 < first => gap(after, first),
         _ => Bytes::from_static(OPEN),
     };
-    Ok(reply(stream::iter([Ok(opening)]).chain(raw_events(context, events))))
+    Ok(live_response::reply(stream::iter([Ok(opening)]).chain(raw_events(context, events))))
 }
 
 /// The first event of a stream that was to go on from where events have been deleted.
@@ -171,12 +166,4 @@ fn raw_frame(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\ndata: ");
     record.write_with_seq(out);
     out.extend_from_slice(b"\n\n");
-}
-
-fn reply(body: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -> Response {
-    let mut response = warp::reply::stream(SyncStream::new(body)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
 }
