@@ -62,7 +62,7 @@ pub(crate) struct Bench {
     rounds: u32,
 
     /// Length of a measured window, in seconds
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 2.0)]
     seconds: f64,
 
     /// Events of the journal that `scale` is measured with

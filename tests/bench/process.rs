@@ -214,7 +214,11 @@ impl Cpu {
         if before.by_thread.keys().any(|thread| !self.by_thread.contains_key(thread)) {
             return Duration::from_secs_f64((self.ticks - before.ticks).max(0.0) / TICKS_PER_SECOND);
         }
-        let used = self.by_thread.iter().map(|(thread, now)| now - before.by_thread.get(thread).unwrap_or(&0)).sum();
+        let used = self
+            .by_thread
+            .iter()
+            .map(|(thread, now)| now.saturating_sub(*before.by_thread.get(thread).unwrap_or(&0)))
+            .sum();
         Duration::from_nanos(used)
     }
 }

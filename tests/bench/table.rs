@@ -38,7 +38,8 @@ pub(crate) struct Row {
     what: String,
     remora: Figure,
     peer: Option<(String, Figure)>,
-    compared: Figure,
+    /// Remora's figure beside the peer's; `None`: it is looked at alone.
+    compared: Option<Figure>,
     goal: Option<Goal>,
     why_missed: Option<&'static str>,
 }
@@ -49,9 +50,14 @@ impl Figure {
         Self { samples: samples.into_iter().collect(), unit }
     }
 
-    fn show(&self, value: f64) -> String {
-        let number = significant(value);
-        match self.unit {
+    fn median(&self) -> f64 {
+        self.samples.median()
+    }
+}
+
+impl Unit {
+    fn of(self, number: impl fmt::Display) -> String {
+        match self {
             Unit::Micros => format!("{number} µs"),
             Unit::Millis => format!("{number} ms"),
             Unit::Seconds => format!("{number} s"),
@@ -66,7 +72,7 @@ impl Figure {
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.show(self.samples.median()))
+        f.write_str(&self.unit.of(significant(self.median())))
     }
 }
 
@@ -97,20 +103,19 @@ impl Goal {
 impl Row {
     /// A figure of Remora's, which is compared with its goal as it stands.
     pub(crate) fn new(what: impl Into<String>, remora: Figure) -> Self {
-        let compared = remora.clone();
-        Self { what: what.into(), remora, peer: None, compared, goal: None, why_missed: None }
+        Self { what: what.into(), remora, peer: None, compared: None, goal: None, why_missed: None }
     }
 
     /// The same figure of a peer's, of which Remora's is so many times as much.
     pub(crate) fn times(self, peer: impl Into<String>, figure: Figure) -> Self {
         let times = self.remora.samples.zip(&figure.samples, |remora, peer| remora / peer);
-        Self { compared: Figure { samples: times, unit: Unit::Times }, peer: Some((peer.into(), figure)), ..self }
+        Self { compared: Some(Figure { samples: times, unit: Unit::Times }), peer: Some((peer.into(), figure)), ..self }
     }
 
     /// The same figure of a peer's, over which Remora's lies by so much.
     pub(crate) fn over(self, peer: impl Into<String>, figure: Figure) -> Self {
         let over = self.remora.samples.zip(&figure.samples, |remora, peer| remora - peer);
-        Self { compared: Figure { samples: over, ..figure }, peer: Some((peer.into(), figure)), ..self }
+        Self { compared: Some(Figure { samples: over, ..figure }), peer: Some((peer.into(), figure)), ..self }
     }
 
     /// What the comparison should come to.
@@ -120,7 +125,7 @@ impl Row {
 
     /// What Remora's own figure should come to, whatever the peer's is.
     pub(crate) fn goal_alone(self, goal: Goal) -> Self {
-        Self { goal: Some(goal), compared: self.remora.clone(), ..self }
+        Self { goal: Some(goal), compared: None, ..self }
     }
 
     /// Why that is out of reach, for as long as it is.
@@ -129,7 +134,11 @@ impl Row {
     }
 
     fn outcome(&self) -> &'static str {
-        self.goal.map_or("", |goal| goal.outcome(self.compared.samples.median()))
+        self.goal.map_or("", |goal| goal.outcome(self.judged().median()))
+    }
+
+    fn judged(&self) -> &Figure {
+        self.compared.as_ref().unwrap_or(&self.remora)
     }
 }
 
@@ -137,11 +146,12 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, remora, peer, compared, goal, .. } = self;
         let peer = peer.as_ref().map_or(String::new(), |(name, figure)| format!("{name}: {figure}"));
-        let (low, high) = compared.samples.range();
-        let compared = format!("{compared} ({}..{})", significant(low), significant(high));
+        let (low, high) = self.judged().samples.range();
+        let compared = compared.as_ref().map_or(String::new(), |compared| format!("{compared} "));
+        let compared = format!("{compared}({}..{})", significant(low), significant(high));
         let bound = |pick: fn(Goal) -> f64| {
             goal.map_or(String::new(), |goal| {
-                format!("{} {}", if goal.at_most { "≤" } else { "≥" }, self.compared.show(pick(goal)))
+                format!("{} {}", if goal.at_most { "≤" } else { "≥" }, self.judged().unit.of(pick(goal)))
             })
         };
         let (target, stretch) = (bound(|goal| goal.target), bound(|goal| goal.stretch));
@@ -166,7 +176,7 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
 }
 
 /// Three digits that mean something, thousands apart.
-fn significant(value: f64) -> String {
+pub(crate) fn significant(value: f64) -> String {
     let magnitude = value.abs().max(1e-9).log10().floor() as i32;
     let decimals = usize::try_from(2 - magnitude).unwrap_or(0).min(4);
     let unit = 10f64.powi((magnitude - 2).max(0));

@@ -142,6 +142,11 @@ impl Load {
         let acknowledged = (self.publishers.acknowledged - acknowledged) as f64;
         let deliveries = (self.subscribers.progress - progress) as f64;
         self.drain()?;
+        if let Pace::PerSecond(rate) = pace
+            && acknowledged < 0.95 * f64::from(rate) * seconds
+        {
+            eprintln!("the pace was not held: {:.0} instead of {rate} events/s", acknowledged / seconds);
+        }
         let latencies_ms = self.subscribers.latencies_ms();
         Ok(Outcome { seconds, acknowledged, deliveries, cpu, latencies_ms })
     }

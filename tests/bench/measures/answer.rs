@@ -24,6 +24,8 @@ use crate::{
 
 const ANSWERS: usize = 500;
 const QUESTIONS: usize = 200;
+/// No further question is asked after so long: a daemon that needs seconds for each has shown it by then.
+const ASKING: Duration = Duration::from_secs(30);
 const AGENT: &str = "asker";
 const WORKSPACE: &str = "asker-files";
 /// Between two questions, so that the daemon has done with the last one.
@@ -85,7 +87,12 @@ fn questions(daemon: &Daemon) -> Result<Vec<f64>> {
     file.register(daemon, WORKSPACE)?;
     let mut browser = Browser::open(daemon)?;
     let mut waits = Vec::with_capacity(QUESTIONS);
+    let until = Instant::now() + ASKING;
     for number in 0..QUESTIONS {
+        if Instant::now() > until {
+            eprintln!("{number} questions instead of {QUESTIONS} within {ASKING:?}");
+            break;
+        }
         let msg_id = format!("question-{number:06}");
         pause(REST);
         let began = Instant::now();

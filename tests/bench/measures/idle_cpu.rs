@@ -14,7 +14,7 @@ use crate::{
 
 const WORKSPACES: usize = 50;
 /// Long windows: there is little to see in a short one, and three agree.
-const WINDOWS: f64 = 7.0;
+const WINDOWS: f64 = 10.0;
 const ROUNDS: u32 = 3;
 /// Until threads that have no more to do have ended.
 const SETTLE: Duration = Duration::from_secs(12);

@@ -11,7 +11,7 @@ use crate::{
     event::Template,
     load::Pace,
     statistics::percentile,
-    table::{Figure, Goal, Row, Unit},
+    table::{Figure, Goal, Row, Unit, significant},
 };
 
 const KNOWN_AGENTS: u32 = 10_000;
@@ -32,8 +32,9 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
         ],
     )?;
     let figure = |turns: &[Turn], unit, pick: fn(&Turn) -> f64| Figure::new(unit, turns.iter().map(pick));
+    let [events, agents] = [bench.journal, KNOWN_AGENTS].map(|count| significant(count.into()));
     let beside = |what: &str, unit, pick| {
-        let what = format!("{what}, {} events journaled and {KNOWN_AGENTS} agents known", bench.journal);
+        let what = format!("{what}, {events} events journaled and {agents} agents known");
         Row::new(what, figure(&full, unit, pick)).times("empty", figure(&empty, unit, pick))
     };
     let cost = Goal::at_most(1.1, 1.0);

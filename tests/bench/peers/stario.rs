@@ -56,7 +56,7 @@ impl WholePage {
             Self::Stario { python, .. } => {
                 let (folder, address) = (folder()?, free_address()?);
                 let mut command = Command::new(python);
-                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/peers/stario.py");
+                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/peers/stario_page.py");
                 command.arg(script).arg(address.port().to_string());
                 (Server::start_at("stario", &command, folder.path(), address)?, folder)
             }

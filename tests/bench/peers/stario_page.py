@@ -1,6 +1,6 @@
 """The dashboard as Remora's first design had it, on Stario: each event renders the whole page for each browser.
 
-    stario.py PORT
+    stario_page.py PORT
 
 `POST /pub` takes an event, `GET /sub` is the stream. Needs Python 3.12, `stario` and `uvloop`.
 """
