@@ -12,6 +12,7 @@ use crate::{
     metrics::Metrics,
     model::{Limits, Patience, Record, Seq, notice::Policy},
     ports::{Courier, Journal, JournalError, OpenWorkspace, Workspace},
+    replica::Pages,
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
 };
@@ -139,6 +140,8 @@ pub struct System {
     pub(crate) event_room: Arc<Semaphore>,
     /// Room for the bytes of those events.
     pub(crate) byte_room: Arc<Semaphore>,
+    /// What replicas read of the journal while they start.
+    pub(crate) pages: Pages,
     /// Up to where the snapshots go that were saved, by name.
     pub(crate) saved: Mutex<HashMap<&'static str, Seq>>,
     /// Part of every name: the registry of names is global to the process, the daemon is not.
@@ -158,6 +161,7 @@ impl System {
             faults: Faults::default(),
             event_room: room(limits.publishing_events),
             byte_room: room(limits.publishing_bytes),
+            pages: Pages::default(),
             saved: Mutex::default(),
             daemon: uuid::Uuid::now_v7().to_string(),
             world,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every event that was folded, in order.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Seen(Vec<Seq>);
 
 impl Fold for Seen {
