@@ -164,11 +164,11 @@ fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<
     Ok(appended)
 }
 
-fn last_seq(connection: &rusqlite::Connection) -> rusqlite::Result<Seq> {
+pub(super) fn last_seq(connection: &rusqlite::Connection) -> rusqlite::Result<Seq> {
     connection.prepare_cached(LAST_SEQ)?.query_row([], seq_of)
 }
 
-fn seq_of(row: &Row<'_>) -> rusqlite::Result<Seq> {
+pub(super) fn seq_of(row: &Row<'_>) -> rusqlite::Result<Seq> {
     row.get(0).map(i64::cast_unsigned)
 }
 
