@@ -22,8 +22,7 @@ const BATCH_EVENTS: usize = 500;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The snapshots that [`Handle::save_snapshots`] saves.
-const PICTURES: [&str; 4] =
-    [Dashboard::SNAPSHOT, Inbox::SNAPSHOT, Registrations::SNAPSHOT, Ledger::SNAPSHOT];
+const PICTURES: [&str; 4] = [Dashboard::SNAPSHOT, Inbox::SNAPSHOT, Registrations::SNAPSHOT, Ledger::SNAPSHOT];
 
 /// How long events are kept. What is not done with stays, whatever it says here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

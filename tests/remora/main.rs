@@ -13,6 +13,7 @@ mod backup;
 mod cli;
 mod closing;
 mod cloudevents;
+mod cluster;
 mod connection;
 mod container;
 mod crash;

@@ -1,6 +1,6 @@
 //! What people and agents ask of the coordinator, and what watchers tell it.
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -249,7 +249,8 @@ impl InboxCoordinatorState {
             Some(id) => id,
             None => self.workspace_of(&agent_id).await?,
         };
-        let limits = self.system.limits();
+        let system = Arc::clone(&self.system);
+        let limits = system.limits();
         let key = QuestionKey { msg_id, workspace_id };
         let now = Timestamp::now();
         // The same fields, read as of the moment when they were first read.

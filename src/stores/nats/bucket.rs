@@ -3,11 +3,12 @@
 use async_nats::{
     HeaderMap,
     jetstream::{
-    Context,
-    context::PublishErrorKind,
-    message::PublishMessage,
-    stream::{LastRawMessageErrorKind, Stream},
-}};
+        Context,
+        context::PublishErrorKind,
+        message::PublishMessage,
+        stream::{LastRawMessageErrorKind, Stream},
+    },
+};
 use serde_json::Value;
 
 use super::{client_is_connected, why};
@@ -59,9 +60,7 @@ impl Bucket {
         client_is_connected(&self.context.client())?;
         let subject = format!("{}{key}", self.prefix);
         match self.stream.get_last_raw_message_by_subject(&subject).await {
-            Ok(message) if removes(&message.headers) => {
-                Ok(Last { revision: message.sequence, value: None })
-            }
+            Ok(message) if removes(&message.headers) => Ok(Last { revision: message.sequence, value: None }),
             Ok(message) => {
                 let value = serde_json::from_slice(&message.payload).map_err(|error| format!("{key}: {error}"))?;
                 Ok(Last { revision: message.sequence, value: Some(value) })

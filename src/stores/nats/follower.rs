@@ -3,7 +3,7 @@
 //! The server keeps nothing of it: each connection reads on from the last position that was copied. A connection that
 //! falls silent is replaced within about a second, toward whichever server of the cluster answers.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
     self, Message,
@@ -85,25 +85,26 @@ impl<C: Copies> Follower<C> {
     /// Follows, for as long as it is polled.
     pub(super) async fn run(self) {
         loop {
-            let Err(trouble) = self.follow().await;
-            tracing::debug!(stream = self.stream.cached_info().config.name, trouble, "stream not followed, trying again");
-            if let Err(trouble) = self.connects().await {
+            let mut followed = false;
+            let Err(trouble) = self.follow(&mut followed).await;
+            tracing::debug!(
+                stream = self.stream.cached_info().config.name,
+                trouble,
+                "stream not followed, trying again"
+            );
+            // What was followed until now can mostly be followed again at once, from another server.
+            if !followed {
                 self.progress.send_modify(|progress| progress.trouble = Some(trouble.into()));
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 
-    async fn connects(&self) -> Result<(), String> {
-        client_is_connected(&self.client)?;
-        self.stream.get_info().await.map(drop).map_err(|error| why(&error))
-    }
-
-    async fn follow(&self) -> Result<std::convert::Infallible, String> {
+    async fn follow(&self, followed: &mut bool) -> Result<Infallible, String> {
         client_is_connected(&self.client)?;
         let position = self.progress.borrow().position;
         self.check(position).await?;
-        let config = consumer(position, self.only_last);
+        let config = self.consumer(position);
         let consumer = self.stream.create_consumer(config).await.map_err(|error| why(&error))?;
         let mut messages = consumer
             .stream()
@@ -116,6 +117,7 @@ impl<C: Copies> Follower<C> {
             .map_err(|error| why(&error))?;
         let behind = consumer.cached_info().num_pending;
         self.progress.send_modify(|progress| *progress = Progress { behind, trouble: None, ..*progress });
+        *followed = true;
         let mut expected = 1;
         loop {
             let mut batch = Vec::new();
@@ -144,25 +146,29 @@ impl<C: Copies> Follower<C> {
         let info = self.stream.get_info().await.map_err(|error| why(&error))?;
         let (name, last) = (&info.config.name, info.state.last_sequence);
         if last < position || info.created != self.stream.cached_info().created {
-            return Err(format!("stream {name} is not what it was; restart this daemon, so that it reads all of it anew"));
+            return Err(format!(
+                "stream {name} is not what it was; restart this daemon, so that it reads all of it anew"
+            ));
         }
         Ok(())
     }
-}
 
-fn consumer(position: u64, only_last: bool) -> pull::Config {
-    let deliver_policy = match position {
-        0 if only_last => DeliverPolicy::LastPerSubject,
-        0 => DeliverPolicy::All,
-        position => DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
-    };
-    pull::Config {
-        deliver_policy,
-        ack_policy: AckPolicy::None,
-        inactive_threshold: FORGOTTEN_AFTER,
-        memory_storage: true,
-        num_replicas: 1,
-        ..pull::Config::default()
+    fn consumer(&self, position: u64) -> pull::Config {
+        let deliver_policy = match position {
+            0 if self.only_last => DeliverPolicy::LastPerSubject,
+            0 => DeliverPolicy::All,
+            position => DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
+        };
+        pull::Config {
+            deliver_policy,
+            // All of them; without it older servers do not know what is last.
+            filter_subject: self.stream.cached_info().config.subjects.first().cloned().unwrap_or_default(),
+            ack_policy: AckPolicy::None,
+            inactive_threshold: FORGOTTEN_AFTER,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        }
     }
 }
 

@@ -67,7 +67,8 @@ const DELETIONS: usize = 64;
 const PRUNED: &str = "pruned";
 
 /// The journal.
-pub struct NatsJournal {
+#[derive(Clone)]
+pub(super) struct NatsJournal {
     pub(super) context: jetstream::Context,
     pub(super) stream: Stream,
     /// Where subjects begin.
@@ -104,21 +105,26 @@ impl NatsJournal {
         Ok(())
     }
 
-    /// Publishes the events that have no position yet, and gives them theirs. `false`: some have none still.
-    async fn publish(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<bool, PublishError> {
-        let mut underway = Vec::new();
+    /// Publishes the events that have no position yet, and gives them theirs; an error says why some have none still.
+    async fn publish(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<(), PublishError> {
+        let (mut underway, mut outcome) = (Vec::new(), Ok(()));
         for (entry, place) in entries.iter().zip(appended).filter(|(_, place)| place.is_none()) {
-            underway.push((self.send(entry).await?, place));
+            match self.send(entry).await {
+                Ok(ack) => underway.push((ack, place)),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
         }
-        let mut failure = Ok(true);
         for (ack, place) in underway {
             match ack.await {
                 Ok(PublishAck { sequence, duplicate: false, .. }) => *place = Some(Appended::New(sequence)),
                 Ok(PublishAck { sequence, .. }) => *place = Some(Appended::Duplicate(sequence)),
-                Err(error) => failure = Err(error),
+                Err(error) => outcome = Err(error),
             }
         }
-        failure
+        outcome
     }
 
     async fn send(&self, entry: &Entry) -> Result<PublishAckFuture, PublishError> {
@@ -133,7 +139,7 @@ impl NatsJournal {
         loop {
             let tried = tokio::time::timeout_at(deadline, self.publish(entries, appended)).await;
             let trouble = match tried {
-                Ok(Ok(_)) => return Ok(()),
+                Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => why(&error),
                 Err(_) => "nats has not acknowledged it in time".to_owned(),
             };
@@ -157,11 +163,10 @@ impl NatsJournal {
     /// finds them that has not seen it.
     async fn prune_stream(&self, batch: &Prune) -> Result<(), JournalError> {
         let doomed = self.database.deletable(batch.clone()).await?;
-        let pruned = doomed.last().copied().unwrap_or(0).max(self.copy.first_seq().await? - 1);
-        let known = self.shared.get(PRUNED).await.map_err(|error| JournalError::Unavailable(error.to_string()))?;
-        if pruned > known.and_then(|known| known.as_u64()).unwrap_or(0) {
-            self.pictures.leave(&self.copy, batch.pictures, pruned).await?;
-            let noted = self.shared.set(PRUNED, &json!(pruned)).await;
+        let upto = doomed.last().copied().unwrap_or(0).max(self.copy.first_seq().await? - 1);
+        if upto > pruned(&self.shared).await.map_err(JournalError::Unavailable)? {
+            self.pictures.leave(&self.copy, batch.pictures, upto).await?;
+            let noted = self.shared.set(PRUNED, &json!(upto)).await;
             noted.map_err(|error| JournalError::Unavailable(error.to_string()))?;
         }
         let oldest = self.copy.read(0, 1, &Filter::ALL).await?.first().map_or(0, |record| record.seq);
@@ -178,12 +183,15 @@ impl NatsJournal {
     }
 
     async fn delete(&self, seq: Seq) -> Result<(), JournalError> {
-        /// Events are not secrets that must be overwritten.
-        const ERASE: &str = "no_erase";
+        // Events are not secrets that must be overwritten.
         let subject = format!("STREAM.MSG.DELETE.{}", self.stream.cached_info().config.name);
         // That it is gone already is as good: what counts is that the server has heard it.
-        let request = self.context.request::<_, _, Value>(subject, &json!({"seq": seq, ERASE: true}));
-        request.await.map(drop).map_err(|error| JournalError::Unavailable(why(&error)))
+        let message = json!({"seq": seq, "no_erase": true});
+        self.context
+            .request::<_, _, Value>(subject, &message)
+            .await
+            .map(drop)
+            .map_err(|error| JournalError::Unavailable(why(&error)))
     }
 }
 
@@ -279,10 +287,10 @@ fn message_id(id: &str) -> String {
 
 /// The copy of the journal.
 pub(super) struct JournalCopy {
-    pub(super) database: Database,
-    pub(super) position: AtomicU64,
-    pub(super) shared: Arc<NatsWorkspace>,
-    pub(super) lacks: Arc<AtomicU64>,
+    database: Database,
+    position: AtomicU64,
+    shared: Arc<NatsWorkspace>,
+    lacks: Arc<AtomicU64>,
 }
 
 /// What the copy wants to know of an event beside its text.
@@ -295,14 +303,17 @@ struct Columns {
 }
 
 impl JournalCopy {
+    pub(super) fn new(database: Database, position: Seq, shared: Arc<NatsWorkspace>, lacks: Arc<AtomicU64>) -> Self {
+        Self { database, position: AtomicU64::new(position), shared, lacks }
+    }
+
     /// A copy that was cut off for so long that events were deleted which it has not seen cannot go on.
     async fn check(&self, next: Seq) -> Result<(), String> {
         let position = self.position.load(Ordering::Relaxed);
         if next <= position + 1 {
             return Ok(());
         }
-        let pruned = self.shared.get(PRUNED).await.map_err(|error| error.to_string())?;
-        let pruned = pruned.and_then(|pruned| pruned.as_u64()).unwrap_or(0);
+        let pruned = pruned(&self.shared).await?;
         if pruned > position.max(self.lacks.load(Ordering::Relaxed)) {
             return Err(format!(
                 "events up to {pruned} were deleted, of which this daemon has seen those up to {position}; restart it, \
@@ -345,4 +356,129 @@ fn read(arrived: Arrived) -> Option<CopiedEvent> {
 pub(super) async fn pruned(shared: &NatsWorkspace) -> Result<Seq, String> {
     let pruned = shared.get(PRUNED).await.map_err(|error| error.to_string())?;
     Ok(pruned.and_then(|pruned| pruned.as_u64()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::stores::{
+        conformance::journal,
+        nats::testing::{Fixture, Server, open},
+    };
+
+    fn ids(records: &[Arc<Record>]) -> Vec<&str> {
+        records.iter().map(|record| record.event.id.as_str()).collect()
+    }
+
+    fn up_to(until: Seq, keep: &[&str]) -> Prune {
+        let keep: BTreeSet<_> = keep.iter().map(|id| (*id).to_owned()).collect();
+        let (keep, received_before) = (Arc::new(keep), Timestamp::MAX);
+        Prune { after: 0, until, received_before, keep, limit: 1_000, pictures: &["picture"] }
+    }
+
+    async fn lead(nats: &super::super::Nats) {
+        while !nats.duties.has(Duty::Retention) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        journal::keeps_the_contract(async || {
+            let fixture = Fixture::new().await;
+            (fixture.nats.journal.as_ref().clone(), fixture)
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn daemons_share_one_order_and_recognise_each_others_ids() {
+        let fixture = Fixture::new().await;
+        let other = fixture.another().await;
+        let (here, there) = (fixture.nats.journal(), other.journal());
+        let write = async |journal: &Arc<dyn Journal>, ids| journal.append(journal::batch(ids)).await.expect("append");
+        tokio::join!(write(&here, 0..300), write(&there, 200..500));
+        let known = Standing { last_seq: 499, trouble: None };
+        assert_eq!(here.standing(&known).await.last_seq, 500);
+        assert_eq!(there.standing(&known).await.last_seq, 500);
+        let mine = here.read(0, 1_000, &Filter::ALL).await.expect("read");
+        let theirs = there.read(0, 1_000, &Filter::ALL).await.expect("read");
+        assert_eq!(ids(&mine), ids(&theirs));
+        let order = |from: u32, to: u32| {
+            let numbers = mine.iter().map(|record| record.event.id.parse::<u32>().expect("a number"));
+            numbers.filter(|number| (from..to).contains(number)).collect::<Vec<_>>()
+        };
+        assert_eq!(order(0, 200), (0..200).collect::<Vec<_>>(), "one daemon's events keep their order");
+        assert_eq!(order(300, 500), (300..500).collect::<Vec<_>>());
+        assert_eq!(mine.len(), 500, "what both had is there once");
+    }
+
+    #[tokio::test]
+    async fn an_id_is_recognised_after_the_server_has_forgotten_it() {
+        let fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        journal.append(journal::batch(0..3)).await.expect("append");
+        // As if the window had passed: the server does not look at ids at all.
+        let mut config = fixture.nats.journal.stream.cached_info().config.clone();
+        config.duplicate_window = Duration::from_millis(100);
+        fixture.nats.journal.context.update_stream(config).await.expect("updated");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(journal.append(journal::batch(1..4)).await.expect("append")[..2], [2, 3].map(Appended::Duplicate));
+        assert_eq!(journal.last_seq().await.expect("last"), 4);
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_made_anew_where_it_is_lost_or_another_ones() {
+        let fixture = Fixture::new().await;
+        fixture.nats.journal().append(journal::batch(0..20)).await.expect("append");
+        let folder = tempfile::tempdir().expect("tempdir");
+        let nats = open(&fixture.server, folder.path()).await;
+        assert_eq!(nats.journal().last_seq().await.expect("last"), 20);
+        nats.close().await;
+        nats.database().close().await.expect("closed");
+        let elsewhere = Server::start().await;
+        let nats = open(&elsewhere, folder.path()).await;
+        assert_eq!(nats.journal().last_seq().await.expect("last"), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_goes_from_the_stream_and_leaves_its_picture() {
+        let fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        lead(&fixture.nats).await;
+        journal.append(journal::batch(0..20)).await.expect("append");
+        let early = journal.prune(up_to(10, &[])).await.expect_err("no picture holds these events yet");
+        assert!(early.to_string().contains("picture"), "{early}");
+        let picture = Snapshot { seq: 12, body: vec![7; 300_000] };
+        journal.save_snapshot("picture", picture.clone()).await.expect("save");
+        let messages = async || fixture.nats.journal.stream.get_info().await.expect("info").state.messages;
+        assert_eq!(journal.prune(up_to(5, &[])).await.expect("prune"), Pruned { deleted: 5, upto: 5 });
+        assert_eq!(messages().await, 15);
+        assert_eq!(journal.prune(up_to(10, &["6"])).await.expect("prune"), Pruned { deleted: 4, upto: 10 });
+        assert_eq!(messages().await, 11);
+        let daemon = fixture.another().await;
+        let late = daemon.journal();
+        assert_eq!(ids(&late.read(0, 2, &Filter::ALL).await.expect("read")), ["6", "10"]);
+        assert_eq!(late.first_seq().await.expect("first"), 11);
+        assert_eq!(late.load_snapshot("picture").await.expect("load"), Some(picture));
+        assert_eq!(late.append(journal::batch(19..21)).await.expect("append")[1], Appended::New(21));
+    }
+
+    #[tokio::test]
+    async fn without_a_server_nothing_is_appended_and_everything_can_be_read() {
+        let mut fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        journal.append(journal::batch(0..3)).await.expect("append");
+        let standing = Standing { last_seq: 3, trouble: None };
+        fixture.server.kill().await;
+        let away = journal.standing(&standing).await;
+        assert!(matches!(away.trouble, Some(JournalError::Unavailable(_))), "{away:?}");
+        assert!(matches!(journal.append(journal::batch(3..4)).await, Err(JournalError::Unavailable(_))));
+        assert!(matches!(journal.probe(1).await, Err(JournalError::Unavailable(_))));
+        assert_eq!(journal.read(0, 10, &Filter::ALL).await.expect("read").len(), 3);
+    }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    Context, kv,
+    Context,
     object_store::{self, ObjectStore},
-    stream::{Config, RetentionPolicy, StorageType, Stream},
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream},
 };
 use backon::{ConstantBuilder, Retryable};
 
@@ -41,28 +41,39 @@ impl Streams<'_> {
             allow_direct: true,
             ..Config::default()
         };
-        patiently(async || self.context.get_or_create_stream(config.clone()).await.map_err(|error| why(&error))).await
+        self.stream(config).await
     }
 
     /// A bucket whose entries stay.
     pub(super) async fn bucket(&self, name: &str) -> Result<Bucket, String> {
-        self.make_bucket(name, kv::Config::default()).await
+        self.make_bucket(name, Config::default()).await
     }
 
     /// A bucket that forgets, in memory: what it holds means nothing after a restart of all servers.
     pub(super) async fn passing_bucket(&self, name: &str, max_age: Duration) -> Result<Bucket, String> {
-        self.make_bucket(name, kv::Config { max_age, storage: StorageType::Memory, ..kv::Config::default() }).await
+        self.make_bucket(name, Config { max_age, storage: StorageType::Memory, ..Config::default() }).await
     }
 
-    async fn make_bucket(&self, name: &str, config: kv::Config) -> Result<Bucket, String> {
+    /// A bucket is a stream of a certain form. The client library makes one only after it has read what the server says
+    /// of the account, which it cannot read of every version.
+    async fn make_bucket(&self, name: &str, config: Config) -> Result<Bucket, String> {
         let bucket = self.settings.names.bucket(name);
-        let config = kv::Config { bucket: bucket.clone(), history: 1, num_replicas: self.settings.replicas, ..config };
-        let make = async || match self.context.get_key_value(&bucket).await {
-            Ok(store) => Ok(store),
-            Err(_) => self.context.create_key_value(config.clone()).await.map_err(|error| why(&error)),
+        let config = Config {
+            name: format!("KV_{bucket}"),
+            subjects: vec![format!("$KV.{bucket}.>")],
+            max_messages_per_subject: 1,
+            discard: DiscardPolicy::New,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            num_replicas: self.settings.replicas,
+            ..config
         };
-        let store = patiently(make).await?;
-        Ok(Bucket::new(self.context, &bucket, store.stream))
+        Ok(Bucket::new(self.context, &bucket, self.stream(config).await?))
+    }
+
+    async fn stream(&self, config: Config) -> Result<Stream, String> {
+        patiently(async || self.context.get_or_create_stream(config.clone()).await.map_err(|error| why(&error))).await
     }
 
     /// Where pictures lie that daemons leave to each other.

@@ -5,7 +5,7 @@
 //! a change; what is decided is decided at the bucket, by revision. A write returns once the copy has it, and one that
 //! was refused once the copy has what stood in its way: so nobody reads less here than it knows.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use remora_actors::ports::{Workspace, WorkspaceError};
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const PENDING: &str = "pending";
 
 /// One workspace in the bucket.
-pub struct NatsWorkspace {
+pub(super) struct NatsWorkspace {
     id: String,
     bucket: Bucket,
     copy: EmbeddedWorkspace,
@@ -228,7 +228,8 @@ mod tests {
         let fixture = Fixture::new().await;
         let other = fixture.another().await;
         let (here, there) = (fixture.nats.workspaces.open("a"), other.workspaces.open("a"));
-        let seen = workspace::changes_until(&there, "the value", async |w| !w.list("k").await.expect("list").is_empty());
+        let seen =
+            workspace::changes_until(&there, "the value", async |w| !w.list("k").await.expect("list").is_empty());
         let write = async { here.set("k:1", &json!(1)).await.expect("set") };
         tokio::join!(seen, write);
         assert_eq!(there.compare_and_set("k:1", None, &json!(2)).await, Ok(false));
