@@ -4,9 +4,10 @@ use std::{error::Error as _, path::Path, time::Duration};
 
 use async_nats::{
     Client, ConnectError, ConnectErrorKind, ConnectOptions, Event,
-    jetstream::{self, ErrorCode, context::AccountErrorKind},
+    jetstream::{self, Context, ErrorCode, context::RequestErrorKind, response::Response},
 };
 use backon::{ConstantBuilder, Retryable};
+use serde::de::IgnoredAny;
 
 use super::{BusSettings, Login, Servers, Tls};
 use crate::tokens::{TokensError, read_private};
@@ -105,10 +106,28 @@ pub async fn connect(settings: &BusSettings) -> Result<Client, BusError> {
     let options = with_tls(with_login(options(servers), &settings.login)?, &settings.tls)?;
     let client = options.connect(servers.addresses()).await.map_err(|error| failed(servers, &error))?;
     let jetstream = jetstream::new(client.clone());
-    let ready = || async { jetstream.query_account().await.map(drop).map_err(|error| unready(servers, &error.kind())) };
+    let ready = || is_ready(&jetstream, servers);
     let looks = ConstantBuilder::default().with_delay(READY_EVERY).with_max_times(READY_LOOKS);
     ready.retry(looks).when(|error| matches!(error, BusError::NotReady { .. })).await?;
     Ok(client)
+}
+
+/// Whether JetStream answers. What it answers differs from version to version.
+async fn is_ready(jetstream: &Context, servers: &Servers) -> Result<(), BusError> {
+    let servers = servers.clone();
+    match jetstream.request::<_, (), Response<IgnoredAny>>("INFO", &()).await {
+        Ok(Response::Ok(_)) => Ok(()),
+        Ok(Response::Err { error }) => {
+            let off = [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT];
+            let why = error.to_string();
+            let is_off = off.contains(&error.error_code());
+            Err(if is_off { BusError::NoJetStream { servers, why } } else { BusError::NotReady { servers, why } })
+        }
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+            Err(BusError::NoJetStream { servers, why: "nobody answers for it".to_owned() })
+        }
+        Err(error) => Err(BusError::NotReady { servers, why: error.to_string() }),
+    }
 }
 
 fn options(servers: &Servers) -> ConnectOptions {
@@ -208,19 +227,6 @@ fn caused_by_tls(error: &ConnectError) -> bool {
         cause.is::<async_nats::rustls::Error>() || inner.is_some_and(|inner| inner.is::<async_nats::rustls::Error>())
     };
     causes(error).any(is_tls)
-}
-
-fn unready(servers: &Servers, kind: &AccountErrorKind) -> BusError {
-    let (servers, why) = (servers.clone(), kind.to_string());
-    let is_off = match kind {
-        AccountErrorKind::JetStreamUnavailable => true,
-        AccountErrorKind::JetStream(error) => {
-            [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT]
-                .contains(&error.error_code())
-        }
-        AccountErrorKind::TimedOut | AccountErrorKind::Other => false,
-    };
-    if is_off { BusError::NoJetStream { servers, why } } else { BusError::NotReady { servers, why } }
 }
 
 #[cfg(test)]
