@@ -29,8 +29,9 @@ use tokio::{
 
 pub use self::check::check;
 use crate::{
+    bus::{self, BusError},
     config::{Durability, Settings, SettingsError},
-    doors::{follow::Follower, intake, mcp},
+    doors::{follow::Follower, intake, mcp, nats},
     housekeeping,
     notify::{Target, Webhooks},
     service_manager,
@@ -71,6 +72,9 @@ pub enum DaemonError {
     /// The certificates.
     #[error("this machine's certificates cannot be read, which a target of notices needs: {0}; install them")]
     Certificates(io::Error),
+    /// The message bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// The actors.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -192,6 +196,9 @@ impl Daemon {
         };
         let (handle, running) = Handle::start(world).await?;
         let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
+        if let Some(bus) = settings.bus()? {
+            nats::open(bus::connect(&bus).await?, &bus, handle.clone(), &mut tasks);
+        }
         let every = Duration::from_secs(settings.housekeeping_s);
         tasks.spawn(housekeeping::run(handle.clone(), database.clone(), CLAIMS, policy(&settings), every));
         tasks.spawn(database.clone().keep_index());
