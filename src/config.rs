@@ -29,7 +29,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-pub use self::{effective::effective, flags::Flags};
+pub use self::{
+    effective::effective,
+    flags::{BusFlags, Flags},
+};
 use crate::{
     notify::{Target, TargetSettings},
     tokens::{Tokens, TokensError},

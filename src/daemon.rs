@@ -31,7 +31,7 @@ pub use self::check::check;
 use crate::{
     bus::{self, BusError},
     config::{Durability, Settings, SettingsError},
-    doors::{follow::Follower, intake, mcp},
+    doors::{follow::Follower, intake, mcp, nats},
     housekeeping,
     notify::{Target, Webhooks},
     service_manager,
@@ -65,9 +65,6 @@ pub enum DaemonError {
     /// The database.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// The connection to the message bus.
-    #[error(transparent)]
-    Bus(#[from] BusError),
     /// What is kept there.
     #[error(transparent)]
     Nats(#[from] NatsError),
@@ -77,6 +74,9 @@ pub enum DaemonError {
     /// The certificates.
     #[error("this machine's certificates cannot be read, which a target of notices needs: {0}; install them")]
     Certificates(io::Error),
+    /// The message bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// The actors.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -199,6 +199,9 @@ impl Daemon {
         };
         let (handle, running) = Handle::start(world).await?;
         let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
+        if let Some(bus) = settings.bus()? {
+            nats::open(bus::connect(&bus).await?, &bus, handle.clone(), &mut tasks);
+        }
         let every = Duration::from_secs(settings.housekeeping_s);
         let database = stores.database.clone();
         tasks.spawn(housekeeping::run(handle.clone(), database.clone(), CLAIMS, policy(&settings), every));

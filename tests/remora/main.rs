@@ -35,6 +35,7 @@ mod links;
 mod mcp;
 mod messages;
 mod metrics;
+mod nats;
 mod notices;
 mod openapi;
 mod otlp;
