@@ -3,6 +3,7 @@
 //! [`Settings`] is the one list of them: its fields are the flags, the variables and the TOML keys, its texts are
 //! the help, and [`Settings::default`] is what the flags default to.
 
+mod bus;
 mod effective;
 mod flags;
 #[cfg(all(test, feature = "fault-injection"))]
@@ -28,7 +29,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
-pub use self::{effective::effective, flags::Flags};
+pub use self::{
+    effective::effective,
+    flags::{BusFlags, Flags},
+};
 use crate::{
     notify::{Target, TargetSettings},
     tokens::{Tokens, TokensError},
@@ -62,9 +66,52 @@ pub struct Settings {
     #[serde(deserialize_with = "paths")]
     pub follow: Vec<PathBuf>,
 
-    /// Message bus that holds the journal and the workspaces instead of the data folder
-    #[arg(long, value_name = "URL")]
+    /// NATS server that holds the journal and the workspaces instead of the data folder, such as nats://127.0.0.1:4222,
+    /// or tls:// to encrypt; those of a cluster separated by commas. Any number of daemons may share it
+    #[arg(long, value_name = "URLS")]
     pub bus: Option<String>,
+
+    /// Name to give the NATS server, with a password file
+    #[arg(long, value_name = "NAME")]
+    pub bus_user: Option<String>,
+
+    /// File of the password that belongs to the name
+    #[arg(long, value_name = "FILE")]
+    pub bus_password_file: Option<PathBuf>,
+
+    /// File of the token that the NATS server wants
+    #[arg(long, value_name = "FILE")]
+    pub bus_token_file: Option<PathBuf>,
+
+    /// Credentials file for the NATS server, as `nsc` writes it
+    #[arg(long, value_name = "FILE")]
+    pub bus_creds_file: Option<PathBuf>,
+
+    /// File of the seed of an nkey that the NATS server knows
+    #[arg(long, value_name = "FILE")]
+    pub bus_nkey_file: Option<PathBuf>,
+
+    /// Authorities whose certificates the NATS server may show, as PEM, instead of those that this machine trusts.
+    /// Encrypts the connection
+    #[arg(long, value_name = "FILE")]
+    pub bus_ca_file: Option<PathBuf>,
+
+    /// Certificate to show the NATS server, as PEM. Encrypts the connection
+    #[arg(long, value_name = "FILE")]
+    pub bus_cert_file: Option<PathBuf>,
+
+    /// Key of the certificate, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub bus_key_file: Option<PathBuf>,
+
+    /// Copies of everything in the NATS cluster, 5 at most: 1 is what a single server can keep, 3 outlive the loss of
+    /// one server
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub bus_replicas: usize,
+
+    /// What all names in NATS begin with, so that several Remoras can share one
+    #[arg(long, value_name = "WORD", default_value = "remora")]
+    pub bus_prefix: String,
 
     /// When an event counts as written
     #[arg(long, value_enum, default_value_t = Durability::Full)]
@@ -279,9 +326,7 @@ impl Settings {
         let unusable = |setting: &str, problem: &str| {
             Err(SettingsError::Unusable { setting: setting.to_owned(), problem: problem.to_owned() })
         };
-        if self.bus.is_some() {
-            return unusable("bus", "cannot be used: only the embedded journal is built in; leave it out");
-        }
+        self.bus()?;
         if let Some(url) = &self.otlp_endpoint
             && !url.starts_with("http://")
         {

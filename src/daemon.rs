@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use remora_actors::{
     Handle, Running,
     handle::StartError,
-    model::Patience,
+    model::{Limits, Patience},
     ports::Journal,
     retention,
     system::{NotifySettings, Settings as ActorSettings, World},
@@ -29,24 +29,24 @@ use tokio::{
 
 pub use self::check::check;
 use crate::{
+    bus::{self, BusError},
     config::{Durability, Settings, SettingsError},
-    doors::{follow::Follower, intake, mcp},
+    doors::{follow::Follower, intake, mcp, nats},
     housekeeping,
     notify::{Target, Webhooks},
     service_manager,
     stores::{
+        CLAIMS, Stores,
         agentfs::{AgentFs, RootError, Roots},
         data_dir::{DataDir, DataDirError},
         file_watcher::FileWatcher,
-        open_workspace,
+        nats::{Nats, NatsError},
         sqlite::{self, Database, OpenError},
     },
     telemetry::{self, TelemetryError},
     tokens::Tokens,
 };
 
-/// The workspace in which decisions are claimed. No agent can reach it: ids from outside hold no control characters.
-const CLAIMS: &str = "\u{1}claims";
 /// How long the actors and the database may take to end, between the requests and the spans: all together less than
 /// the five seconds that whoever stops a daemon can count on.
 const END: Duration = Duration::from_secs(2);
@@ -65,12 +65,18 @@ pub enum DaemonError {
     /// The database.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// What is kept there.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
     /// A workspace root.
     #[error(transparent)]
     Root(#[from] RootError),
     /// The certificates.
     #[error("this machine's certificates cannot be read, which a target of notices needs: {0}; install them")]
     Certificates(io::Error),
+    /// The message bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// The actors.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -109,7 +115,7 @@ pub struct Daemon {
     handle: Handle,
     running: Running,
     web: WebSettings,
-    database: Database,
+    stores: Stores,
     /// What goes on beside: log files followed, housekeeping. Ends with the daemon.
     tasks: JoinSet<()>,
     /// Held until everything else has ended.
@@ -175,28 +181,33 @@ impl Daemon {
         let targets = settings.targets()?;
         let roots = Roots::new(&settings.workspace_roots)?;
         let data_dir = lock(&settings.data, Duration::from_secs(settings.lock_wait_s)).await?;
-        let (path, durability) = (data_dir.database(), durability(&settings));
-        let database = tokio::task::spawn_blocking(move || Database::open(&path, durability)).await??;
+        let stores = stores(&settings, &data_dir).await?;
+        bound(&mut settings.limits, stores.largest());
         let (listener, address) = listen(&settings, handed_over)?;
-        let links = links(&settings, &data_dir)?;
+        let links = links(&settings, &data_dir, &stores).await?;
         let watcher = FileWatcher::start(Duration::from_millis(settings.workspace_poll_ms));
-        let journal: Arc<dyn Journal> = Arc::new(database.journal());
+        let journal = Arc::clone(&stores.journal);
         let files = AgentFs::new(roots, watcher.clone(), settings.limits.value_bytes);
         let world = World {
             journal: Arc::clone(&journal),
-            claims: Arc::new(database.workspace(CLAIMS)),
-            open_workspace: open_workspace(database.clone(), files),
+            claims: stores.claims(),
+            duties: Arc::clone(&stores.duties),
+            open_workspace: stores.open_workspace(files),
             courier: Arc::new(courier(&settings, targets.clone(), links.clone()).map_err(DaemonError::Certificates)?),
             renderer: remora_web::render,
             settings: actor_settings(&settings, targets),
         };
         let (handle, running) = Handle::start(world).await?;
         let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
+        if let Some(bus) = settings.bus()? {
+            nats::open(bus::connect(&bus).await?, &bus, handle.clone(), &mut tasks);
+        }
         let every = Duration::from_secs(settings.housekeeping_s);
+        let database = stores.database.clone();
         tasks.spawn(housekeeping::run(handle.clone(), database.clone(), CLAIMS, policy(&settings), every));
-        tasks.spawn(database.clone().keep_index());
+        tasks.spawn(database.keep_index());
         let web = web_settings(&settings, tokens, links);
-        Ok(Self { address, listener, handle, running, web, database, tasks, _data_dir: data_dir })
+        Ok(Self { address, listener, handle, running, web, stores, tasks, _data_dir: data_dir })
     }
 
     /// Where it listens.
@@ -231,7 +242,7 @@ impl Daemon {
     /// # Errors
     /// [`DaemonError::Died`]: an actor cannot be kept alive.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), DaemonError> {
-        let Self { listener, handle, mut running, web, database, mut tasks, _data_dir, .. } = self;
+        let Self { listener, handle, mut running, web, stores, mut tasks, _data_dir, .. } = self;
         let sessions = handle.limits().sessions;
         service_manager::ready();
         tasks.spawn(service_manager::report(handle.clone()));
@@ -242,7 +253,7 @@ impl Daemon {
         let end = async {
             tasks.shutdown().await;
             running.stop().await;
-            if let Err(error) = database.close().await {
+            if let Err(error) = stores.close().await {
                 tracing::warn!(error, "database not tidied up, the next start does it");
             }
         };
@@ -268,6 +279,27 @@ async fn lock(data: &Path, patience: Duration) -> Result<DataDir, DaemonError> {
                 tokio::time::sleep(LOCK_LOOK).await;
             }
             outcome => return Ok(outcome?),
+        }
+    }
+}
+
+/// Opens the daemon's own stores, or those that it was told to share.
+async fn stores(settings: &Settings, data_dir: &DataDir) -> Result<Stores, DaemonError> {
+    if let Some(bus) = settings.bus()? {
+        let client = bus::connect(&bus).await?;
+        return Ok(Stores::shared(Nats::open(client, &bus, data_dir.path()).await?));
+    }
+    let (path, durability) = (data_dir.database(), durability(settings));
+    Ok(Stores::embedded(tokio::task::spawn_blocking(move || Database::open(&path, durability)).await??))
+}
+
+/// Takes in nothing that the stores could not hold.
+fn bound(limits: &mut Limits, largest: Option<usize>) {
+    let largest = largest.unwrap_or(usize::MAX);
+    for (limit, bytes) in [("event_bytes", &mut limits.event_bytes), ("value_bytes", &mut limits.value_bytes)] {
+        if *bytes > largest {
+            tracing::info!(limit, from = *bytes, to = largest, "limit lowered to what a message of the bus can hold");
+            *bytes = largest;
         }
     }
 }
@@ -303,9 +335,10 @@ fn policy(settings: &Settings) -> retention::Policy {
 }
 
 /// Makes links to where people reach the daemon, where that is known.
-fn links(settings: &Settings, data_dir: &DataDir) -> Result<Option<Arc<Links>>, DataDirError> {
+async fn links(settings: &Settings, data_dir: &DataDir, stores: &Stores) -> Result<Option<Arc<Links>>, DaemonError> {
     let Some(url) = &settings.public_url else { return Ok(None) };
-    Ok(Some(Arc::new(Links::new(url, &data_dir.link_key()?))))
+    let key = stores.link_key(data_dir.link_key()?).await?;
+    Ok(Some(Arc::new(Links::new(url, &key))))
 }
 
 /// Who carries the notices out.

@@ -4,6 +4,7 @@
 //! - [`daemon`]: the order of start and stop, [`service_manager`]: who is told of it, [`telemetry`]: logs and spans,
 //!   `housekeeping`: what is done now and then.
 //! - [`notify`]: who is told of questions, and in which words.
+//! - [`bus`]: the connection to NATS, which daemons share.
 //! - [`stores`]: what lies behind the actors' two ports. [`doors`]: the ways in beside HTTP.
 //!
 //! # Invariants
@@ -29,6 +30,7 @@
 //! - The text of an answer is not logged above debug level.
 //! - A workspace file is open only while it is read or written, and only below a configured root.
 
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -74,8 +74,9 @@ impl Telemetry {
 /// Logs go to standard error; standard output says only where the daemon listens.
 fn logs(settings: &Settings) -> AnyLayer {
     // A browser that closes a stream is no error, though warp logs it as one, and requests are counted; rmcp tells of
-    // every session.
-    let quiet = "warp::server=off,warp::filters::trace=off,rmcp=warn,opentelemetry=warn,opentelemetry_sdk=warn";
+    // every session, async_nats of what `bus` tells in our words.
+    let quiet = "warp::server=off,warp::filters::trace=off,rmcp=warn,async_nats=warn,opentelemetry=warn,\
+        opentelemetry_sdk=warn";
     let filter = EnvFilter::builder().parse_lossy(format!("{quiet},{}", settings.log));
     // The layer's own complaint about a log that cannot be written would go to standard error, which cannot be written
     // then, and panic.

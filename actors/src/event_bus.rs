@@ -1,7 +1,8 @@
 //! The `EventBus`: numbers events by journaling them, then delivers them.
 //!
 //! One commit runs at a time. Events that come meanwhile go into the next one together; a lone event does not wait for
-//! company. What a person does comes before what agents do.
+//! company. What a person does comes before what agents do. Where other daemons append to the same journal, their
+//! events are delivered as well, in the one order of the journal.
 
 use std::{
     collections::VecDeque,
@@ -10,12 +11,12 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, task::AbortHandle};
 use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     model::{Record, Seq},
-    ports::{Appended, Entry, JournalError, Snapshot},
+    ports::{Appended, Entry, JournalError, Standing},
     replica,
     system::{Role, System},
 };
@@ -24,8 +25,6 @@ use crate::{
 const COMMIT_EVENTS: usize = 10_000;
 /// While nothing can be journaled, time between two tries whether something can: a full disk is not freed faster.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
-/// Under this name the tries are written.
-const PROBE: &str = "probe";
 
 /// A publisher's events.
 #[derive(Debug)]
@@ -57,6 +56,8 @@ pub enum EventBusMessage {
     Publish(Publish),
     /// A commit has ended.
     Committed(Box<Commit>),
+    /// Others have appended events, or the journal has begun or ceased to work.
+    Stands(Standing),
     /// Try whether the journal works again.
     Probe,
     /// Answer, to show that you can.
@@ -74,6 +75,18 @@ pub struct EventBusState {
     waiting: VecDeque<Publish>,
     committing: bool,
     probing: bool,
+    /// What others do to the journal, until it is attended to.
+    stands: Option<Standing>,
+    /// True while others are the trouble.
+    away: bool,
+    /// Waits for what others do.
+    others: AbortHandle,
+}
+
+impl Drop for EventBusState {
+    fn drop(&mut self) {
+        self.others.abort();
+    }
 }
 
 impl Actor for EventBus {
@@ -87,7 +100,15 @@ impl Actor for EventBus {
         system: Arc<System>,
     ) -> Result<EventBusState, ActorProcessingErr> {
         let last = system.journal().last_seq().await?;
-        let mut state = EventBusState { system, waiting: VecDeque::new(), committing: false, probing: false };
+        let mut state = EventBusState {
+            others: follow_others(&system, myself.clone()),
+            system,
+            waiting: VecDeque::new(),
+            committing: false,
+            probing: false,
+            stands: None,
+            away: false,
+        };
         state.deliver_until(last).await?;
         state.probe_later(&myself);
         Ok(state)
@@ -108,6 +129,7 @@ impl Actor for EventBus {
                 state.finish(*commit).await;
                 state.probe_later(&myself);
             }
+            EventBusMessage::Stands(standing) => state.stands = Some(standing),
             EventBusMessage::Probe => {
                 state.probing = false;
                 state.probe().await;
@@ -116,6 +138,11 @@ impl Actor for EventBus {
             EventBusMessage::Ping(reply) => {
                 let _ = reply.send(());
             }
+        }
+        // What this bus commits it delivers itself, and need not read back.
+        if let Some(standing) = state.stands.take_if(|_| !state.committing) {
+            state.attend(standing).await;
+            state.probe_later(&myself);
         }
         if !state.committing && !state.waiting.is_empty() {
             state.committing = true;
@@ -186,17 +213,23 @@ impl EventBusState {
         }
     }
 
-    /// Writes as much as the largest event would, so that the trouble is over for every event when this succeeds.
+    /// Tries the largest event, so that the trouble is over for every event when this succeeds.
     async fn probe(&self) {
-        let write = async |bytes| {
-            let snapshot = Snapshot { seq: 0, body: vec![0; bytes] };
-            self.system.journal().save_snapshot(PROBE, snapshot).await
-        };
-        let mut result = write(self.system.limits().event_bytes).await;
-        if result.is_ok() {
-            result = write(0).await;
-        }
+        let result = self.system.journal().probe(self.system.limits().event_bytes).await;
         self.system.note_journal(result.as_ref().copied());
+    }
+
+    /// Delivers what others have appended, and says whether the journal works.
+    async fn attend(&mut self, standing: Standing) {
+        let was_away = std::mem::replace(&mut self.away, standing.trouble.is_some());
+        match &standing.trouble {
+            Some(error) => self.system.note_journal(Err(error)),
+            None if was_away => self.system.note_journal(Ok(())),
+            None => {}
+        }
+        if let Err(error) = self.deliver_until(standing.last_seq).await {
+            tracing::error!(%error, "events that others appended cannot be read");
+        }
     }
 
     async fn deliver(&mut self, publishes: &mut [Publish], appended: &[Appended]) {
@@ -207,7 +240,8 @@ impl EventBusState {
         metrics.events_accepted.inc_by(records.len() as u64);
         metrics.events_duplicate.inc_by((appended.len() - records.len()) as u64);
         let next = self.system.subscribers.delivered().map_or(1, |seq| seq + 1);
-        if records.first().is_some_and(|first| first.seq == next) {
+        // Where others append as well, their events may stand between these.
+        if !records.is_empty() && records.iter().zip(next..).all(|(record, seq)| record.seq == seq) {
             self.system.deliver(records, room);
         } else if let Some(last) = appended.iter().map(|appended| appended.seq()).max()
             && let Err(error) = self.deliver_until(last).await
@@ -224,14 +258,26 @@ impl EventBusState {
             // Followers read the history by themselves when they start.
             None => system.subscribers.start_at(last),
             Some(delivered) => {
-                replica::replay(system.journal(), delivered, last, |record| {
-                    system.deliver(vec![Arc::clone(record)], Vec::new());
-                })
-                .await?;
+                let deliver = |page| system.deliver(page, Vec::new());
+                replica::replay_pages(system.journal(), delivered, last, deliver).await?;
             }
         }
         Ok(())
     }
+}
+
+fn follow_others(system: &Arc<System>, myself: ActorRef<EventBusMessage>) -> AbortHandle {
+    let system = Arc::clone(system);
+    let follow = async move {
+        let mut known = Standing::default();
+        loop {
+            known = system.journal().standing(&known).await;
+            if myself.cast(EventBusMessage::Stands(known.clone())).is_err() {
+                return;
+            }
+        }
+    };
+    tokio::spawn(follow).abort_handle()
 }
 
 /// A commit is part of what the first of its publishers does, and follows from what the others do.

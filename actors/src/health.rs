@@ -13,6 +13,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
+    inbox_coordinator::InboxCoordinatorMessage,
     model::{PutAside, Record, Seq, Troubles},
     ports::{JournalError, Snapshot},
     state_aggregator::StateAggregatorMessage,
@@ -100,7 +101,11 @@ impl System {
         }
         match &trouble {
             Some(error) => tracing::error!(error, "nothing can be journaled"),
-            None => tracing::info!("the journal works again"),
+            None => {
+                tracing::info!("the journal works again");
+                // What was claimed meanwhile may not be journaled.
+                self.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Recover);
+            }
         }
         state.troubles.journal = trouble;
         drop(state);

@@ -78,6 +78,10 @@ pub struct Metrics {
     pub spans_ignored: Counter,
     /// Spans received that were broken.
     pub spans_rejected: Counter,
+    /// What agents published on the message bus and is no event.
+    pub bus_refused: Counter,
+    /// Requests of agents on the message bus that wait for an answer.
+    pub bus_requests: Gauge,
     /// Requests refused because too many events were on their way.
     pub publish_refused: Counter,
     /// Commits of the journal.
@@ -203,6 +207,8 @@ impl Metrics {
         registry.register("events_pruned", "Events deleted by retention", m.events_pruned);
         registry.register("spans_ignored", "Spans that tell of no generative AI", m.spans_ignored);
         registry.register("spans_rejected", "Spans that were broken", m.spans_rejected);
+        registry.register("bus_refused", "What came over the message bus and is no event", m.bus_refused);
+        registry.register("bus_requests", "Requests over the message bus that wait for an answer", m.bus_requests);
         registry.register("publish_refused", "Requests refused for lack of room", m.publish_refused);
         registry.register("journal_commits", "Commits of the journal", m.journal_commits);
         registry.register("journal_failures", "Failed commits of the journal", m.journal_failures);

@@ -19,7 +19,7 @@ use crate::{
         AnsweredBy, Category, Event, Seq, actions,
         notice::{Ledger, Notice, Underway},
     },
-    ports::{DeliveryError, Retry},
+    ports::{DeliveryError, Duty, RETAKEN_AFTER, Retry},
     publish::PublishError,
     replica::{Fold, Replica},
     subscribers::Delivery,
@@ -74,10 +74,12 @@ pub enum Outcome {
 pub enum NotifierMessage {
     /// Follow these events.
     Deliver(Delivery),
-    /// Something may be due.
+    /// Something may be due, or this daemon may have got or lost the duty to tell of it.
     Due,
     /// A delivery was tried.
     Tried(Box<Notice>, Result<(), DeliveryError>),
+    /// Another daemon tries the same delivery, or has a moment ago.
+    Taken(Box<Notice>),
     /// Try again to journal what could not be journaled.
     Flush,
     /// A person decides on a dead letter.
@@ -113,6 +115,8 @@ pub struct NotifierState {
     /// Outcomes that the journal has refused so far: bounded by the deliveries at work, whose room they keep.
     unpublished: Vec<(Notice, Event)>,
     flush_due: bool,
+    /// Waits for the duty to change hands.
+    duties: AbortHandle,
 }
 
 impl Actor for Notifier {
@@ -132,6 +136,7 @@ impl Actor for Notifier {
         .await?;
         let _ = myself.cast(NotifierMessage::Due);
         Ok(NotifierState {
+            duties: system.tell_of_duties(myself.clone(), || NotifierMessage::Due),
             myself,
             system,
             ledger,
@@ -161,6 +166,12 @@ impl Actor for Notifier {
             }
             NotifierMessage::Due => state.advance(),
             NotifierMessage::Tried(notice, outcome) => state.tried(*notice, outcome).await,
+            NotifierMessage::Taken(notice) => {
+                let until = Timestamp::now().checked_add(RETAKEN_AFTER).unwrap_or(Timestamp::MAX);
+                let tries = state.underway.tries(&notice);
+                state.underway.put_off(&notice, tries, until);
+                state.advance();
+            }
             NotifierMessage::Flush => {
                 state.flush_due = false;
                 state.flush().await;
@@ -186,6 +197,7 @@ impl Actor for Notifier {
 
 impl Drop for NotifierState {
     fn drop(&mut self) {
+        self.duties.abort();
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
@@ -195,13 +207,16 @@ impl Drop for NotifierState {
 impl NotifierState {
     /// Sends what is due, and sleeps toward what is due next.
     fn advance(&mut self) {
+        self.system.metrics.dead_letters.set(self.ledger.letters().len() as i64);
+        if !self.system.has(Duty::Notices) {
+            return;
+        }
         let now = Timestamp::now();
         let plan = self.ledger.plan(&self.system.world.settings.notify.policies, &mut self.underway, now);
         for notice in plan.notices {
             self.underway.start(&notice);
             self.send(notice);
         }
-        self.system.metrics.dead_letters.set(self.ledger.letters().len() as i64);
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
@@ -214,10 +229,17 @@ impl NotifierState {
 
     fn send(&mut self, notice: Notice) {
         while self.flights.try_join_next().is_some() {}
-        let (courier, myself) = (Arc::clone(&self.system.world.courier), self.myself.clone());
+        let (system, myself) = (Arc::clone(&self.system), self.myself.clone());
+        let delivery = format!("{}/{}", notice.id, self.underway.tries(&notice));
         self.flights.spawn(async move {
-            let outcome = courier.deliver(&notice).await;
-            let _ = myself.cast(NotifierMessage::Tried(Box::new(notice), outcome));
+            // Whoever was paused before this point may not know that another daemon has the duty now.
+            let message = if system.world.duties.take(&delivery).await {
+                let outcome = system.world.courier.deliver(&notice).await;
+                NotifierMessage::Tried(Box::new(notice), outcome)
+            } else {
+                NotifierMessage::Taken(Box::new(notice))
+            };
+            let _ = myself.cast(message);
         });
     }
 

@@ -121,6 +121,9 @@ pub struct Prune {
     pub keep: Arc<BTreeSet<String>>,
     /// Look at so many events: what one transaction can do without being in the way.
     pub limit: usize,
+    /// Names of the snapshots into which everything up to `until` was folded: who has not seen the events before they
+    /// go needs them.
+    pub pictures: &'static [&'static str],
 }
 
 /// What became of a [`Prune`].
@@ -133,7 +136,7 @@ pub struct Pruned {
 }
 
 /// Why the journal could not do what was asked. Nothing was half-done.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// The disk is full or failing, or the server is away: the same call may succeed later.
     #[error("the journal cannot be written or read at present: {0}")]
@@ -142,6 +145,18 @@ pub enum JournalError {
     #[error("the journal is damaged: {0}")]
     Damaged(String),
 }
+
+/// How a journal stands of which this daemon is not the only writer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest position that can be read.
+    pub last_seq: Seq,
+    /// Why nothing can be appended; `None`: as far as is known, it can.
+    pub trouble: Option<JournalError>,
+}
+
+/// Under this name it is tried whether anything can be written.
+const PROBE: &str = "probe";
 
 /// The durable, ordered list of events, without gaps but for those that were deleted.
 #[async_trait]
@@ -203,6 +218,19 @@ pub trait Journal: Send + Sync + 'static {
 
     /// Replaces the snapshot of a name.
     async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError>;
+
+    /// Tries whether an event of so many bytes could be appended, without appending one.
+    async fn probe(&self, bytes: usize) -> Result<(), JournalError> {
+        self.save_snapshot(PROBE, Snapshot { seq: 0, body: vec![0; bytes] }).await?;
+        self.save_snapshot(PROBE, Snapshot { seq: 0, body: Vec::new() }).await
+    }
+
+    /// Returns once the journal stands otherwise than `known`, by whoever's doing. A journal that only this daemon
+    /// writes never does: what becomes of it is known from what was appended.
+    async fn standing(&self, known: &Standing) -> Standing {
+        let _ = known;
+        std::future::pending().await
+    }
 }
 
 /// Why a workspace could not do what was asked. Nothing was half-done.
@@ -305,6 +333,81 @@ pub struct DeliveryError {
 pub trait Courier: Send + Sync + 'static {
     /// Delivers a notice to its target; returns within a bounded time. A notice may be given twice, under the same id.
     async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError>;
+}
+
+/// What one of many daemons does for all of them.
+///
+/// Whatever comes of a duty may be done twice without harm: the events have ids that are always the same, and what is
+/// decided is claimed. So a daemon that still believes to have a duty, because it was paused or cut off, is no danger;
+/// that there is one at a time saves the others the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Duty {
+    /// Ends questions at their deadlines, and the waiting of answers that can be taken back.
+    Deadlines,
+    /// Watches the workspaces that are not files on one machine.
+    Workspaces,
+    /// Sends notices.
+    Notices,
+    /// Deletes old events.
+    Retention,
+}
+
+impl Duty {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Deadlines, Self::Workspaces, Self::Notices, Self::Retention];
+
+    /// The name used in logs and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadlines => "deadlines",
+            Self::Workspaces => "workspaces",
+            Self::Notices => "notices",
+            Self::Retention => "retention",
+        }
+    }
+}
+
+/// After this time, work that somebody took counts as not done if nothing tells that it was.
+pub const RETAKEN_AFTER: Duration = Duration::from_secs(60);
+
+/// Who does what, where many daemons share a journal.
+#[async_trait]
+pub trait Duties: Send + Sync + 'static {
+    /// True where there are no other daemons, and therefore all duties are this one's.
+    fn is_alone(&self) -> bool;
+
+    /// True while a duty is this daemon's.
+    fn has(&self, duty: Duty) -> bool;
+
+    /// Returns once this daemon may have got or lost a duty since `known`, with what to give to the next call.
+    async fn changed(&self, known: u64) -> u64;
+
+    /// Takes a piece of work that cannot be taken back: for [`RETAKEN_AFTER`] no daemon can take work of the
+    /// same name again. `false`: another one has it, or whether one has cannot be found out.
+    async fn take(&self, work: &str) -> bool;
+}
+
+/// The duties of a daemon that shares its journal with no other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Alone;
+
+#[async_trait]
+impl Duties for Alone {
+    fn is_alone(&self) -> bool {
+        true
+    }
+
+    fn has(&self, _: Duty) -> bool {
+        true
+    }
+
+    async fn changed(&self, _: u64) -> u64 {
+        std::future::pending().await
+    }
+
+    async fn take(&self, _: &str) -> bool {
+        true
+    }
 }
 
 /// Keys of the workspace protocol, as the agents read and write them.

@@ -183,18 +183,28 @@ impl<F: Fold> Replica<F> {
     }
 }
 
-/// Hands out the events after `after` up to and including `until`, page by page.
+/// Hands out the events after `after` up to and including `until`, one by one.
 pub(crate) async fn replay(
+    journal: &dyn Journal,
+    after: Seq,
+    until: Seq,
+    mut apply: impl FnMut(&Arc<Record>),
+) -> Result<(), JournalError> {
+    replay_pages(journal, after, until, |page| page.iter().for_each(&mut apply)).await
+}
+
+/// Hands out the same page by page.
+pub(crate) async fn replay_pages(
     journal: &dyn Journal,
     mut after: Seq,
     until: Seq,
-    mut apply: impl FnMut(&Arc<Record>),
+    mut apply: impl FnMut(Vec<Arc<Record>>),
 ) -> Result<(), JournalError> {
     while after < until {
         let wanted = usize::try_from(until - after).unwrap_or(PAGE_EVENTS).min(PAGE_EVENTS);
         let page = journal.read(after, wanted, &Filter::ALL).await?;
         let Some(last) = page.last().map(|record| record.seq) else { break };
-        page.iter().for_each(&mut apply);
+        apply(page);
         after = last;
     }
     Ok(())

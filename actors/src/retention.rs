@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use crate::{
     Handle,
     inbox_coordinator::InboxCoordinatorMessage,
-    model::Seq,
+    model::{Dashboard, Inbox, Registrations, Seq, notice::Ledger},
     notifier::NotifierMessage,
     ports::{Extent, JournalError, Prune, Pruned},
+    replica::Fold,
     state_aggregator::StateAggregatorMessage,
     system::{Role, Unreachable},
     workspace_registry::WorkspaceRegistryMessage,
@@ -19,6 +20,9 @@ use crate::{
 const BATCH_EVENTS: usize = 500;
 /// Pause between two transactions, so that most of the time is the publishers'.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// The snapshots that [`Handle::save_snapshots`] saves.
+const PICTURES: [&str; 4] = [Dashboard::SNAPSHOT, Inbox::SNAPSHOT, Registrations::SNAPSHOT, Ledger::SNAPSHOT];
 
 /// How long events are kept. What is not done with stays, whatever it says here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +106,7 @@ impl Retention {
                 received_before: due.received_before,
                 keep: Arc::clone(&keep),
                 limit: BATCH_EVENTS,
+                pictures: &PICTURES,
             };
             let Pruned { deleted: more, upto } = self.handle.prune(batch).await?;
             deleted += more;

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+};
 
 use crate::{
     event_ring::EventRing,
@@ -11,7 +14,7 @@ use crate::{
     health::Health,
     metrics::Metrics,
     model::{Limits, Patience, Record, Seq, notice::Policy},
-    ports::{Courier, Journal, JournalError, OpenWorkspace, Workspace},
+    ports::{Courier, Duties, Duty, Journal, JournalError, OpenWorkspace, Workspace},
     replica::Pages,
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
@@ -59,6 +62,8 @@ pub struct World {
     pub journal: Arc<dyn Journal>,
     /// A workspace of the daemon's own, where decisions are claimed: the first claim on a question wins.
     pub claims: Arc<dyn Workspace>,
+    /// What this daemon does for all that share the journal.
+    pub duties: Arc<dyn Duties>,
     /// Opens the agents' workspaces.
     pub open_workspace: OpenWorkspace,
     /// Carries notices to their targets.
@@ -181,6 +186,26 @@ impl System {
         let records: Arc<[_]> = records.into();
         self.subscribers.deliver(&records, room);
         self.event_ring.push(records);
+    }
+
+    /// True while a duty is this daemon's.
+    pub(crate) fn has(&self, duty: Duty) -> bool {
+        self.world.duties.has(duty)
+    }
+
+    /// Tells an actor each time this daemon may have got or lost a duty, until the task is aborted.
+    pub(crate) fn tell_of_duties<M: Message>(self: &Arc<Self>, myself: ActorRef<M>, message: fn() -> M) -> AbortHandle {
+        let duties = Arc::clone(&self.world.duties);
+        let tell = async move {
+            let mut known = 0;
+            loop {
+                known = duties.changed(known).await;
+                if myself.cast(message()).is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::spawn(tell).abort_handle()
     }
 
     /// What is needed to render a page beside the dashboard.

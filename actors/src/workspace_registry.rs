@@ -8,7 +8,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use crate::{
     inbox_coordinator::InboxCoordinatorMessage,
     model::{Registration, RegistrationChange, Registrations, Seq},
-    ports::{Workspace, WorkspaceError},
+    ports::{Duty, Workspace, WorkspaceError},
     replica::{Fold, Replica},
     subscribers::Delivery,
     system::{Role, System},
@@ -160,10 +160,18 @@ impl WorkspaceRegistryState {
         }
     }
 
-    /// Has a workspace watched; one that cannot be opened is reported on its agent's card.
+    /// Has a workspace watched, by the one daemon that does it for all, or by those that have its file; one that cannot
+    /// be opened is reported on its agent's card.
     fn watch(&mut self, registration: &Registration) {
+        if registration.path.is_none() && !self.system.has(Duty::Workspaces) {
+            return;
+        }
         let message = match self.open(registration) {
             Ok(workspace) => InboxCoordinatorMessage::Watch(Watched { registration: registration.clone(), workspace }),
+            Err(error) if !self.system.world.duties.is_alone() => {
+                let agent_id = &registration.agent_id;
+                return tracing::info!(agent_id, %error, "workspace left to the daemon that has its file");
+            }
             Err(error) => {
                 tracing::warn!(agent_id = registration.agent_id, %error, "workspace not opened");
                 InboxCoordinatorMessage::Trouble {

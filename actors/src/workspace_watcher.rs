@@ -335,12 +335,20 @@ impl WorkspaceWatcherState {
             }
             return;
         };
+        if matches!(error, WorkspaceError::Missing { .. }) && !self.system.world.duties.is_alone() {
+            // It may lie on another daemon's machine.
+            return self.retry_later(myself);
+        }
         let since = *self.failing_since.get_or_insert_with(Instant::now);
         let detail = error.to_string();
         if since.elapsed() >= TROUBLE_AFTER && self.trouble.as_ref() != Some(&detail) {
             self.trouble = Some(detail.clone());
             self.report_trouble(Some(detail));
         }
+        self.retry_later(myself);
+    }
+
+    fn retry_later(&mut self, myself: &ActorRef<WorkspaceWatcherMessage>) {
         if !self.retry_due {
             self.retry_due = true;
             myself.send_after(self.pause, || WorkspaceWatcherMessage::Retry);

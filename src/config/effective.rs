@@ -62,7 +62,7 @@ fn masked(name: &str, value: &Value) -> Value {
     let is_secret = ["secret", "password", "token"].iter().any(|word| name.split('_').next_back() == Some(word));
     match value {
         Value::String(_) if is_secret => MASK.into(),
-        Value::String(text) => masked_address(text).into(),
+        Value::String(text) => text.split(',').map(masked_address).collect::<Vec<_>>().join(",").into(),
         Value::Array(items) => items.iter().map(|item| masked(name, item)).collect(),
         other => other.clone(),
     }
@@ -92,6 +92,7 @@ mod tests {
             ("hook_secret", json!("s3cret"), json!("***")),
             ("token_file", json!("/etc/remora/tokens"), json!("/etc/remora/tokens")),
             ("bus", json!("nats://u:p@host:4222/a?b=c"), json!("nats://***@host:4222/a?***")),
+            ("bus", json!("nats://a:1,nats://u:p@b:2"), json!("nats://a:1,nats://***@b:2")),
             ("targets", json!(["http://host/x?key=1"]), json!(["http://host/x?***"])),
             ("listen", json!("127.0.0.1:8000"), json!("127.0.0.1:8000")),
         ] {

@@ -1,6 +1,6 @@
 //! The settings that were given as flags.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ffi::OsString};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 use remora_actors::model::Limits;
@@ -56,6 +56,49 @@ impl FromArgMatches for Flags {
     }
 }
 
+/// The settings of the message bus, for other commands than the daemon's own; `--bus` itself is none of them.
+#[derive(Debug, Clone, Default)]
+pub struct BusFlags(pub Flags);
+
+impl BusFlags {
+    fn all() -> impl Iterator<Item = Arg> {
+        let settings = Settings::augment_args(Command::new("remora"));
+        let args: Vec<_> = settings.get_arguments().cloned().collect();
+        args.into_iter().filter(|arg| arg.get_id().as_str().starts_with("bus_"))
+    }
+}
+
+impl Args for BusFlags {
+    fn augment_args(command: Command) -> Command {
+        command.args(Self::all())
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for BusFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut words: Vec<OsString> = Vec::new();
+        for arg in Self::all() {
+            let (id, name) = (arg.get_id().as_str(), arg.get_long().unwrap_or_default());
+            if matches.value_source(id) == Some(ValueSource::CommandLine) {
+                words.push(format!("--{name}").into());
+                words.extend(matches.get_raw(id).into_iter().flatten().map(ToOwned::to_owned));
+            }
+        }
+        // Read as the daemon reads them.
+        let command = Flags::augment_args(Command::new("remora").no_binary_name(true));
+        Ok(Self(Flags::from_arg_matches(&command.try_get_matches_from(words)?)?))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 fn limits() -> String {
     let Ok(Value::Object(limits)) = serde_json::to_value(Limits::default()) else { return String::new() };
     limits.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
@@ -88,6 +131,14 @@ mod tests {
         let flags = Flags::parse(&["--listen", "[::1]:0", "--durability=normal", "--limit", "agents=1_000"]);
         let expected = json!({"listen": "[::1]:0", "durability": "normal", "limits": {"agents": 1000}});
         assert_eq!(Value::Object(flags.0), expected);
+    }
+
+    #[test]
+    fn the_flags_of_the_bus_are_the_daemons() {
+        let command = BusFlags::augment_args(Command::new("remora").no_binary_name(true));
+        let matches = command.get_matches_from(["--bus-replicas", "3", "--bus-ca-file", "ca.pem"]);
+        let flags = BusFlags::from_arg_matches(&matches).expect("valid");
+        assert_eq!(Value::Object(flags.0.0), json!({"bus_replicas": 3, "bus_ca_file": "ca.pem"}));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use figment::Jail;
 
 use super::*;
+use crate::bus::Login;
 
 /// Merges a file, variables and flags as the daemon does.
 #[allow(clippy::result_large_err, reason = "figment's error, and figment's closure")]
@@ -82,13 +83,34 @@ fn a_bad_value_is_named_with_its_place() {
         ("heartbeat_s = 0", [].as_slice(), ["`heartbeat_s`", "at least 1"]),
         ("[limits]\noptions = 0", [].as_slice(), ["`limits.options`", "at least 1"]),
         ("log = 'a=b=c'", [].as_slice(), ["`log`", "log filter"]),
-        ("bus = 'nats://localhost'", [].as_slice(), ["`bus`", "only the embedded journal"]),
+        ("bus = 'localhost'", [].as_slice(), ["`bus`", "nats://host:4222"]),
+        ("bus = 'nats://u:p@localhost'", [].as_slice(), ["`bus`", "--bus-password-file"]),
+        ("bus = 'nats://h'\nbus_replicas = 6", [].as_slice(), ["`bus_replicas`", "1 to 5"]),
+        ("bus = 'nats://h'\nbus_prefix = 'a.b'", [].as_slice(), ["`bus_prefix`", "1 to 32"]),
+        ("bus = 'nats://h'\nbus_user = 'u'", [].as_slice(), ["`bus_user`", "`bus_password_file`"]),
+        ("bus = 'nats://h'\nbus_key_file = 'k'", [].as_slice(), ["`bus_key_file`", "`bus_cert_file`"]),
+        (
+            "bus = 'nats://h'\nbus_token_file = 't'\nbus_nkey_file = 'n'",
+            [].as_slice(),
+            ["`bus_nkey_file`", "`bus_token_file`"],
+        ),
         ("[limits]\nbody_bytes = 9", [].as_slice(), ["`limits.event_bytes`", "`limits.body_bytes`"]),
         ("[limits]\narriving_bytes = 9", [].as_slice(), ["`limits.body_bytes`", "`limits.arriving_bytes`"]),
     ] {
         let error = load(toml, variables, &[]).expect_err("refused");
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     }
+}
+
+#[test]
+fn the_bus_is_known_by_flag_variable_and_file() {
+    let flags = ["--bus", "nats://a,nats://b", "--bus-user", "u"];
+    let settings = load("bus_prefix = 'team'", &[("REMORA_BUS_PASSWORD_FILE", "/p")], &flags).expect("valid");
+    let bus = settings.bus().expect("usable").expect("named");
+    assert_eq!(bus.servers.to_string(), "nats://a:4222,nats://b:4222");
+    assert_eq!(bus.login, Login::Password { user: "u".to_owned(), file: "/p".into() });
+    assert_eq!((bus.replicas, bus.names.journal_stream().as_str()), (1, "team-events"));
+    assert_eq!(Settings::default().bus().expect("usable"), None);
 }
 
 #[test]

@@ -4,11 +4,13 @@
 //! - [`follow`]: a log file that is read as it grows.
 //! - [`intake`]: the lines of a followed file become events.
 //! - `mcp`: the model context protocol.
+//! - `nats`: agents that speak nothing but NATS.
 
 pub mod follow;
 pub mod intake;
 pub mod lines;
 pub(crate) mod mcp;
+pub(crate) mod nats;
 mod tail;
 
 #[cfg(test)]

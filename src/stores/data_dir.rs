@@ -14,7 +14,7 @@ use super::sqlite;
 const LOCK_NAME: &str = "remora.lock";
 const KEY_NAME: &str = "link.key";
 /// As long as the hash that the key goes into.
-const KEY_BYTES: usize = 32;
+pub(crate) const KEY_BYTES: usize = 32;
 /// The journal tells what every agent did: nobody else's business.
 const MODE: u32 = 0o700;
 

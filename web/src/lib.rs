@@ -38,4 +38,5 @@ pub use context::{Settings, Tokens};
 pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;
 pub use links::{Grant, Links};
+pub use problem::Problem;
 pub use warp::http;

@@ -20,7 +20,7 @@ const RETRY_AFTER_S: u64 = 1;
 
 /// An error for the client.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     detail: Box<str>,
     more: Map<String, Value>,
@@ -37,7 +37,8 @@ pub(crate) struct Limits(pub(crate) Vec<&'static str>);
 impl warp::reject::Reject for Problem {}
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, detail: impl Display) -> Self {
+    /// With a detail that says what is wrong and what to do.
+    pub fn new(status: StatusCode, detail: impl Display) -> Self {
         Self { status, detail: detail.to_string().into(), more: Map::new(), redirect: None, limits: None }
     }
 
@@ -45,7 +46,8 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    pub(crate) fn unprocessable(detail: impl Display) -> Self {
+    /// The request is understood, and cannot be.
+    pub fn unprocessable(detail: impl Display) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
@@ -61,7 +63,8 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
-    pub(crate) fn unavailable(detail: impl Display) -> Self {
+    /// The same may succeed a moment later.
+    pub fn unavailable(detail: impl Display) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
@@ -72,7 +75,7 @@ impl Problem {
     }
 
     /// Names the limit that was passed.
-    pub(crate) fn over(self, limit: &'static str, max: usize) -> Self {
+    pub fn over(self, limit: &'static str, max: usize) -> Self {
         self.counting([limit]).with("limit", limit.into()).with("max", max.into())
     }
 
@@ -88,13 +91,27 @@ impl Problem {
         self
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
+    /// The kind of problem, as HTTP counts them.
+    pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// What is wrong, in words.
-    pub(crate) fn detail(&self) -> &str {
+    pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// The problem as a JSON document.
+    pub fn document(&self) -> Value {
+        let mut document = json!({
+            "title": self.status.canonical_reason(),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Some(members) = document.as_object_mut() {
+            members.extend(self.more.clone());
+        }
+        document
     }
 }
 
@@ -114,14 +131,7 @@ impl Reply for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
-        let mut body = json!({
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        if let Some(members) = body.as_object_mut() {
-            members.extend(self.more);
-        }
+        let body = self.document();
         if let Some(limits) = self.limits {
             response.extensions_mut().insert(*limits);
         }

@@ -10,7 +10,7 @@ use crate::{
     inbox_coordinator::{
         Ask, AskError, Asked, Cancel, FindError, InboxCoordinatorMessage, Respond, RespondError, SendMessage, Target,
     },
-    model::{AnsweredBy, MessageKind, QuestionRecord, Status, UserMessage},
+    model::{AnsweredBy, MessageKind, QuestionKey, QuestionRecord, Status, UserMessage},
     publish::PublishError,
     system::{Role, Unreachable},
 };
@@ -84,21 +84,40 @@ impl Handle {
         target: Target,
         limit: Duration,
     ) -> Result<Result<QuestionRecord, FindError>, Unreachable> {
+        match self.wait_unread(target, limit).await? {
+            Ok(record) if record.status == Status::Answered => Ok(Ok(self.picked_up(record.question.key()).await?)),
+            other => Ok(other),
+        }
+    }
+
+    /// The same, and an answer does not count as picked up until [`Handle::picked_up`].
+    ///
+    /// # Errors
+    /// Outer: the coordinator does not answer. Inner: [`FindError`].
+    pub async fn wait_unread(
+        &self,
+        target: Target,
+        limit: Duration,
+    ) -> Result<Result<QuestionRecord, FindError>, Unreachable> {
         let found = match self.question(target).await? {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
         let key = found.question.key();
         let wait = |reply| InboxCoordinatorMessage::Wait(key.clone(), reply);
-        let record = match found.status {
+        Ok(Ok(match found.status {
             Status::Open => self.system.call_within(limit, COORDINATOR, wait).await.unwrap_or(found),
             _ => found,
-        };
-        if record.status != Status::Answered {
-            return Ok(Ok(record));
-        }
+        }))
+    }
+
+    /// Notes that an answered question's answer has reached its agent, and returns the question.
+    ///
+    /// # Errors
+    /// The coordinator does not answer.
+    pub async fn picked_up(&self, key: QuestionKey) -> Result<QuestionRecord, Unreachable> {
         let picked_up = |reply| InboxCoordinatorMessage::PickedUp { key: key.clone(), reply: Some(reply) };
-        Ok(Ok(self.system.call(COORDINATOR, picked_up).await?))
+        self.system.call(COORDINATOR, picked_up).await
     }
 
     /// Writes to an agent, or asks it to stop. On success the message is durable; its id is returned. An agent that

@@ -87,6 +87,7 @@ impl Handle {
         metrics.used("publishing_bytes", taken(&system.byte_room, limits.publishing_bytes));
         metrics.used("sessions", gauge(&metrics.sessions) + gauge(&metrics.streams));
         metrics.used("connections", gauge(&metrics.connections));
+        metrics.used("bus_requests", gauge(&metrics.bus_requests));
         metrics.used("agents", gauge(&metrics.agents));
         metrics.used("event_ring_bytes", system.event_ring.bytes());
         metrics.used("frame_ring_bytes", gauge(&metrics.frame_ring_bytes));

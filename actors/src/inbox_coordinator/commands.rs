@@ -1,6 +1,6 @@
 //! What people and agents ask of the coordinator, and what watchers tell it.
 
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -249,26 +249,29 @@ impl InboxCoordinatorState {
             Some(id) => id,
             None => self.workspace_of(&agent_id).await?,
         };
-        let limits = self.system.limits();
+        let system = Arc::clone(&self.system);
+        let limits = system.limits();
         let key = QuestionKey { msg_id, workspace_id };
         let now = Timestamp::now();
+        // The same fields, read as of the moment when they were first read.
+        let is_same = |known: &QuestionRecord| {
+            let again = Question::from_fields(key.clone(), &agent_id, known.question.created_at, &fields, limits)?;
+            if again == known.question { Ok(()) } else { Err(AskError::Conflict(again.msg_id)) }
+        };
         if let Some(known) = self.inbox.get(&key) {
-            // The same fields, read as of the moment when they were first read.
-            let again = Question::from_fields(key, &agent_id, known.question.created_at, &fields, limits)?;
-            let same = again == known.question;
-            return if same {
-                Ok(Asked { record: known.clone(), is_new: false })
-            } else {
-                Err(AskError::Conflict(again.msg_id))
-            };
+            return is_same(known).map(|()| Asked { record: known.clone(), is_new: false });
         }
         let question = Question::from_fields(key.clone(), &agent_id, now, &fields, limits)?;
         if self.inbox.open_of(&agent_id).len() >= limits.open_questions_per_agent {
             return Err(AskError::TooMany(limits.open_questions_per_agent));
         }
         self.publish(vec![question.to_event(now)]).await?;
-        let record = self.inbox.get(&key).cloned().unwrap_or_else(|| QuestionRecord::new(question));
-        Ok(Asked { record, is_new: true })
+        let Some(record) = self.inbox.get(&key) else {
+            return Ok(Asked { record: QuestionRecord::new(question), is_new: true });
+        };
+        // Another daemon may have taken it in at the same moment.
+        is_same(record)?;
+        Ok(Asked { record: record.clone(), is_new: record.question == question })
     }
 
     async fn workspace_of(&self, agent_id: &str) -> Result<String, PublishError> {

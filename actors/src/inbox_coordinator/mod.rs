@@ -28,6 +28,7 @@ use crate::{
         AgentState, Category, Event, Inbox, OnDeadline, QuestionKey, QuestionRecord, Record, Seq, Status, UserMessage,
         actions,
     },
+    ports::Duty,
     publish::PublishError,
     replica::{Fold, Replica},
     subscribers::Delivery,
@@ -142,6 +143,8 @@ pub enum InboxCoordinatorMessage {
     Unwatch(String),
     /// A deadline may have passed.
     Deadline,
+    /// This daemon may have got or lost a duty.
+    Duties,
     /// Try again to journal what could not be journaled.
     Flush,
     /// Complete what an earlier run left undone.
@@ -173,6 +176,10 @@ pub struct InboxCoordinatorState {
     /// Events that the journal has refused so far: bounded by the open questions, each has a few ids in its life.
     unpublished: Vec<Event>,
     flush_due: bool,
+    /// True since this daemon watches the workspaces for all.
+    watches_all: bool,
+    /// Waits for duties to change hands.
+    duties: AbortHandle,
 }
 
 impl Actor for InboxCoordinator {
@@ -194,6 +201,8 @@ impl Actor for InboxCoordinator {
         let due = inbox.iter().filter_map(due).collect();
         let _ = myself.cast(InboxCoordinatorMessage::Recover);
         Ok(InboxCoordinatorState {
+            watches_all: system.has(Duty::Workspaces),
+            duties: system.tell_of_duties(myself.clone(), || InboxCoordinatorMessage::Duties),
             myself,
             system,
             inbox,
@@ -217,6 +226,7 @@ impl Actor for InboxCoordinator {
             InboxCoordinatorMessage::Deliver(delivery) => state.fold(&delivery).await?,
             InboxCoordinatorMessage::Recover => state.recover().await,
             InboxCoordinatorMessage::Deadline => state.pass_deadlines().await,
+            InboxCoordinatorMessage::Duties => state.take_duties().await,
             InboxCoordinatorMessage::Flush => {
                 state.flush_due = false;
                 state.record(Vec::new()).await;
@@ -263,6 +273,7 @@ impl Actor for InboxCoordinator {
 
 impl Drop for InboxCoordinatorState {
     fn drop(&mut self) {
+        self.duties.abort();
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
@@ -382,13 +393,29 @@ impl InboxCoordinatorState {
         if let Some(timer) = self.timer.take() {
             timer.abort();
         }
-        let Some((deadline, _)) = self.due.first() else { return };
+        let Some((deadline, _)) = self.due.first().filter(|_| self.system.has(Duty::Deadlines)) else { return };
         let left = Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default();
         let timer = self.myself.send_after(left.min(LONGEST_SLEEP), || InboxCoordinatorMessage::Deadline);
         self.timer = Some(timer.abort_handle());
     }
 
+    /// Goes on with what another daemon did so far.
+    async fn take_duties(&mut self) {
+        let watches_all = self.system.has(Duty::Workspaces);
+        if std::mem::replace(&mut self.watches_all, watches_all) != watches_all {
+            if watches_all {
+                self.recover().await;
+            } else {
+                self.leave_all_embedded();
+            }
+        }
+        self.pass_deadlines().await;
+    }
+
     async fn pass_deadlines(&mut self) {
+        if !self.system.has(Duty::Deadlines) {
+            return;
+        }
         let now = Timestamp::now();
         while let Some((at, key)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, key.clone()));

@@ -76,6 +76,14 @@ impl InboxCoordinatorState {
         }
     }
 
+    /// Another daemon watches the workspaces that are no files here.
+    pub(super) fn leave_all_embedded(&mut self) {
+        let embedded = self.watchers.iter().filter(|(_, watcher)| watcher.watched.registration.path.is_none());
+        for id in embedded.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.unwatch(&id);
+        }
+    }
+
     pub(super) fn replace_watcher(&mut self, dead: ActorId) {
         let found = self.watchers.iter().find(|(_, watcher)| watcher.actor.get_id() == dead);
         let Some(id) = found.map(|(id, _)| id.clone()) else { return };
@@ -91,7 +99,9 @@ impl InboxCoordinatorState {
             Some(watcher) => {
                 let _ = watcher.actor.cast(WorkspaceWatcherMessage::Answer(Box::new(record.clone())));
             }
-            None => self.watch_by_id(id.clone()).await,
+            None if self.watches_all => self.watch_by_id(id.clone()).await,
+            // Whoever watches it writes the answer.
+            None => {}
         }
     }
 
@@ -108,7 +118,8 @@ impl InboxCoordinatorState {
             Some(watcher) => {
                 let _ = watcher.actor.cast(WorkspaceWatcherMessage::Message(Box::new(message)));
             }
-            None => self.watch_by_id(message.workspace_id).await,
+            None if self.watches_all => self.watch_by_id(message.workspace_id).await,
+            None => {}
         }
     }
 

@@ -261,6 +261,11 @@ impl Draft {
         text::parse_draft(json, limits)
     }
 
+    /// Whom it is about, and what happened.
+    pub fn subject(&self) -> (Option<&str>, Category, &str) {
+        (self.event.agent_id.as_deref(), self.event.category, &self.event.action)
+    }
+
     /// True for what only a person does: answering, and writing to an agent.
     pub fn speaks_for_a_person(&self) -> bool {
         let acts = [actions::RESUMED, actions::ANSWER_HELD, actions::ANSWER_UNDONE];

@@ -42,6 +42,8 @@ pub struct Limits {
     pub sessions: usize,
     /// Streams of one browser: it opens at most six connections to a host and needs one for its clicks.
     pub sessions_per_browser: usize,
+    /// Requests of agents that speak NATS, waiting for an answer at once. Each costs a few kilobytes.
+    pub bus_requests: usize,
     /// Bytes waiting for one slow reader before they are dropped for one fresh full frame.
     pub session_bytes: usize,
     /// Bytes of recent frames kept for browsers that reconnect.
@@ -84,6 +86,7 @@ impl Limits {
         connections: usize::MAX,
         sessions: usize::MAX,
         sessions_per_browser: usize::MAX,
+        bus_requests: usize::MAX,
         session_bytes: usize::MAX,
         frame_ring_bytes: usize::MAX,
         event_ring_bytes: usize::MAX,
@@ -116,6 +119,7 @@ impl Default for Limits {
             connections: 8_000,
             sessions: 5_000,
             sessions_per_browser: 4,
+            bus_requests: 10_000,
             session_bytes: 1 << 20,
             frame_ring_bytes: 4 << 20,
             event_ring_bytes: 4 << 20,

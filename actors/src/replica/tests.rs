@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     model::{Event, Limits, notice::Notice},
-    ports::{Appended, Courier, DeliveryError, Entry, Extent, Prune, Pruned, Workspace, WorkspaceError},
+    ports::{Alone, Appended, Courier, DeliveryError, Entry, Extent, Prune, Pruned, Workspace, WorkspaceError},
     system::{NotifySettings, Settings, World},
 };
 
@@ -208,6 +208,7 @@ async fn run(steps: &[Step]) -> Vec<Seq> {
         notify: NotifySettings { policies: Vec::new(), tries: 1, first_pause: Default::default() },
     };
     let system = Arc::new(System::new(World {
+        duties: Arc::new(Alone),
         journal: Arc::new(Memory::default()),
         claims: Arc::new(Nowhere),
         open_workspace: Arc::new(|_| Ok(Arc::new(Nowhere))),

@@ -144,7 +144,7 @@ impl Workspace for EmbeddedWorkspace {
 
     async fn delete(&self, key: &str) -> Result<bool, WorkspaceError> {
         let key = key.to_owned();
-        self.write(move |connection, id| Ok(connection.prepare_cached(DELETE)?.execute([id, &key])? > 0)).await
+        self.write(move |connection, id| delete(connection, id, &key)).await
     }
 
     async fn changed(&self) {
@@ -156,8 +156,12 @@ fn get(connection: &rusqlite::Connection, id: &str, key: &str) -> rusqlite::Resu
     connection.prepare_cached(GET)?.query_row([id, key], |row| value(row, 0)).optional()
 }
 
-fn set(connection: &rusqlite::Connection, id: &str, key: &str, value: &str) -> rusqlite::Result<bool> {
+pub(super) fn set(connection: &rusqlite::Connection, id: &str, key: &str, value: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached(SET)?.execute([id, key, value]).map(|rows| rows > 0)
+}
+
+pub(super) fn delete(connection: &rusqlite::Connection, id: &str, key: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached(DELETE)?.execute([id, key]).map(|rows| rows > 0)
 }
 
 fn value(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Value> {

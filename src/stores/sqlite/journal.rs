@@ -165,11 +165,11 @@ fn insert(connection: &rusqlite::Connection, entries: &[Entry]) -> rusqlite::Res
     Ok(appended)
 }
 
-fn last_seq(connection: &rusqlite::Connection) -> rusqlite::Result<Seq> {
+pub(super) fn last_seq(connection: &rusqlite::Connection) -> rusqlite::Result<Seq> {
     connection.prepare_cached(LAST_SEQ)?.query_row([], seq_of)
 }
 
-fn seq_of(row: &Row<'_>) -> rusqlite::Result<Seq> {
+pub(super) fn seq_of(row: &Row<'_>) -> rusqlite::Result<Seq> {
     row.get(0).map(i64::cast_unsigned)
 }
 

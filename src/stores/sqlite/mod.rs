@@ -7,8 +7,10 @@
 //! - `retention`: deleting the oldest events.
 //! - [`backup`]: copies of the file, made and restored.
 //! - `embedded`: the [`Workspace`](remora_actors::ports::Workspace)s in it.
+//! - `copies`: copies of a journal and of workspaces that lie elsewhere.
 
 pub mod backup;
+mod copies;
 mod database;
 mod embedded;
 mod indexer;
@@ -17,6 +19,7 @@ mod retention;
 mod schema;
 mod search;
 
+pub use copies::{CopiedEvent, CopiedValue};
 pub use database::{Database, Durability, FILE_NAME, OpenError};
 pub use embedded::EmbeddedWorkspace;
 pub use journal::SqliteJournal;

@@ -61,19 +61,31 @@ pub(super) fn prune(connection: &Connection, batch: &Prune) -> rusqlite::Result<
     Ok(pruned)
 }
 
-fn delete(connection: &Connection, batch: &Prune) -> rusqlite::Result<Pruned> {
+/// The events that a batch looks at, in order.
+fn candidates(connection: &Connection, batch: &Prune) -> rusqlite::Result<Vec<Candidate>> {
     let newest_but_one: i64 = connection.prepare_cached(NEWEST_BUT_ONE)?.query_row([], |row| row.get(0))?;
     let until = i64::try_from(batch.until).unwrap_or(i64::MAX).min(newest_but_one);
     let limit = i64::try_from(batch.limit).unwrap_or(i64::MAX);
     let before = batch.received_before.as_millisecond();
     let mut find = connection.prepare_cached(CANDIDATES)?;
-    let candidates = find.query_map(params![batch.after.cast_signed(), until, limit], Candidate::from_row)?;
+    let found = find.query_map(params![batch.after.cast_signed(), until, limit], Candidate::from_row)?;
+    let mut candidates = found.collect::<rusqlite::Result<Vec<_>>>()?;
+    let young = candidates.iter().position(|candidate| candidate.received_at >= before);
+    candidates.truncate(young.unwrap_or(candidates.len()));
+    Ok(candidates)
+}
+
+/// The positions that a batch would delete.
+pub(super) fn deletable(connection: &Connection, batch: &Prune) -> rusqlite::Result<Vec<Seq>> {
+    let candidates = candidates(connection, batch)?.into_iter();
+    let deleted = candidates.filter(|candidate| !candidate.is_kept(&batch.keep));
+    Ok(deleted.map(|candidate| candidate.seq.cast_unsigned()).collect())
+}
+
+fn delete(connection: &Connection, batch: &Prune) -> rusqlite::Result<Pruned> {
     let mut remove = connection.prepare_cached("DELETE FROM events WHERE seq = ?1")?;
     let (mut deleted, mut upto, mut agents) = (Vec::new(), batch.after.cast_signed(), BTreeSet::new());
-    for candidate in candidates.collect::<rusqlite::Result<Vec<_>>>()? {
-        if candidate.received_at >= before {
-            break;
-        }
+    for candidate in candidates(connection, batch)? {
         upto = candidate.seq;
         if !candidate.is_kept(&batch.keep) {
             remove.execute([candidate.seq])?;
@@ -86,8 +98,13 @@ fn delete(connection: &Connection, batch: &Prune) -> rusqlite::Result<Pruned> {
     for agent_id in agents {
         forget.execute(params![agent_id, upto])?;
     }
-    connection.prepare_cached("UPDATE retention SET pruned = max(pruned, ?1)")?.execute([upto])?;
+    note_pruned(connection, upto)?;
     Ok(Pruned { deleted: deleted.len(), upto: upto.cast_unsigned() })
+}
+
+/// Notes that nothing but what is unfinished was kept up to a position.
+pub(super) fn note_pruned(connection: &Connection, upto: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE retention SET pruned = max(pruned, ?1)")?.execute([upto]).map(drop)
 }
 
 /// What the journal holds.
@@ -142,7 +159,7 @@ mod tests {
 
     fn up_to(until: Seq, keep: &[&str]) -> Prune {
         let keep = Arc::new(keep.iter().map(|id| (*id).to_owned()).collect());
-        Prune { after: 0, until, received_before: FAR, keep, limit: 1_000 }
+        Prune { after: 0, until, received_before: FAR, keep, limit: 1_000, pictures: &[] }
     }
 
     async fn seqs(journal: &impl Journal, filter: &Filter) -> Vec<Seq> {

@@ -1,0 +1,484 @@
+//! The journal in a JetStream stream, whose sequence is `seq`: each event is one message, and its id is the message's.
+//!
+//! Events are appended at the stream and read from a copy in the daemon's own database, which follows the stream. So
+//! pages, searches and histories are as quick as with a journal of one's own, a start reads only what is new, and what
+//! is there stays readable while NATS is away. An append returns once the copy has its events.
+//!
+//! **An id is taken once.** The server recognises the ids of the last two minutes; older ones are found in the copy
+//! before anything is published. Between the two there is no gap: nothing is appended while the copy is further behind
+//! than it could make good in that time. So an id is recognised for as long as its event is kept, as in SQLite, and the
+//! server needs memory for minutes of ids and not for days. Should an event stand in the stream twice all the same, the
+//! copies pass over the second.
+//!
+//! **Order.** The events of a commit are published without waiting in between, over one connection, and stand in the
+//! stream in that order, with others' between them. Only where a server is lost in the middle of a commit may some of
+//! its events come after those that followed them: they are published again under the same ids.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::jetstream::{
+    self,
+    context::{PublishAckFuture, PublishError},
+    message::PublishMessage,
+    publish::PublishAck,
+    stream::Stream,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use remora_actors::{
+    model::{Record, Search, Seq},
+    ports::{
+        Appended, Duties, Duty, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, Standing,
+        Workspace,
+    },
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    client_is_connected,
+    follower::{Arrived, Copies, Progress},
+    keys,
+    leases::Leases,
+    pictures::Pictures,
+    why,
+    workspace::NatsWorkspace,
+};
+use crate::stores::sqlite::{CopiedEvent, Database, SqliteJournal};
+
+/// How long a commit may take, with the server's loss in between: shorter than a publisher waits for the bus.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Pause before what was not acknowledged is published again.
+const RETRY: Duration = Duration::from_millis(100);
+/// Messages that the copy may be behind: it copies that many within a few seconds, far less than the server's memory
+/// for ids.
+const BEHIND: u64 = 100_000;
+/// Messages deleted from the stream at once.
+const DELETIONS: usize = 64;
+/// Under this key all daemons find up to where events were deleted.
+const PRUNED: &str = "pruned";
+
+/// The journal.
+#[derive(Clone)]
+pub(super) struct NatsJournal {
+    pub(super) context: jetstream::Context,
+    pub(super) stream: Stream,
+    /// Where subjects begin.
+    pub(super) subject: String,
+    pub(super) database: Database,
+    pub(super) copy: SqliteJournal,
+    pub(super) progress: watch::Receiver<Progress>,
+    /// How the workspaces are followed: while they are not, decisions cannot be made.
+    pub(super) workspaces: watch::Receiver<Progress>,
+    pub(super) pictures: Pictures,
+    pub(super) duties: Arc<Leases>,
+    /// What the daemons agree on.
+    pub(super) shared: Arc<NatsWorkspace>,
+    /// Up to here the copy lacks events that were deleted before it was made.
+    pub(super) lacks: Arc<AtomicU64>,
+}
+
+impl NatsJournal {
+    fn trouble(&self) -> Option<JournalError> {
+        let connected = client_is_connected(&self.context.client()).err();
+        let of = |progress: &watch::Receiver<Progress>| progress.borrow().trouble.as_deref().map(str::to_owned);
+        let trouble = connected.or_else(|| of(&self.progress)).or_else(|| of(&self.workspaces));
+        trouble.map(JournalError::Unavailable)
+    }
+
+    fn check(&self) -> Result<(), JournalError> {
+        if let Some(trouble) = self.trouble() {
+            return Err(trouble);
+        }
+        let behind = self.progress.borrow().behind;
+        if behind > BEHIND {
+            return Err(JournalError::Unavailable(format!("{behind} events are still to be read from the stream")));
+        }
+        Ok(())
+    }
+
+    /// Publishes the events that have no position yet, and gives them theirs; an error says why some have none still.
+    async fn publish(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<(), PublishError> {
+        let (mut underway, mut outcome) = (Vec::new(), Ok(()));
+        for (entry, place) in entries.iter().zip(appended).filter(|(_, place)| place.is_none()) {
+            match self.send(entry).await {
+                Ok(ack) => underway.push((ack, place)),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+        }
+        for (ack, place) in underway {
+            match ack.await {
+                Ok(PublishAck { sequence, duplicate: false, .. }) => *place = Some(Appended::New(sequence)),
+                Ok(PublishAck { sequence, .. }) => *place = Some(Appended::Duplicate(sequence)),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+
+    async fn send(&self, entry: &Entry) -> Result<PublishAckFuture, PublishError> {
+        let Entry { event, json } = entry;
+        let subject = format!("{}.{}.{}", self.subject, event.category.as_str(), event.action);
+        let message = PublishMessage::build().message_id(message_id(&event.id)).payload(json.clone());
+        self.context.send_publish(subject, message).await
+    }
+
+    async fn publish_all(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<(), JournalError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let tried = tokio::time::timeout_at(deadline, self.publish(entries, appended)).await;
+            let trouble = match tried {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => why(&error),
+                Err(_) => "nats has not acknowledged it in time".to_owned(),
+            };
+            if Instant::now() + RETRY >= deadline {
+                return Err(JournalError::Unavailable(trouble));
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn copied(&self, seq: Seq) -> Result<(), JournalError> {
+        let mut progress = self.progress.clone();
+        let copied = progress.wait_for(|progress| progress.position >= seq);
+        match tokio::time::timeout(PATIENCE, copied).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(JournalError::Unavailable("what was stored cannot be read back yet".to_owned())),
+        }
+    }
+
+    /// Deletes from the stream what a batch will delete from the copy. First the pictures that hold it go where a daemon
+    /// finds them that has not seen it.
+    async fn prune_stream(&self, batch: &Prune) -> Result<(), JournalError> {
+        let doomed = self.database.deletable(batch.clone()).await?;
+        let upto = doomed.last().copied().unwrap_or(0).max(self.copy.first_seq().await? - 1);
+        if upto > pruned(&self.shared).await.map_err(JournalError::Unavailable)? {
+            self.pictures.leave(&self.copy, batch.pictures, upto).await?;
+            let noted = self.shared.set(PRUNED, &json!(upto)).await;
+            noted.map_err(|error| JournalError::Unavailable(error.to_string()))?;
+        }
+        let oldest = self.copy.read(0, 1, &Filter::ALL).await?.first().map_or(0, |record| record.seq);
+        let unbroken = doomed.first() == Some(&oldest) && doomed.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        if batch.after == 0 || unbroken {
+            // Also what other daemons have deleted from their copies while they had the duty.
+            let first = if unbroken { doomed.last().map_or(oldest, |last| last + 1) } else { oldest };
+            self.stream.purge().sequence(first).await.map_err(|error| JournalError::Unavailable(why(&error)))?;
+        }
+        if !unbroken {
+            stream::iter(doomed).map(Ok).try_for_each_concurrent(DELETIONS, |seq| self.delete(seq)).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, seq: Seq) -> Result<(), JournalError> {
+        // Events are not secrets that must be overwritten.
+        let subject = format!("STREAM.MSG.DELETE.{}", self.stream.cached_info().config.name);
+        // That it is gone already is as good: what counts is that the server has heard it.
+        let message = json!({"seq": seq, "no_erase": true});
+        self.context
+            .request::<_, _, Value>(subject, &message)
+            .await
+            .map(drop)
+            .map_err(|error| JournalError::Unavailable(why(&error)))
+    }
+}
+
+#[async_trait]
+impl Journal for NatsJournal {
+    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+        self.check()?;
+        let known = self.database.positions(Arc::clone(&entries)).await?;
+        let mut appended: Vec<_> = known.into_iter().map(|seq| seq.map(Appended::Duplicate)).collect();
+        self.publish_all(&entries, &mut appended).await?;
+        let appended: Vec<_> = appended.into_iter().flatten().collect();
+        self.copied(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0)).await?;
+        Ok(appended)
+    }
+
+    async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
+        self.copy.read(after, limit, filter).await
+    }
+
+    async fn latest(
+        &self,
+        before: Option<Seq>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Arc<Record>>, JournalError> {
+        self.copy.latest(before, limit, filter).await
+    }
+
+    async fn search(&self, search: &Search, before: Seq, limit: usize) -> Result<Found, JournalError> {
+        self.copy.search(search, before, limit).await
+    }
+
+    async fn last_seq(&self) -> Result<Seq, JournalError> {
+        self.copy.last_seq().await
+    }
+
+    async fn first_seq(&self) -> Result<Seq, JournalError> {
+        self.copy.first_seq().await
+    }
+
+    async fn extent(&self) -> Result<Extent, JournalError> {
+        self.copy.extent().await
+    }
+
+    async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError> {
+        if self.duties.has(Duty::Retention) {
+            self.prune_stream(&batch).await?;
+        }
+        self.copy.prune(batch).await
+    }
+
+    async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
+        let own = self.copy.load_snapshot(name).await?;
+        if own.as_ref().map_or(0, |own| own.seq) >= self.lacks.load(Ordering::Relaxed) {
+            return Ok(own);
+        }
+        Ok(self.pictures.load(name).await?.or(own))
+    }
+
+    async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError> {
+        self.copy.save_snapshot(name, snapshot).await
+    }
+
+    async fn probe(&self, bytes: usize) -> Result<(), JournalError> {
+        self.check()?;
+        self.stream.get_info().await.map_err(|error| JournalError::Unavailable(why(&error)))?;
+        self.copy.probe(bytes).await
+    }
+
+    async fn standing(&self, known: &Standing) -> Standing {
+        /// Between two looks at the connection, which tells of itself in no other way.
+        const LOOK: Duration = Duration::from_millis(250);
+        let (mut journal, mut workspaces) = (self.progress.clone(), self.workspaces.clone());
+        loop {
+            let standing = Standing { last_seq: journal.borrow_and_update().position, trouble: self.trouble() };
+            if standing != *known {
+                return standing;
+            }
+            tokio::select! {
+                _ = journal.changed() => {}
+                _ = workspaces.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+}
+
+/// The event's id; what a header cannot hold, or a server would trim, is written otherwise.
+fn message_id(id: &str) -> String {
+    let plain = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=');
+    if plain { id.to_owned() } else { keys::encode_part(id) }
+}
+
+/// The copy of the journal.
+pub(super) struct JournalCopy {
+    database: Database,
+    position: AtomicU64,
+    shared: Arc<NatsWorkspace>,
+    lacks: Arc<AtomicU64>,
+}
+
+/// What the copy wants to know of an event beside its text.
+#[derive(Deserialize)]
+struct Columns {
+    id: String,
+    category: String,
+    action: String,
+    agent_id: Option<String>,
+}
+
+impl JournalCopy {
+    pub(super) fn new(database: Database, position: Seq, shared: Arc<NatsWorkspace>, lacks: Arc<AtomicU64>) -> Self {
+        Self { database, position: AtomicU64::new(position), shared, lacks }
+    }
+
+    /// A copy that was cut off for so long that events were deleted which it has not seen cannot go on.
+    async fn check(&self, next: Seq) -> Result<(), String> {
+        let position = self.position.load(Ordering::Relaxed);
+        if next <= position + 1 {
+            return Ok(());
+        }
+        let pruned = pruned(&self.shared).await?;
+        if pruned > position.max(self.lacks.load(Ordering::Relaxed)) {
+            return Err(format!(
+                "events up to {pruned} were deleted, of which this daemon has seen those up to {position}; restart it, \
+                 so that it begins with what the others have made of them"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Copies for JournalCopy {
+    async fn copy(&self, messages: Vec<Arrived>) -> Result<(), String> {
+        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(()) };
+        let last = last.seq;
+        self.check(first.seq).await?;
+        let events = messages.into_iter().filter_map(read).collect();
+        self.database.copy_events(events).await.map_err(|error| error.to_string())?;
+        self.position.store(last, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// An event of the journal; whatever else somebody put into the stream is passed over.
+fn read(arrived: Arrived) -> Option<CopiedEvent> {
+    let Arrived { seq, received_at, message } = arrived;
+    let json: Bytes = message.payload;
+    match serde_json::from_slice(&json) {
+        Ok(Columns { id, category, action, agent_id }) => {
+            Some(CopiedEvent { seq, received_at, id, category, action, agent_id, json })
+        }
+        Err(error) => {
+            tracing::error!(seq, %error, "message ignored, it is no event that remora wrote");
+            None
+        }
+    }
+}
+
+/// Up to where events were deleted, as the daemons have agreed.
+pub(super) async fn pruned(shared: &NatsWorkspace) -> Result<Seq, String> {
+    let pruned = shared.get(PRUNED).await.map_err(|error| error.to_string())?;
+    Ok(pruned.and_then(|pruned| pruned.as_u64()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::stores::{
+        conformance::journal,
+        nats::testing::{Fixture, Server, open},
+    };
+
+    fn ids(records: &[Arc<Record>]) -> Vec<&str> {
+        records.iter().map(|record| record.event.id.as_str()).collect()
+    }
+
+    fn up_to(until: Seq, keep: &[&str]) -> Prune {
+        let keep: BTreeSet<_> = keep.iter().map(|id| (*id).to_owned()).collect();
+        let (keep, received_before) = (Arc::new(keep), Timestamp::MAX);
+        Prune { after: 0, until, received_before, keep, limit: 1_000, pictures: &["picture"] }
+    }
+
+    async fn lead(nats: &super::super::Nats) {
+        while !nats.duties.has(Duty::Retention) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        journal::keeps_the_contract(async || {
+            let fixture = Fixture::new().await;
+            (fixture.nats.journal.as_ref().clone(), fixture)
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn daemons_share_one_order_and_recognise_each_others_ids() {
+        let fixture = Fixture::new().await;
+        let other = fixture.another().await;
+        let (here, there) = (fixture.nats.journal(), other.journal());
+        let write = async |journal: &Arc<dyn Journal>, ids| journal.append(journal::batch(ids)).await.expect("append");
+        tokio::join!(write(&here, 0..300), write(&there, 200..500));
+        let known = Standing { last_seq: 499, trouble: None };
+        assert_eq!(here.standing(&known).await.last_seq, 500);
+        assert_eq!(there.standing(&known).await.last_seq, 500);
+        let mine = here.read(0, 1_000, &Filter::ALL).await.expect("read");
+        let theirs = there.read(0, 1_000, &Filter::ALL).await.expect("read");
+        assert_eq!(ids(&mine), ids(&theirs));
+        let order = |from: u32, to: u32| {
+            let numbers = mine.iter().map(|record| record.event.id.parse::<u32>().expect("a number"));
+            numbers.filter(|number| (from..to).contains(number)).collect::<Vec<_>>()
+        };
+        assert_eq!(order(0, 200), (0..200).collect::<Vec<_>>(), "one daemon's events keep their order");
+        assert_eq!(order(300, 500), (300..500).collect::<Vec<_>>());
+        assert_eq!(mine.len(), 500, "what both had is there once");
+    }
+
+    #[tokio::test]
+    async fn an_id_is_recognised_after_the_server_has_forgotten_it() {
+        let fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        journal.append(journal::batch(0..3)).await.expect("append");
+        // As if the window had passed: the server does not look at ids at all.
+        let mut config = fixture.nats.journal.stream.cached_info().config.clone();
+        config.duplicate_window = Duration::from_millis(100);
+        fixture.nats.journal.context.update_stream(config).await.expect("updated");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(journal.append(journal::batch(1..4)).await.expect("append")[..2], [2, 3].map(Appended::Duplicate));
+        assert_eq!(journal.last_seq().await.expect("last"), 4);
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_made_anew_where_it_is_lost_or_another_ones() {
+        let fixture = Fixture::new().await;
+        fixture.nats.journal().append(journal::batch(0..20)).await.expect("append");
+        let folder = tempfile::tempdir().expect("tempdir");
+        let nats = open(&fixture.server, folder.path()).await;
+        assert_eq!(nats.journal().last_seq().await.expect("last"), 20);
+        nats.close().await;
+        nats.database().close().await.expect("closed");
+        let elsewhere = Server::start().await;
+        let nats = open(&elsewhere, folder.path()).await;
+        assert_eq!(nats.journal().last_seq().await.expect("last"), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_goes_from_the_stream_and_leaves_its_picture() {
+        let fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        lead(&fixture.nats).await;
+        journal.append(journal::batch(0..20)).await.expect("append");
+        let early = journal.prune(up_to(10, &[])).await.expect_err("no picture holds these events yet");
+        assert!(early.to_string().contains("picture"), "{early}");
+        let picture = Snapshot { seq: 12, body: vec![7; 300_000] };
+        journal.save_snapshot("picture", picture.clone()).await.expect("save");
+        let messages = async || fixture.nats.journal.stream.get_info().await.expect("info").state.messages;
+        assert_eq!(journal.prune(up_to(5, &[])).await.expect("prune"), Pruned { deleted: 5, upto: 5 });
+        assert_eq!(messages().await, 15);
+        assert_eq!(journal.prune(up_to(10, &["6"])).await.expect("prune"), Pruned { deleted: 4, upto: 10 });
+        assert_eq!(messages().await, 11);
+        let daemon = fixture.another().await;
+        let late = daemon.journal();
+        assert_eq!(ids(&late.read(0, 2, &Filter::ALL).await.expect("read")), ["6", "10"]);
+        assert_eq!(late.first_seq().await.expect("first"), 11);
+        assert_eq!(late.load_snapshot("picture").await.expect("load"), Some(picture));
+        assert_eq!(late.append(journal::batch(19..21)).await.expect("append")[1], Appended::New(21));
+    }
+
+    #[tokio::test]
+    async fn without_a_server_nothing_is_appended_and_everything_can_be_read() {
+        let mut fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        journal.append(journal::batch(0..3)).await.expect("append");
+        let standing = Standing { last_seq: 3, trouble: None };
+        fixture.server.kill().await;
+        let away = journal.standing(&standing).await;
+        assert!(matches!(away.trouble, Some(JournalError::Unavailable(_))), "{away:?}");
+        assert!(matches!(journal.append(journal::batch(3..4)).await, Err(JournalError::Unavailable(_))));
+        assert!(matches!(journal.probe(1).await, Err(JournalError::Unavailable(_))));
+        assert_eq!(journal.read(0, 10, &Filter::ALL).await.expect("read").len(), 3);
+    }
+}

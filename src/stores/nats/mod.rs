@@ -1,0 +1,278 @@
+//! The stores of many daemons that share a NATS with JetStream.
+//!
+//! - `streams`: what is kept there.
+//! - `journal`: the [`Journal`](remora_actors::ports::Journal) in a stream.
+//! - `workspace`: the [`Workspace`](remora_actors::ports::Workspace)s in a `bucket`, whose `keys` NATS allows.
+//! - `leases`: the [`Duties`](remora_actors::ports::Duties), which one daemon does for all.
+//! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read.
+//! - `pictures`: what a daemon begins with that comes after events were deleted.
+//!
+//! The copy is a database of its own in the data folder. It can be deleted: it is made anew from what NATS holds. So it
+//! is if it turns out to be the copy of something else.
+
+mod bucket;
+mod follower;
+mod journal;
+mod keys;
+mod leases;
+mod pictures;
+mod streams;
+mod workspace;
+
+#[cfg(test)]
+mod testing;
+
+use std::{
+    error::Error as StdError,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Duration,
+};
+
+use async_nats::{
+    Client,
+    connection::State,
+    jetstream::{context::ContextBuilder, stream::Stream},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use remora_actors::ports::{Duties, Journal, JournalError, Snapshot, Workspace, WorkspaceError};
+use serde_json::json;
+use tokio::{sync::watch, task::JoinSet};
+
+use self::{
+    follower::{Follower, Progress},
+    journal::{JournalCopy, NatsJournal},
+    leases::Leases,
+    pictures::Pictures,
+    streams::Streams,
+    workspace::{WorkspaceCopies, Workspaces},
+};
+use crate::{
+    bus::BusSettings,
+    stores::{
+        data_dir::KEY_BYTES,
+        sqlite::{Database, Durability, OpenError},
+    },
+};
+
+/// The copy's name in the data folder.
+pub const FILE_NAME: &str = "copy.db";
+/// Messages published and not acknowledged yet: enough that the way there and back does not count.
+const UNACKNOWLEDGED: usize = 4_096;
+/// How long a server may take to answer. Whoever waits for the daemon is more patient than that.
+const ANSWER: Duration = Duration::from_secs(3);
+/// Between two words in the log while a copy is made.
+const TELL: Duration = Duration::from_secs(5);
+/// Where the daemons agree on what is no workspace. No agent can reach it: ids from outside hold no control characters.
+const SHARED: &str = "\u{1}shared";
+/// Under this name the copy says of which stream it is one.
+const ORIGIN: &str = "origin";
+/// Bytes of a message beside what it carries: its headers, with the longest key.
+const ENVELOPE_BYTES: usize = 4 << 10;
+
+/// Why the stores could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum NatsError {
+    /// NATS does not do what is asked.
+    #[error("the message bus cannot be used: {0}; look at the log of the nats server, and at `bus_replicas`")]
+    Server(String),
+    /// The copy.
+    #[error(transparent)]
+    Copy(#[from] OpenError),
+    /// The copy again.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// The stores in NATS, and their copy. Followed for as long as this is held.
+pub struct Nats {
+    journal: Arc<NatsJournal>,
+    workspaces: Workspaces,
+    duties: Arc<Leases>,
+    database: Database,
+    max_payload: usize,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Nats {
+    /// Opens the stores, and returns once their copy in `folder` holds what they held a moment ago.
+    ///
+    /// # Errors
+    /// [`NatsError`].
+    pub async fn open(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
+        let max_payload = client.server_info().max_payload;
+        let context = ContextBuilder::new()
+            .max_ack_inflight(UNACKNOWLEDGED)
+            .backpressure_on_inflight(true)
+            .timeout(ANSWER)
+            .build(client);
+        let streams = Streams { context: &context, settings };
+        let stream = streams.journal().await.map_err(NatsError::Server)?;
+        let bucket = streams.bucket("workspaces").await.map_err(NatsError::Server)?;
+        let leases = streams.passing_bucket("duties", leases::LEASE).await.map_err(NatsError::Server)?;
+        let work = streams.passing_bucket("work", leases::WORK).await.map_err(NatsError::Server)?;
+        let pictures = Pictures::new(streams.pictures().await.map_err(NatsError::Server)?);
+        let database = open_copy(folder.join(FILE_NAME), &stream).await?;
+        let mut tasks = JoinSet::new();
+
+        database.forget_values().await?;
+        let copies = WorkspaceCopies::new(bucket.clone(), database.clone());
+        let follower = Follower::new(&context, bucket.stream().clone(), copies, 0, true);
+        let followed = follower.progress();
+        tasks.spawn(follower.run());
+        let workspaces = Workspaces { bucket, database: database.clone(), progress: followed };
+        caught_up(workspaces.progress.clone(), "workspaces").await?;
+
+        let shared = Arc::new(workspaces.open(SHARED));
+        let copy = database.journal();
+        let position = copy.last_seq().await?;
+        let pruned = journal::pruned(&shared).await.map_err(NatsError::Server)?;
+        database.pruned_until(pruned).await?;
+        let lacks = Arc::new(AtomicU64::new(pruned));
+        let copies = JournalCopy::new(database.clone(), position, Arc::clone(&shared), Arc::clone(&lacks));
+        let follower = Follower::new(&context, stream.clone(), copies, position, false);
+        let progress = follower.progress();
+        tasks.spawn(follower.run());
+        caught_up(progress.clone(), "events").await?;
+
+        let duties = Arc::new(Leases::new(leases, work));
+        let keep = Arc::clone(&duties);
+        tasks.spawn(async move { keep.keep().await });
+        let journal = Arc::new(NatsJournal {
+            context,
+            stream,
+            subject: settings.names.journal_subject(),
+            copy,
+            progress,
+            workspaces: workspaces.progress.clone(),
+            pictures,
+            duties: Arc::clone(&duties),
+            shared,
+            lacks,
+            database: database.clone(),
+        });
+        Ok(Self { journal, workspaces, duties, database, max_payload, tasks: Mutex::new(tasks) })
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.journal) as Arc<dyn Journal>
+    }
+
+    /// Opens the workspace of an id. It comes into being with its first key.
+    pub fn open_workspace(&self) -> impl Fn(&str) -> Arc<dyn Workspace> + Send + Sync + use<> {
+        let workspaces = self.workspaces.clone();
+        move |id| Arc::new(workspaces.open(id))
+    }
+
+    /// What this daemon does for all.
+    pub fn duties(&self) -> Arc<dyn Duties> {
+        Arc::clone(&self.duties) as Arc<dyn Duties>
+    }
+
+    /// The copy.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The key with which links are signed: this daemon's, unless another one was first.
+    pub(super) async fn agree_on_link_key(&self, own: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], NatsError> {
+        /// Where it lies.
+        const LINK_KEY: &str = "link_key";
+        let failed = |error: WorkspaceError| NatsError::Server(error.to_string());
+        let shared = self.workspaces.open(SHARED);
+        let mine = json!(BASE64_STANDARD.encode(own));
+        shared.compare_and_set(LINK_KEY, None, &mine).await.map_err(failed)?;
+        let agreed = shared.get(LINK_KEY).await.map_err(failed)?;
+        let agreed = agreed.as_ref().and_then(|key| BASE64_STANDARD.decode(key.as_str()?).ok()?.try_into().ok());
+        agreed.ok_or_else(|| NatsError::Server("the key of the links that lies there is none".to_owned()))
+    }
+
+    /// Bytes of the largest value or event that fits into a message.
+    pub fn largest(&self) -> usize {
+        self.max_payload.saturating_sub(ENVELOPE_BYTES)
+    }
+
+    /// Gives the duties back and ceases to follow. The copy stays open, for whoever closes the database.
+    pub async fn close(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+        self.duties.give_back().await;
+    }
+}
+
+/// Opens the copy of a stream. One of another stream, one that knows more than the stream does, and one that is damaged
+/// are deleted.
+async fn open_copy(path: PathBuf, stream: &Stream) -> Result<Database, NatsError> {
+    let info = stream.get_info().await.map_err(|error| NatsError::Server(why(&error)))?;
+    let origin = format!("{} {}", info.config.name, info.created.unix_timestamp_nanos());
+    let database = match open(&path).await {
+        Err(OpenError::Damaged { why, .. }) => {
+            tracing::warn!(path = %path.display(), why, "the copy is damaged, making it anew");
+            delete(&path);
+            open(&path).await?
+        }
+        opened => opened?,
+    };
+    let copy = database.journal();
+    let stored = copy.load_snapshot(ORIGIN).await?.map(|snapshot| snapshot.body);
+    let (known, position) = (stored.as_deref() == Some(origin.as_bytes()), copy.last_seq().await?);
+    if (known && position <= info.state.last_sequence) || (stored.is_none() && position == 0) {
+        copy.save_snapshot(ORIGIN, Snapshot { seq: 0, body: origin.into() }).await?;
+        return Ok(database);
+    }
+    tracing::warn!(path = %path.display(), "the copy is one of another journal, making it anew");
+    database.close().await.map_err(JournalError::Unavailable)?;
+    delete(&path);
+    let database = open(&path).await?;
+    database.journal().save_snapshot(ORIGIN, Snapshot { seq: 0, body: origin.into() }).await?;
+    Ok(database)
+}
+
+async fn open(path: &Path) -> Result<Database, OpenError> {
+    let path = path.to_owned();
+    // What the disk has not got when the power fails is read from NATS again.
+    let opened = tokio::task::spawn_blocking(move || Database::open(&path, Durability::Normal));
+    opened.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+fn delete(path: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let mut path = path.to_owned().into_os_string();
+        path.push(end);
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Returns once a follower has seen everything that was there when it began, however long that takes.
+async fn caught_up(mut progress: watch::Receiver<Progress>, what: &str) -> Result<(), NatsError> {
+    loop {
+        let copied = progress.wait_for(|progress| progress.behind == 0 || progress.trouble.is_some());
+        let reached = tokio::time::timeout(TELL, copied).await.map(|reached| reached.map(|reached| reached.clone()));
+        match reached {
+            Ok(Ok(Progress { trouble: None, .. })) => return Ok(()),
+            Ok(Ok(Progress { trouble: Some(trouble), .. })) => return Err(NatsError::Server(trouble.to_string())),
+            Ok(Err(_)) => return Err(NatsError::Server("its follower has ended".to_owned())),
+            Err(_) => {
+                let Progress { position, behind, .. } = progress.borrow().clone();
+                tracing::info!(what, position, behind, "copying from the message bus");
+            }
+        }
+    }
+}
+
+fn client_is_connected(client: &Client) -> Result<(), String> {
+    match client.connection_state() {
+        State::Connected => Ok(()),
+        State::Pending | State::Disconnected => Err("the connection to nats is lost".to_owned()),
+    }
+}
+
+/// What an error says, and its causes.
+fn why(error: &(dyn StdError + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source());
+    let mut words: Vec<_> = causes.map(ToString::to_string).collect();
+    // An error of the client library says its cause's words as well as its own.
+    words.dedup_by(|cause, error| error.contains(cause.as_str()));
+    words.join(": ")
+}

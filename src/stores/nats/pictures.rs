@@ -1,0 +1,72 @@
+//! Pictures that the daemons leave to each other. A daemon that was not there when events were deleted cannot fold them
+//! any more: it begins with the picture that whoever deleted them had made of them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_nats::jetstream::object_store::{GetErrorKind, ObjectMetadata, ObjectStore};
+use remora_actors::{
+    model::Seq,
+    ports::{Journal, JournalError, Snapshot},
+};
+use tokio::{io::AsyncReadExt, sync::Mutex};
+
+use super::why;
+use crate::stores::sqlite::SqliteJournal;
+
+/// Bytes before the picture: up to which event it goes.
+const SEQ_BYTES: usize = size_of::<Seq>();
+
+/// The pictures.
+#[derive(Clone)]
+pub(super) struct Pictures {
+    store: ObjectStore,
+    /// Up to where those go that this daemon has left.
+    left: Arc<Mutex<HashMap<&'static str, Seq>>>,
+}
+
+impl Pictures {
+    pub(super) fn new(store: ObjectStore) -> Self {
+        Self { store, left: Arc::default() }
+    }
+
+    /// Leaves the pictures of these names, as the daemon saved them, unless those that were left go up to `seq`.
+    pub(super) async fn leave(
+        &self,
+        journal: &SqliteJournal,
+        names: &'static [&'static str],
+        seq: Seq,
+    ) -> Result<(), JournalError> {
+        let mut left = self.left.lock().await;
+        for name in names.iter().copied() {
+            if left.get(name).is_some_and(|left| *left >= seq) {
+                continue;
+            }
+            let Some(snapshot) = journal.load_snapshot(name).await?.filter(|snapshot| snapshot.seq >= seq) else {
+                return Err(JournalError::Unavailable(format!("picture {name} does not go up to event {seq} yet")));
+            };
+            let mut bytes = snapshot.seq.to_be_bytes().to_vec();
+            bytes.extend_from_slice(&snapshot.body);
+            let metadata = ObjectMetadata { name: name.to_owned(), ..ObjectMetadata::default() };
+            self.store.put(metadata, &mut bytes.as_slice()).await.map_err(|error| unavailable(&error))?;
+            left.insert(name, snapshot.seq);
+        }
+        Ok(())
+    }
+
+    /// A picture that a daemon left.
+    pub(super) async fn load(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
+        let mut object = match self.store.get(name).await {
+            Ok(object) => object,
+            Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unavailable(&error)),
+        };
+        let mut bytes = Vec::new();
+        object.read_to_end(&mut bytes).await.map_err(|error| unavailable(&error))?;
+        let Some((seq, body)) = bytes.split_first_chunk::<SEQ_BYTES>() else { return Ok(None) };
+        Ok(Some(Snapshot { seq: Seq::from_be_bytes(*seq), body: body.to_vec() }))
+    }
+}
+
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> JournalError {
+    JournalError::Unavailable(why(error))
+}

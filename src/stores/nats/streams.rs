@@ -1,0 +1,98 @@
+//! What Remora keeps in JetStream: one stream, and a few buckets.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    Context,
+    object_store::{self, ObjectStore},
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream},
+};
+use backon::{ConstantBuilder, Retryable};
+
+use super::{bucket::Bucket, why};
+use crate::bus::BusSettings;
+
+/// How long the server itself recognises an event that comes again. Whatever is older is recognised by the daemon's
+/// copy of the journal, which is never that far behind: see `journal`.
+pub(super) const DUPLICATES: Duration = Duration::from_secs(120);
+/// Between two tries to make a stream: a cluster that starts has to elect its leaders first.
+const RETRY: Duration = Duration::from_millis(500);
+/// How often it is tried: some ten seconds in all.
+const TRIES: usize = 20;
+
+/// Makes what is not there yet.
+pub(super) struct Streams<'a> {
+    pub(super) context: &'a Context,
+    pub(super) settings: &'a BusSettings,
+}
+
+impl Streams<'_> {
+    /// The journal's stream.
+    pub(super) async fn journal(&self) -> Result<Stream, String> {
+        let names = &self.settings.names;
+        let config = Config {
+            name: names.journal_stream(),
+            description: Some("the journal of remora".to_owned()),
+            subjects: vec![format!("{}.>", names.journal_subject())],
+            retention: RetentionPolicy::Limits,
+            storage: StorageType::File,
+            num_replicas: self.settings.replicas,
+            duplicate_window: DUPLICATES,
+            allow_direct: true,
+            ..Config::default()
+        };
+        self.stream(config).await
+    }
+
+    /// A bucket whose entries stay.
+    pub(super) async fn bucket(&self, name: &str) -> Result<Bucket, String> {
+        self.make_bucket(name, Config::default()).await
+    }
+
+    /// A bucket that forgets, in memory: what it holds means nothing after a restart of all servers.
+    pub(super) async fn passing_bucket(&self, name: &str, max_age: Duration) -> Result<Bucket, String> {
+        self.make_bucket(name, Config { max_age, storage: StorageType::Memory, ..Config::default() }).await
+    }
+
+    /// A bucket is a stream of a certain form. The client library makes one only after it has read what the server says
+    /// of the account, which it cannot read of every version.
+    async fn make_bucket(&self, name: &str, config: Config) -> Result<Bucket, String> {
+        let bucket = self.settings.names.bucket(name);
+        let config = Config {
+            name: format!("KV_{bucket}"),
+            subjects: vec![format!("$KV.{bucket}.>")],
+            max_messages_per_subject: 1,
+            discard: DiscardPolicy::New,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            num_replicas: self.settings.replicas,
+            ..config
+        };
+        Ok(Bucket::new(self.context, &bucket, self.stream(config).await?))
+    }
+
+    async fn stream(&self, config: Config) -> Result<Stream, String> {
+        patiently(async || self.context.get_or_create_stream(config.clone()).await.map_err(|error| why(&error))).await
+    }
+
+    /// Where pictures lie that daemons leave to each other.
+    pub(super) async fn pictures(&self) -> Result<ObjectStore, String> {
+        let bucket = self.settings.names.bucket("pictures");
+        let config = object_store::Config {
+            bucket: bucket.clone(),
+            num_replicas: self.settings.replicas,
+            ..object_store::Config::default()
+        };
+        patiently(async || match self.context.get_object_store(&bucket).await {
+            Ok(store) => Ok(store),
+            Err(_) => self.context.create_object_store(config.clone()).await.map_err(|error| why(&error)),
+        })
+        .await
+    }
+}
+
+async fn patiently<T>(make: impl AsyncFn() -> Result<T, String>) -> Result<T, String> {
+    let tries = ConstantBuilder::default().with_delay(RETRY).with_max_times(TRIES);
+    (async || make().await).retry(tries).await
+}

@@ -1,0 +1,150 @@
+//! Copies of a journal and of workspaces that lie elsewhere, so that reading them is as quick as reading one's own.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use remora_actors::{
+    model::Seq,
+    ports::{Entry, JournalError, Prune},
+};
+use tokio_rusqlite::rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::{
+    Database,
+    embedded::{delete, set},
+    journal::{failed, last_seq, seq_of},
+    retention,
+};
+
+const COPY: &str = "INSERT OR IGNORE INTO events (seq, id, category, action, agent_id, body, received_at)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const SPAN: &str = "INSERT OR REPLACE INTO agent_spans (agent_id, first, last) VALUES (?1, ?2, ?3)";
+
+/// An event as it stands in another journal.
+#[derive(Debug, Clone)]
+pub struct CopiedEvent {
+    /// Its position there, and here.
+    pub seq: Seq,
+    /// When it came in there, in milliseconds since 1970.
+    pub received_at: i64,
+    /// Its id. Of a second event of the same id nothing is kept.
+    pub id: String,
+    /// Its category.
+    pub category: String,
+    /// Its action.
+    pub action: String,
+    /// Its agent.
+    pub agent_id: Option<String>,
+    /// Its JSON.
+    pub json: Bytes,
+}
+
+/// What a workspace elsewhere holds.
+#[derive(Debug, Clone)]
+pub struct CopiedValue {
+    /// The workspace.
+    pub workspace: String,
+    /// The key.
+    pub key: String,
+    /// The value's JSON; `None`: the key was removed.
+    pub json: Option<String>,
+}
+
+impl Database {
+    /// Copies events in one commit.
+    ///
+    /// # Errors
+    /// The disk is full or failing; nothing was copied.
+    pub async fn copy_events(&self, events: Vec<CopiedEvent>) -> Result<(), JournalError> {
+        let last = events.last().map_or(0, |event| event.seq);
+        let copy = move |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            insert(&transaction, &events)?;
+            transaction.commit()
+        };
+        self.writer.call(copy).await.map_err(failed)?;
+        self.appends.tell(last);
+        Ok(())
+    }
+
+    /// Copies values in one commit and wakes whoever waits for a change of their workspaces.
+    ///
+    /// # Errors
+    /// The disk is full or failing; nothing was copied.
+    pub async fn copy_values(&self, values: Vec<CopiedValue>) -> Result<(), JournalError> {
+        let changes = Arc::clone(&self.changes);
+        let copy = move |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for CopiedValue { workspace, key, json } in &values {
+                match json {
+                    Some(json) => set(&transaction, workspace, key, json)?,
+                    None => delete(&transaction, workspace, key)?,
+                };
+            }
+            transaction.commit()?;
+            let workspaces: BTreeSet<_> = values.iter().map(|value| value.workspace.as_str()).collect();
+            workspaces.into_iter().for_each(|workspace| changes.of(workspace).announce());
+            Ok(())
+        };
+        self.writer.call(copy).await.map_err(failed)
+    }
+
+    /// Forgets all values, before they are copied anew.
+    ///
+    /// # Errors
+    /// The disk is full or failing.
+    pub async fn forget_values(&self) -> Result<(), JournalError> {
+        self.writer.call(|connection| connection.execute("DELETE FROM kv", []).map(drop)).await.map_err(failed)
+    }
+
+    /// Where events of these ids stand, as far as they are here.
+    ///
+    /// # Errors
+    /// The disk is failing.
+    pub async fn positions(&self, entries: Arc<[Entry]>) -> Result<Vec<Option<Seq>>, JournalError> {
+        let find = move |connection: &mut Connection| {
+            let mut find = connection.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
+            entries.iter().map(|entry| find.query_row([&entry.event.id], seq_of).optional()).collect()
+        };
+        self.journal_reader.call(find).await.map_err(failed)
+    }
+
+    /// The positions that a batch would delete.
+    ///
+    /// # Errors
+    /// The disk is failing.
+    pub async fn deletable(&self, batch: Prune) -> Result<Vec<Seq>, JournalError> {
+        self.journal_reader.call(move |connection| retention::deletable(connection, &batch)).await.map_err(failed)
+    }
+
+    /// Says that the journal elsewhere was pruned up to a position before it was copied.
+    ///
+    /// # Errors
+    /// The disk is full or failing.
+    pub async fn pruned_until(&self, seq: Seq) -> Result<(), JournalError> {
+        let note = move |connection: &mut Connection| retention::note_pruned(connection, seq.cast_signed());
+        self.writer.call(note).await.map_err(failed)
+    }
+}
+
+fn insert(connection: &Connection, events: &[CopiedEvent]) -> tokio_rusqlite::rusqlite::Result<()> {
+    let after = last_seq(connection)?;
+    let mut copy = connection.prepare_cached(COPY)?;
+    let mut spans = HashMap::new();
+    for event in events.iter().filter(|event| event.seq > after) {
+        let CopiedEvent { seq, received_at, id, category, action, agent_id, json } = event;
+        let text = String::from_utf8_lossy(json);
+        let added = copy.execute(params![seq.cast_signed(), id, category, action, agent_id, text, received_at])?;
+        if let (1.., Some(agent_id)) = (added, agent_id) {
+            spans.entry(agent_id).or_insert((seq, seq)).1 = seq;
+        }
+    }
+    let mut span = connection.prepare_cached(SPAN)?;
+    for (agent_id, (first, last)) in spans {
+        span.execute(params![agent_id, first.cast_signed(), last.cast_signed()])?;
+    }
+    Ok(())
+}

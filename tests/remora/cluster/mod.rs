@@ -1,0 +1,154 @@
+//! Many daemons on one NATS: one picture, one inbox, and each thing done once.
+//!
+//! - `loss`: daemons and servers are killed and paused. `away`: NATS is gone for a while.
+
+mod away;
+mod loss;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Api, Daemon, NatsServer, Stream,
+    http::{event, rows, text},
+    receiver::Receiver,
+    wait_until,
+};
+
+/// Daemons that share a NATS.
+async fn daemons(url: &str, count: usize, args: &[&str]) -> Vec<Daemon> {
+    let mut daemons = Vec::new();
+    for _ in 0..count {
+        daemons.push(Daemon::setup().args(["--bus", url]).args(args).start().await);
+    }
+    daemons
+}
+
+/// What a daemon shows, but for what it measures of itself.
+async fn picture(api: &Api) -> Option<Value> {
+    let reply = Api::try_send(api.request(reqwest::Method::GET, "/api/v1/state")).await?;
+    (reply.status == 200).then(|| reply.json())
+}
+
+/// Waits until all daemons show the same; that picture.
+async fn one_picture(daemons: &[&Daemon], at_least: u64) -> Value {
+    wait_until("all daemons show the same picture", async || {
+        let first = picture(&daemons[0].api).await.filter(|picture| picture["last_seq"].as_u64() >= Some(at_least))?;
+        for daemon in &daemons[1..] {
+            if picture(&daemon.api).await? != first {
+                return None;
+            }
+        }
+        Some(first)
+    })
+    .await
+}
+
+async fn times(api: &Api, pattern: &str, msg_id: &str) -> usize {
+    api.journal(pattern).await.iter().filter(|event| event["payload"]["msg_id"] == msg_id).count()
+}
+
+#[tokio::test]
+async fn an_agent_talks_to_any_daemon_and_a_person_answers_on_any() {
+    let server = NatsServer::start().await;
+    let daemons = daemons(&server.url(), 3, &[]).await;
+    let [one, two, three] = &daemons[..] else { panic!("three") };
+    let mut stream = Stream::open(&three.api, "/api/v1/events/stream?pattern=agent:*").await;
+    one.api.start_agent("lint").await;
+    stream.until("the other daemon streams it", |event| event.data.contains("started").then_some(())).await;
+    let question = json!({"agent_id": "lint", "msg_id": "q", "question": "Deploy?", "options": ["yes", "no"]});
+    two.api.ask(&question).await;
+    three.api.question_is("q", "open").await;
+    let wait = one.api.get("/api/v1/questions/q?wait=30");
+    let answer = async { three.api.answer("q", &json!("yes")).await.expect(200) };
+    let (waited, _) = tokio::join!(wait, answer);
+    assert_eq!(waited.expect(200).json()["answer"], "yes");
+    assert_eq!(two.api.value_of("lint", "inbox:response:q").await["answer"], "yes");
+    two.api.answer("q", &json!("no")).await.problem(409, &["answered"]);
+    one_picture(&[one, two, three], 3).await;
+    for daemon in &daemons {
+        assert_eq!(times(&daemon.api, "agent:blocked", "q").await, 1);
+        assert_eq!(times(&daemon.api, "agent:resumed", "q").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn of_answers_on_two_daemons_the_first_wins() {
+    let server = NatsServer::start().await;
+    let daemons = daemons(&server.url(), 2, &[]).await;
+    let [one, two] = &daemons[..] else { panic!("two") };
+    for round in 0..10 {
+        let msg_id = one.api.ask_text("a", &format!("question {round}")).await;
+        two.api.question_is(&msg_id, "open").await;
+        let (yes, no) = (json!("yes"), json!("no"));
+        let (here, there) = tokio::join!(one.api.answer(&msg_id, &yes), two.api.answer(&msg_id, &no));
+        let mut statuses = [here.status, there.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409]);
+        let won = if here.status == 200 { "yes" } else { "no" };
+        for api in [&one.api, &two.api] {
+            wait_until("the answer is known", async || {
+                let record = api.question(&msg_id).await;
+                (record["answer"] == won).then_some(())
+            })
+            .await;
+        }
+        assert_eq!(times(&one.api, "agent:resumed", &msg_id).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_is_watched_by_whichever_daemon_has_the_duty() {
+    let server = NatsServer::start().await;
+    let mut daemons = daemons(&server.url(), 2, &[]).await;
+    daemons[0].api.start_agent("a").await;
+    for round in 0..2 {
+        let (written, other) = (&daemons[0].api, &daemons[daemons.len() - 1].api);
+        let key = format!("/api/v1/workspaces/a/kv/outbox:question:k{round}");
+        written.put(&key, &json!({"question": "Which?", "options": [], "status": "pending"})).await.expect(204);
+        other.question_is(&format!("k{round}"), "open").await;
+        other.answer(&format!("k{round}"), &json!("this")).await.expect(200);
+        assert_eq!(written.value_of("a", &format!("inbox:response:k{round}")).await["answer"], "this");
+        if round == 0 {
+            daemons[1].kill().await;
+            daemons.pop();
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_question_is_announced_expired_and_told_of_once() {
+    let (server, mut receiver) = (NatsServer::start().await, Receiver::start().await);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("remora.toml");
+    std::fs::write(&config, format!("[[notify]]\nname = 'hook'\nkind = 'json'\nurl = '{}'\n", receiver.url())).unwrap();
+    let daemons = daemons(&server.url(), 3, &["--config", &config.display().to_string()]).await;
+    let told = async |receiver: &mut Receiver| text(&receiver.next().await["body"], "type");
+    let question = json!({"agent_id": "a", "msg_id": "q", "question": "Now?", "timeout": 2});
+    daemons[1].api.ask(&question).await;
+    assert_eq!(told(&mut receiver).await, "question.opened");
+    daemons[2].api.question_is("q", "expired").await;
+    assert_eq!(told(&mut receiver).await, "question.expired");
+    // Whatever was told twice would come before this.
+    daemons[0].api.ask(&json!({"agent_id": "a", "msg_id": "last", "question": "And now?"})).await;
+    assert_eq!(told(&mut receiver).await, "question.opened");
+    wait_until("the notices are journaled", async || {
+        (daemons[0].api.journal("user:notified").await.len() == 3).then_some(())
+    })
+    .await;
+    assert_eq!(times(&daemons[0].api, "agent:blocked", "q").await, 1);
+    assert_eq!(times(&daemons[0].api, "agent:question_expired", "q").await, 1);
+}
+
+#[tokio::test]
+async fn a_daemon_that_comes_later_shows_what_the_others_show() {
+    let server = NatsServer::start().await;
+    let first = daemons(&server.url(), 1, &[]).await.remove(0);
+    let events: Vec<_> = (0..500).map(|n| event("tool", "called", &format!("a{}", n % 7), &json!({"n": n}))).collect();
+    first.api.emit(&json!(events)).await;
+    first.api.ask_text("a1", "Deploy?").await;
+    let late = daemons(&server.url(), 1, &[]).await.remove(0);
+    let picture = one_picture(&[&first, &late], 501).await;
+    assert_eq!(picture["last_seq"], 501);
+    let found = late.api.get("/api/v1/events?after=0&limit=1000&agent_id=a1").await.expect(200).json();
+    assert!(rows(found, "events").len() > 70);
+}
