@@ -30,7 +30,12 @@ use self::{load::Times, measures::Measure, peers::Peer};
 
 /// Measures Remora beside its peers, in one run
 #[derive(Debug, Parser)]
-#[command(name = "tests/benchmarks", args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    name = "tests/benchmarks",
+    bin_name = "tests/benchmarks",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 struct Arguments {
     /// What to measure
     #[arg(value_enum, required = true)]

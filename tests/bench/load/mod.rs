@@ -202,7 +202,10 @@ impl Load {
                 bail!("after {DRAIN:?}, {missing} deliveries are missing and {open} events unacknowledged");
             }
         }
-        Ok(())
+        match self.subscribers.surplus(self.publishers.sent) {
+            0 => Ok(()),
+            surplus => bail!("{surplus} deliveries too many: events came twice, or something else carries marks"),
+        }
     }
 
     /// Serves whatever is ready.

@@ -103,6 +103,12 @@ impl Subscribers {
         (sent * self.list.len() as u64).saturating_sub(self.progress)
     }
 
+    /// How many deliveries came that nobody sent, where each is counted.
+    pub(super) fn surplus(&self, sent: u64) -> u64 {
+        let due = sent * self.list.len() as u64;
+        if self.reading == Reading::EachMark && due > 0 { self.progress.saturating_sub(due) } else { 0 }
+    }
+
     /// Reads what there is for one reader.
     pub(super) fn read(&mut self, index: usize) -> Result<()> {
         loop {
