@@ -295,7 +295,7 @@ async fn stores(
     bus: Option<&(Client, BusSettings)>,
 ) -> Result<Stores, DaemonError> {
     if let Some((client, bus)) = bus {
-        return Ok(Stores::shared(Nats::open(client.clone(), bus, data_dir.path()).await?));
+        return Ok(Stores::shared(Box::pin(Nats::open(client.clone(), bus, data_dir.path())).await?));
     }
     let (path, durability) = (data_dir.database(), durability(settings));
     Ok(Stores::embedded(tokio::task::spawn_blocking(move || Database::open(&path, durability)).await??))

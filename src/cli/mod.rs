@@ -139,7 +139,7 @@ pub async fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    dispatch(command, &shared).await.unwrap_or_else(|error| error.report())
+    Box::pin(dispatch(command, &shared)).await.unwrap_or_else(|error| error.report())
 }
 
 /// Explains a command line that cannot be used. Claude Code takes the usual code 2 of a hook for "forbidden" and would

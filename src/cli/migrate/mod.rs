@@ -101,7 +101,7 @@ pub(crate) async fn run(args: &MigrateArgs, shared: &Shared) -> Result<(), Error
     };
     let from = Side::open(&args.from, &settings, true).await.map_err(failed)?;
     let to = Side::open(&args.to, &settings, false).await.map_err(failed)?;
-    let moved = both(&from, &to).await.map_err(failed);
+    let moved = moved(&from, &to).await.map_err(failed);
     from.close().await;
     to.close().await;
     let (events, values) = moved?;
@@ -116,7 +116,14 @@ pub(crate) async fn run(args: &MigrateArgs, shared: &Shared) -> Result<(), Error
     out.line("compared at both ends: the same, in the same order; nothing was taken away")
 }
 
-async fn both(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
+async fn moved(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
+    let first = from.journal().first_seq().await?;
+    if first > 1 {
+        terminal::note(&format!(
+            "events before number {first} were deleted: what only they told is not moved, such as finished agents, and \
+             where the workspaces of older ones are"
+        ));
+    }
     let bar = terminal::steps();
     let (events, values) = (from.count_events().await?, from.count_values().await?);
     let begin = |step: &'static str, length: u64| {

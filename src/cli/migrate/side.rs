@@ -69,7 +69,7 @@ impl Side {
             return Err(MigrateError::NoJournal(name));
         }
         let copy = tempfile::tempdir().map_err(MigrateError::Copy)?;
-        let nats = Box::new(Nats::open(client, &bus, copy.path()).await?);
+        let nats = Box::new(Box::pin(Nats::open(client, &bus, copy.path())).await?);
         if !has_all(&*nats.duties()).await {
             nats.close().await;
             return Err(MigrateError::InUse(name));

@@ -1,6 +1,7 @@
 //! Agents that speak nothing but NATS, and the ways into a NATS server.
 
 mod asking;
+mod daemons;
 mod doctor;
 mod events;
 mod example;
