@@ -56,6 +56,11 @@ impl Filter {
     /// Every event.
     pub const ALL: Self = Self { pattern: Pattern::ALL, agent_id: None };
 
+    /// True where the reader wants every event.
+    pub fn is_all(&self) -> bool {
+        self.agent_id.is_none() && self.pattern == Pattern::ALL
+    }
+
     /// True where the reader wants the event.
     pub fn matches(&self, event: &Event) -> bool {
         self.pattern.matches(event) && (self.agent_id.is_none() || self.agent_id == event.agent_id)
