@@ -236,13 +236,13 @@ impl EventBusState {
         let room = publishes.iter_mut().flat_map(|publish| publish.room.drain(..)).collect();
         let entries = publishes.iter().flat_map(|publish| publish.entries.iter());
         let records: Vec<_> = entries.zip(appended).filter_map(|(entry, appended)| record(entry, *appended)).collect();
-        let System { metrics, subscribers, .. } = &*self.system;
+        let System { metrics, .. } = &*self.system;
         metrics.events_accepted.inc_by(records.len() as u64);
         metrics.events_duplicate.inc_by((appended.len() - records.len()) as u64);
-        let next = subscribers.delivered().map_or(1, |seq| seq + 1);
+        let next = self.system.subscribers.delivered().map_or(1, |seq| seq + 1);
         // Where others append as well, their events may stand between these.
         if !records.is_empty() && records.iter().zip(next..).all(|(record, seq)| record.seq == seq) {
-            subscribers.deliver(records, room);
+            self.system.deliver(records, room);
         } else if let Some(last) = appended.iter().map(|appended| appended.seq()).max()
             && let Err(error) = self.deliver_until(last).await
         {
@@ -253,13 +253,13 @@ impl EventBusState {
 
     /// Delivers from the journal what an earlier bus committed and did not live to deliver.
     async fn deliver_until(&mut self, last: Seq) -> Result<(), JournalError> {
-        let subscribers = &self.system.subscribers;
-        match subscribers.delivered() {
+        let system = &self.system;
+        match system.subscribers.delivered() {
             // Followers read the history by themselves when they start.
-            None => subscribers.start_at(last),
+            None => system.subscribers.start_at(last),
             Some(delivered) => {
-                let deliver = |page| subscribers.deliver(page, Vec::new());
-                replica::replay_pages(self.system.journal(), delivered, last, deliver).await?;
+                let deliver = |page| system.deliver(page, Vec::new());
+                replica::replay_pages(system.journal(), delivered, last, deliver).await?;
             }
         }
         Ok(())

@@ -9,13 +9,18 @@
 //!   per browser and a [`view_watcher`] per page beside the dashboard, all under the [`root_supervisor`].
 //!
 //! Calls flow one way: `WorkspaceRegistry` calls nobody, `InboxCoordinator` calls the registry and the bus,
-//! `SseSession` calls the aggregator or its `ViewWatcher`, which calls the aggregator. Everything that goes the other way is a cast. Every follower of events has a
-//! cursor (see `replica`): deliveries come at least once, and a gap is read from the journal. So any actor may die at
-//! any moment, and what it missed is made good when it is back.
+//! `SseSession` calls the aggregator or its `ViewWatcher`, which calls the aggregator. Everything that goes the other way
+//! is a cast. Every follower of events has a cursor (see `replica`): deliveries come at least once, and a gap is read from
+//! the journal. So any actor may die at any moment, and what it missed is made good when it is back.
+//!
+//! Raw streams are no actors and are sent no messages: actors decide what is an event, and its bytes flow beside them. An
+//! [`event_stream`] is a cursor into the `event_ring`, to which the bus adds what it has journaled.
 //!
 //! This crate knows no HTTP, no HTML and no database.
 
 pub mod event_bus;
+mod event_ring;
+pub mod event_stream;
 mod fault;
 pub mod handle;
 mod health;

@@ -179,7 +179,9 @@ impl Actor for Notifier {
             NotifierMessage::Decide { id, fate, by, reply } => {
                 let _ = reply.send(state.decide(&id, fate, &by).await);
             }
-            NotifierMessage::Save(reply) => state.ledger.save_aside(Some(reply)),
+            NotifierMessage::Save(reply) => {
+                state.ledger.save_aside(move |saved| _ = reply.send(saved));
+            }
             NotifierMessage::Ping(reply) => {
                 let _ = reply.send(());
             }

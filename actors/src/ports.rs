@@ -56,6 +56,11 @@ impl Filter {
     /// Every event.
     pub const ALL: Self = Self { pattern: Pattern::ALL, agent_id: None };
 
+    /// True where the reader wants every event.
+    pub fn is_all(&self) -> bool {
+        self.agent_id.is_none() && self.pattern == Pattern::ALL
+    }
+
     /// True where the reader wants the event.
     pub fn matches(&self, event: &Event) -> bool {
         self.pattern.matches(event) && (self.agent_id.is_none() || self.agent_id == event.agent_id)
@@ -345,11 +350,13 @@ pub enum Duty {
     Notices,
     /// Deletes old events.
     Retention,
+    /// Takes in what agents publish on a message bus, in its order.
+    Intake,
 }
 
 impl Duty {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Deadlines, Self::Workspaces, Self::Notices, Self::Retention];
+    pub const ALL: [Self; 5] = [Self::Deadlines, Self::Workspaces, Self::Notices, Self::Retention, Self::Intake];
 
     /// The name used in logs and in the store.
     pub fn as_str(self) -> &'static str {
@@ -358,6 +365,7 @@ impl Duty {
             Self::Workspaces => "workspaces",
             Self::Notices => "notices",
             Self::Retention => "retention",
+            Self::Intake => "intake",
         }
     }
 }

@@ -4,6 +4,10 @@
 //! from the journal. So an actor that dies over its replica loses nothing: the next one starts from the last snapshot.
 //! Of an event that it dies over each time, see `health`.
 
+mod pages;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeSet,
     ops::Deref,
@@ -11,21 +15,20 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use ractor::{Message, RpcReplyPort};
+use ractor::Message;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     model::{Record, Seq},
     ports::{Filter, Journal, JournalError, Snapshot},
-    subscribers::{Delivery, Sent},
+    subscribers::Delivery,
     system::{Role, System},
 };
-
-/// Events read at once while catching up: a few megabytes at the most.
-const PAGE_EVENTS: usize = 1_000;
+use pages::PAGE_EVENTS;
+pub(crate) use pages::Pages;
 
 /// A picture that events fold into.
-pub(crate) trait Fold: Serialize + DeserializeOwned + Send + Sync {
+pub(crate) trait Fold: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name of its snapshots; the number in it grows with their format.
     const SNAPSHOT: &'static str;
 
@@ -34,6 +37,9 @@ pub(crate) trait Fold: Serialize + DeserializeOwned + Send + Sync {
 
     /// Passes over an event that was put aside.
     fn skip(&mut self, seq: Seq);
+
+    /// Tells who else has a use for a snapshot that was saved.
+    fn saved(_system: &System, _seq: Seq) {}
 }
 
 /// A picture that keeps up with the journal for as long as it is held.
@@ -44,6 +50,8 @@ pub(crate) struct Replica<F> {
     put_aside: BTreeSet<Seq>,
     system: Arc<System>,
     subscription: u64,
+    /// Up to where the last snapshot goes.
+    saved: Seq,
 }
 
 impl<F> Deref for Replica<F> {
@@ -72,19 +80,33 @@ impl<F: Fold> Replica<F> {
     ) -> Result<Self, JournalError> {
         // The actor is found by its name at each delivery, so that its restarts do not matter.
         let weak: Weak<System> = Arc::downgrade(system);
-        let subscription = system.subscribers.add_actor(Box::new(move |delivery| {
-            let Some(system) = weak.upgrade() else { return Sent::Gone };
-            system.cast(role, message(delivery));
-            Sent::Ok
+        let subscription = system.subscribers.add(Box::new(move |delivery| {
+            if let Some(system) = weak.upgrade() {
+                system.cast(role, message(delivery));
+            }
         }));
         system.save_health().await;
         let put_aside = system.health.put_aside_for(role);
-        let mut replica = Self { fold: new, role, put_aside, system: Arc::clone(system), subscription };
+        let mut replica = Self { fold: new, role, put_aside, system: Arc::clone(system), subscription, saved: 0 };
         if let Some(fold) = load(system.journal()).await? {
             replica.fold = fold;
+            replica.saved = replica.fold.last_seq();
         }
-        replica.catch_up(system.journal().last_seq().await?, apply).await?;
+        replica.begin(system.journal().last_seq().await?, apply).await?;
         Ok(replica)
+    }
+
+    /// Folds everything up to a position, together with the other replicas that start.
+    async fn begin(&mut self, until: Seq, mut apply: impl FnMut(&mut F, &Arc<Record>)) -> Result<(), JournalError> {
+        let system = Arc::clone(&self.system);
+        let mut after = self.fold.last_seq();
+        while after < until {
+            let page = system.pages.read(system.journal(), after).await?;
+            let Some(last) = page.last().map(|record| record.seq) else { break };
+            page.iter().filter(|record| record.seq > after).for_each(|record| self.fold(record, &mut apply));
+            after = last;
+        }
+        Ok(())
     }
 
     /// The picture, for what stands beside the journal.
@@ -92,7 +114,7 @@ impl<F: Fold> Replica<F> {
         &mut self.fold
     }
 
-    /// Folds a delivery, and before it what was missed.
+    /// Folds a delivery, and before it what was missed. Saves a snapshot now and then.
     pub(crate) async fn admit(
         &mut self,
         delivery: &Delivery,
@@ -104,6 +126,9 @@ impl<F: Fold> Replica<F> {
             if record.seq > self.fold.last_seq() {
                 self.fold(record, &mut apply);
             }
+        }
+        if self.fold.last_seq() - self.saved >= self.system.world.settings.snapshot_events {
+            self.save_aside(|_| {});
         }
         Ok(())
     }
@@ -143,18 +168,17 @@ impl<F: Fold> Replica<F> {
         save(&self.system, &self.fold).await;
     }
 
-    /// Copies the picture here and saves the copy elsewhere: folding goes on meanwhile. `reply` hears up to where
-    /// events are in a snapshot now; nothing, if it could not be saved.
-    pub(crate) fn save_aside(&self, reply: Option<RpcReplyPort<Option<Seq>>>)
-    where
-        F: Clone + 'static,
-    {
+    /// Copies the picture here and saves the copy elsewhere: folding goes on meanwhile. `told` hears up to where events
+    /// are in a snapshot now; nothing, if it could not be saved.
+    pub(crate) fn save_aside(&mut self, told: impl FnOnce(Option<Seq>) + Send + 'static) {
+        self.saved = self.fold.last_seq();
         let (system, fold) = (Arc::clone(&self.system), self.fold.clone());
         tokio::spawn(async move {
             let saved = save(&system, &fold).await;
-            if let Some(reply) = reply {
-                let _ = reply.send(saved);
+            if let Some(seq) = saved {
+                F::saved(&system, seq);
             }
+            told(saved);
         });
     }
 }
@@ -220,6 +244,3 @@ async fn save<F: Fold>(system: &System, fold: &F) -> Option<Seq> {
     system.metrics.note_snapshot(F::SNAPSHOT, seq);
     Some(seq)
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use tokio::task::JoinSet;
 
 use crate::{
     event_bus::EventBus,
@@ -64,10 +65,7 @@ impl Actor for RootSupervisor {
         system: Arc<System>,
     ) -> Result<RootSupervisorState, ActorProcessingErr> {
         system.load_health().await?;
-        let mut children = Vec::new();
-        for role in Role::ALL {
-            children.push((role, spawn_first(role, &system, &myself).await?));
-        }
+        let children = spawn_all(&system, &myself).await?;
         Ok(RootSupervisorState { system, children, restarts: VecDeque::new(), stopping: false })
     }
 
@@ -79,13 +77,16 @@ impl Actor for RootSupervisor {
     ) -> Result<(), ActorProcessingErr> {
         state.system.faults.point("root-supervisor", &message);
         match message {
-            RootSupervisorMessage::Restart(role) => match spawn(role, &state.system, &myself).await {
-                Ok(cell) => state.children.push((role, cell)),
-                Err(error) => {
-                    tracing::error!(actor = role.as_str(), %error, "actor not restarted");
-                    state.schedule_restart(&myself, role);
+            RootSupervisorMessage::Restart(role) => {
+                match spawn(role, &state.system, &myself).await {
+                    Ok(cell) => state.children.push((role, cell)),
+                    Err(error) => {
+                        tracing::error!(actor = role.as_str(), %error, "actor not restarted");
+                        state.schedule_restart(&myself, role);
+                    }
                 }
-            },
+                state.system.pages.clear().await;
+            }
             RootSupervisorMessage::Stop => {
                 state.stop_all().await;
                 myself.stop(None);
@@ -150,6 +151,26 @@ impl RootSupervisorState {
             }
         }
     }
+}
+
+/// Starts all actors. Those that keep a picture start side by side and read the journal together: most of a start is
+/// reading.
+async fn spawn_all(
+    system: &Arc<System>,
+    supervisor: &ActorRef<RootSupervisorMessage>,
+) -> Result<Vec<(Role, ActorCell)>, ActorProcessingErr> {
+    let mut children = vec![(Role::EventBus, spawn_first(Role::EventBus, system, supervisor).await?)];
+    let mut starts = JoinSet::new();
+    for role in Role::ALL.into_iter().filter(|role| *role != Role::EventBus) {
+        let (system, supervisor) = (Arc::clone(system), supervisor.clone());
+        starts.spawn(async move { (role, spawn_first(role, &system, &supervisor).await) });
+    }
+    while let Some(start) = starts.join_next().await {
+        let (role, started) = start?;
+        children.push((role, started?));
+    }
+    system.pages.clear().await;
+    Ok(children)
 }
 
 /// Starts an actor for the first time. One that dies over an event of the journal is tried again, as it would be later.

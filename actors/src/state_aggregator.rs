@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Fold for Dashboard {
-    const SNAPSHOT: &'static str = "dashboard-2";
+    const SNAPSHOT: &'static str = "dashboard-3";
 
     fn last_seq(&self) -> Seq {
         self.last_seq()
@@ -27,6 +27,10 @@ impl Fold for Dashboard {
 
     fn skip(&mut self, seq: Seq) {
         self.skip(seq);
+    }
+
+    fn saved(system: &System, seq: Seq) {
+        system.cast(Role::Historian, HistorianMessage::Keep(seq));
     }
 }
 
@@ -89,15 +93,13 @@ pub struct StateAggregatorState {
     dirty: Panels,
     /// The last event that the last frame showed.
     framed: Seq,
-    /// The list of agents that the last frame showed.
-    listed: Listed,
     /// The last event before the last frame that no event was the cause of. Who has seen no later event may or may not
     /// have seen that frame.
     timed: Option<Seq>,
     /// Wakes the aggregator when time alone may change something.
     alarm: Option<(Timestamp, AbortHandle)>,
-    /// The inbox as the last frame showed it.
-    board: Board,
+    /// What the last frame showed of the lists. `None`: nobody has looked since they changed.
+    shown: Option<Shown>,
     last_frame: Instant,
     frame_due: bool,
     /// From the first change that the next frame will show until it is sent.
@@ -107,7 +109,18 @@ pub struct StateAggregatorState {
     ring_bytes: usize,
     /// The last full frame, while nothing has changed since.
     full: Option<Bytes>,
-    unsaved_events: u64,
+}
+
+/// Lists, of which a frame tells only how they changed.
+struct Shown {
+    inbox: Board,
+    agents: Listed,
+}
+
+impl Shown {
+    fn of(dashboard: &Dashboard) -> Self {
+        Self { inbox: Board::of(dashboard), agents: dashboard.listed(LISTED_AGENTS) }
+    }
 }
 
 /// Longest sleep toward a change, so that a clock that was set is noticed.
@@ -131,42 +144,32 @@ impl Actor for StateAggregator {
         myself: ActorRef<Self::Msg>,
         system: Arc<System>,
     ) -> Result<StateAggregatorState, ActorProcessingErr> {
-        let mut read = 0;
         let new = Dashboard::new(system.limits());
-        let mut dashboard = Replica::start(
-            &system,
-            Role::StateAggregator,
-            StateAggregatorMessage::Deliver,
-            new,
-            |dashboard, record| {
-                read += 1;
-                dashboard.apply(record);
-            },
-        )
+        let message = StateAggregatorMessage::Deliver;
+        let mut dashboard = Replica::start(&system, Role::StateAggregator, message, new, |dashboard, record| {
+            _ = dashboard.apply(record)
+        })
         .await?;
         let patience = system.world.settings.patience;
         dashboard.adjust(|dashboard| dashboard.set_patience(patience));
         let framed = dashboard.last_seq();
         dashboard.beside().tell(system.health.troubles());
         let mut state = StateAggregatorState {
-            listed: Listed::default(),
             timed: Some(framed),
             alarm: None,
             dirty: Panels::NONE,
             framed,
-            board: Board::of(&dashboard),
+            shown: None,
             last_frame: Instant::now(),
             frame_due: false,
             frame_span: Span::none(),
             ring: VecDeque::new(),
             ring_bytes: 0,
             full: None,
-            unsaved_events: read,
             dashboard,
             system,
         };
         state.pass_time(&myself);
-        state.listed = state.dashboard.listed(LISTED_AGENTS);
         Ok(state)
     }
 
@@ -185,7 +188,6 @@ impl Actor for StateAggregator {
                 drop(delivery);
                 state.set_alarm(&myself);
                 state.schedule_frame(&myself);
-                state.save_sometimes();
             }
             StateAggregatorMessage::Tick => {
                 state.alarm = None;
@@ -219,8 +221,7 @@ impl Actor for StateAggregator {
                 let _ = reply.send(json.map(|json| json.to_string().into()));
             }
             StateAggregatorMessage::Save(reply) => {
-                state.unsaved_events = 0;
-                state.dashboard.save_aside(Some(reply));
+                state.dashboard.save_aside(move |saved| _ = reply.send(saved));
             }
             StateAggregatorMessage::Ping(reply) => {
                 let _ = reply.send(());
@@ -241,10 +242,8 @@ impl Actor for StateAggregator {
 
 impl StateAggregatorState {
     async fn fold(&mut self, delivery: &Delivery) -> Result<(), ActorProcessingErr> {
-        let before = self.dashboard.last_seq();
         let dirty = &mut self.dirty;
         self.dashboard.admit(delivery, |dashboard, record| *dirty |= dashboard.apply(record)).await?;
-        self.unsaved_events += self.dashboard.last_seq() - before;
         self.full = None;
         let metrics = &self.system.metrics;
         metrics.agents.set(self.dashboard.agents().len() as i64);
@@ -309,27 +308,23 @@ impl StateAggregatorState {
             return;
         }
         let mut panels = std::mem::take(&mut self.dirty);
-        let steps = self.step_inbox(&mut panels);
         let after = std::mem::replace(&mut self.framed, self.dashboard.last_seq());
         if after == self.framed && panels.contains(Panel::Agents) {
             self.timed = Some(after);
         }
-        let listed = if panels.contains(Panel::Agents) {
-            std::mem::replace(&mut self.listed, self.dashboard.listed(LISTED_AGENTS))
-        } else {
-            Listed::default()
-        };
         self.last_frame = Instant::now();
         let span = std::mem::replace(&mut self.frame_span, Span::none());
         span.record("upto", self.framed);
         let _entered = span.enter();
         if !self.has_viewers() {
-            // Nobody looks: whoever comes gets everything.
+            // Nobody looks: whoever comes gets everything, and until then an event costs no list.
+            self.shown = None;
             self.ring.clear();
             self.ring_bytes = 0;
             self.system.metrics.frame_ring_bytes.set(0);
             return;
         }
+        let (steps, listed) = self.step(&mut panels);
         let Some(bytes) = self.draw(&View::Delta { panels, after, steps, listed }) else { return };
         self.system.metrics.frames.inc();
         self.system.metrics.frame_bytes.inc_by(bytes.len() as u64);
@@ -338,17 +333,27 @@ impl StateAggregatorState {
         self.system.cast(Role::SessionSupervisor, SessionSupervisorMessage::Frame(frame));
     }
 
-    /// What changed in the inbox since the last frame, by an agent's new name too; `None`: the whole is shorter.
-    fn step_inbox(&mut self, panels: &mut Panels) -> Option<Steps> {
-        if !panels.contains(Panel::Inbox) && !panels.contains(Panel::Agents) {
-            return None;
+    /// What changed in the inbox since the last frame, by an agent's new name too (`None`: the whole is shorter), and
+    /// the list of agents as it was, where that changes.
+    fn step(&mut self, panels: &mut Panels) -> (Option<Steps>, Listed) {
+        let agents = panels.contains(Panel::Agents);
+        if !agents && !panels.contains(Panel::Inbox) {
+            return (None, Listed::default());
         }
-        let board = Board::of(&self.dashboard);
-        let shown = std::mem::replace(&mut self.board, board);
-        if shown != self.board {
+        let Some(shown) = &mut self.shown else {
+            self.shown = Some(Shown::of(&self.dashboard));
+            return (None, Listed::default());
+        };
+        let board = std::mem::replace(&mut shown.inbox, Board::of(&self.dashboard));
+        if board != shown.inbox {
             *panels |= Panels::of(Panel::Inbox);
         }
-        shown.steps_to(&self.board)
+        let listed = if agents {
+            std::mem::replace(&mut shown.agents, self.dashboard.listed(LISTED_AGENTS))
+        } else {
+            Listed::default()
+        };
+        (board.steps_to(&shown.inbox), listed)
     }
 
     fn remember(&mut self, frame: &Arc<Frame>) {
@@ -364,6 +369,7 @@ impl StateAggregatorState {
     /// Brings a browser to the boundary between two frames, so that the next frame fits without overlap.
     fn join(&mut self, seen: Option<Seq>) -> Joined {
         self.send_frame();
+        self.shown.get_or_insert_with(|| Shown::of(&self.dashboard));
         let seq = self.framed;
         let bytes = seen.and_then(|seen| self.missed(seen)).or_else(|| self.full()).unwrap_or_default();
         Joined { seq, bytes }
@@ -398,14 +404,5 @@ impl StateAggregatorState {
 
     fn draw(&self, view: &View) -> Option<Bytes> {
         (self.system.world.renderer)(&self.dashboard, view, Timestamp::now())
-    }
-
-    fn save_sometimes(&mut self) {
-        if self.unsaved_events < self.system.world.settings.snapshot_events {
-            return;
-        }
-        self.unsaved_events = 0;
-        self.dashboard.save_aside(None);
-        self.system.cast(Role::Historian, HistorianMessage::Keep(Box::new(Dashboard::clone(&self.dashboard))));
     }
 }

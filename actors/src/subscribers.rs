@@ -1,4 +1,4 @@
-//! Who gets the journaled events: an explicit map that outlives the bus's restarts.
+//! Which actors get the journaled events: an explicit map that outlives the bus's restarts.
 
 use std::{
     collections::HashMap,
@@ -8,52 +8,31 @@ use std::{
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
-use crate::{
-    model::{Record, Seq},
-    ports::Filter,
-};
+use crate::model::{Record, Seq};
 
 /// Journaled events on their way to a subscriber.
 ///
-/// `from..=to` is the span that the delivery accounts for: all wanted events in it are here. A subscriber that has
-/// seen less than `from - 1` has missed something and reads it from the journal.
+/// A subscriber that has seen less than `from - 1` has missed something and reads it from the journal.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The first position accounted for.
+    /// The first position.
     pub from: Seq,
-    /// The last position accounted for.
+    /// The last position.
     pub to: Seq,
-    /// The wanted events, in order.
+    /// The events, in order and without gaps.
     pub records: Arc<[Arc<Record>]>,
     /// What they are part of.
     pub span: Span,
     /// Keeps room taken until the actors have folded the events, so that publishers cannot outrun them.
-    _room: Option<Arc<Vec<OwnedSemaphorePermit>>>,
+    _room: Arc<Vec<OwnedSemaphorePermit>>,
 }
 
-/// What became of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// It was handed over, or the subscriber will notice by the gap that it was not.
-    Ok,
-    /// The subscriber is gone for good.
-    Gone,
-}
-
-/// Hands deliveries over. Must not block.
-pub type Sink = Box<dyn Fn(Delivery) -> Sent + Send>;
-
-struct Subscriber {
-    filter: Filter,
-    /// The first position that its next delivery accounts for.
-    next: Seq,
-    holds_room: bool,
-    sink: Sink,
-}
+/// Hands deliveries over: finds its actor by name, so that it survives the actor's restarts. Must not block.
+pub type Sink = Box<dyn Fn(Delivery) + Send>;
 
 #[derive(Default)]
 struct State {
-    by_id: HashMap<u64, Subscriber>,
+    by_id: HashMap<u64, Sink>,
     last_id: u64,
     /// `None` until the first bus has started.
     delivered: Option<Seq>,
@@ -71,25 +50,16 @@ impl Subscribers {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an actor. `sink` finds it by name, so that it survives the actor's restarts.
-    pub(crate) fn add_actor(&self, sink: Sink) -> u64 {
-        self.add(Filter::ALL, true, sink)
-    }
-
-    /// Adds a reader outside the actors; it may lag without slowing anyone.
-    pub(crate) fn add_reader(&self, filter: Filter, sink: Sink) -> u64 {
-        self.add(filter, false, sink)
-    }
-
-    fn add(&self, filter: Filter, holds_room: bool, sink: Sink) -> u64 {
+    /// Adds an actor.
+    pub(crate) fn add(&self, sink: Sink) -> u64 {
         let mut state = self.state();
         state.last_id += 1;
-        let (id, next) = (state.last_id, state.delivered.unwrap_or(0) + 1);
-        state.by_id.insert(id, Subscriber { filter, next, holds_room, sink });
+        let id = state.last_id;
+        state.by_id.insert(id, sink);
         id
     }
 
-    /// Removes a subscriber.
+    /// Removes an actor.
     pub(crate) fn remove(&self, id: u64) {
         self.state().by_id.remove(&id);
     }
@@ -101,38 +71,17 @@ impl Subscribers {
 
     /// Says that everything up to `seq` was there before the first subscriber.
     pub(crate) fn start_at(&self, seq: Seq) {
-        let mut state = self.state();
-        state.delivered = Some(seq);
-        for subscriber in state.by_id.values_mut() {
-            subscriber.next = seq + 1;
-        }
+        self.state().delivered = Some(seq);
     }
 
     /// Delivers consecutive records, the first of which follows the last delivered one.
-    pub(crate) fn deliver(&self, records: Vec<Arc<Record>>, room: Vec<OwnedSemaphorePermit>) {
-        let Some(to) = records.last().map(|record| record.seq) else { return };
-        let records: Arc<[_]> = records.into();
-        let room = Some(Arc::new(room));
+    pub(crate) fn deliver(&self, records: &Arc<[Arc<Record>]>, room: Vec<OwnedSemaphorePermit>) {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
+        let (from, to, room, span) = (first.seq, last.seq, Arc::new(room), Span::current());
         let mut state = self.state();
         state.delivered = Some(to);
-        state.by_id.retain(|_, subscriber| {
-            let wanted = subscriber.wanted(&records);
-            if wanted.is_empty() {
-                return true;
-            }
-            let from = std::mem::replace(&mut subscriber.next, to + 1);
-            let room = room.clone().filter(|_| subscriber.holds_room);
-            let span = Span::current();
-            (subscriber.sink)(Delivery { from, to, records: wanted, span, _room: room }) == Sent::Ok
-        });
-    }
-}
-
-impl Subscriber {
-    fn wanted(&self, records: &Arc<[Arc<Record>]>) -> Arc<[Arc<Record>]> {
-        if self.holds_room {
-            return Arc::clone(records);
+        for sink in state.by_id.values() {
+            sink(Delivery { from, to, records: Arc::clone(records), span: span.clone(), _room: Arc::clone(&room) });
         }
-        records.iter().filter(|record| self.filter.matches(&record.event)).cloned().collect()
     }
 }

@@ -4,16 +4,18 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use ractor::{ActorRef, Message, RpcReplyPort, rpc::CallResult};
 use tokio::{
-    sync::{Mutex, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
 };
 
 use crate::{
+    event_ring::EventRing,
     fault::Faults,
     health::Health,
     metrics::Metrics,
-    model::{Limits, Patience, Seq, notice::Policy},
+    model::{Limits, Patience, Record, Seq, notice::Policy},
     ports::{Courier, Duties, Duty, Journal, JournalError, OpenWorkspace, Workspace},
+    replica::Pages,
     subscribers::Subscribers,
     view::{Part, Renderer, Subject, View},
 };
@@ -136,12 +138,15 @@ pub struct System {
     pub(crate) world: World,
     pub(crate) metrics: Metrics,
     pub(crate) subscribers: Subscribers,
+    pub(crate) event_ring: EventRing,
     pub(crate) health: Health,
     pub(crate) faults: Faults,
     /// Room for events on their way to the journal and through the actors that follow it.
     pub(crate) event_room: Arc<Semaphore>,
     /// Room for the bytes of those events.
     pub(crate) byte_room: Arc<Semaphore>,
+    /// What replicas read of the journal while they start.
+    pub(crate) pages: Pages,
     /// Up to where the snapshots go that were saved, by name.
     pub(crate) saved: Mutex<HashMap<&'static str, Seq>>,
     /// Part of every name: the registry of names is global to the process, the daemon is not.
@@ -156,10 +161,12 @@ impl System {
         Self {
             metrics: Metrics::new(limits),
             subscribers: Subscribers::default(),
+            event_ring: EventRing::new(limits.event_ring_bytes),
             health: Health::default(),
             faults: Faults::default(),
             event_room: room(limits.publishing_events),
             byte_room: room(limits.publishing_bytes),
+            pages: Pages::default(),
             saved: Mutex::default(),
             daemon: uuid::Uuid::now_v7().to_string(),
             world,
@@ -172,6 +179,13 @@ impl System {
 
     pub(crate) fn journal(&self) -> &dyn Journal {
         &*self.world.journal
+    }
+
+    /// Delivers consecutive records, the first of which follows the last delivered one.
+    pub(crate) fn deliver(&self, records: Vec<Arc<Record>>, room: Vec<OwnedSemaphorePermit>) {
+        let records: Arc<[_]> = records.into();
+        self.subscribers.deliver(&records, room);
+        self.event_ring.push(records);
     }
 
     /// True while a duty is this daemon's.

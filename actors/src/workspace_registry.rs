@@ -120,7 +120,9 @@ impl Actor for WorkspaceRegistry {
                 let _ = reply.send(state.registrations.iter().cloned().collect());
             }
             WorkspaceRegistryMessage::Announce => state.announce(),
-            WorkspaceRegistryMessage::Save(reply) => state.registrations.save_aside(Some(reply)),
+            WorkspaceRegistryMessage::Save(reply) => {
+                state.registrations.save_aside(move |saved| _ = reply.send(saved));
+            }
             WorkspaceRegistryMessage::Ping(reply) => {
                 let _ = reply.send(());
             }

@@ -11,7 +11,7 @@ use warp::{
     reply::{Reply, Response},
 };
 
-use crate::{context::Context, problem::Problem, routes};
+use crate::{context::Context, live_response, problem::Problem, routes};
 
 /// What a door replies to each request that the guard lets pass.
 pub type Door = Arc<dyn Fn(Request<Vec<u8>>) -> BoxFuture<'static, http::Response<DoorBody>> + Send + Sync>;
@@ -40,7 +40,7 @@ impl Api {
         }
         let request = request.map(|body| Response::new(body.into()).into_body());
         match warp::service(self.routes.clone()).call(request).await {
-            Ok(response) => response,
+            Ok(response) => live_response::with_body(response),
             Err(never) => match never {},
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    ops::Deref,
     sync::{Arc, Mutex as Memory},
     time::Duration,
 };
@@ -42,19 +43,37 @@ impl std::fmt::Debug for Tokens {
 
 /// Shared by all routes. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Context {
+pub(crate) struct Context(Arc<Shared>);
+
+/// What is shared.
+#[derive(Debug)]
+pub(crate) struct Shared {
     pub(crate) handle: Handle,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Settings,
     /// Becomes true when the daemon stops.
     pub(crate) closing: watch::Receiver<bool>,
     /// Room for the bytes of bodies that are arriving.
     pub(crate) arriving: Arc<Semaphore>,
     /// Held while a wrong token is being answered, so that guesses come one after the other.
-    pub(crate) guessing: Arc<Mutex<()>>,
+    pub(crate) guessing: Mutex<()>,
     /// What is counted of them.
     pub(crate) requests: Requests,
     /// The spans seen last: a hint about whose the next ones are, which nothing is lost without.
-    pub(crate) lineage: Arc<Memory<Lineage>>,
+    pub(crate) lineage: Memory<Lineage>,
+}
+
+impl Deref for Context {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl From<Shared> for Context {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
 }
 
 impl Context {

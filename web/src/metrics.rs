@@ -1,5 +1,7 @@
 //! What is counted of requests, beside what the actors count.
 
+use std::borrow::Cow;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
@@ -15,8 +17,8 @@ use crate::{context::Context, problem, routes};
 /// What a request was, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabel {
-    route: String,
-    method: String,
+    route: Cow<'static, str>,
+    method: &'static str,
     status: u16,
 }
 
@@ -27,9 +29,9 @@ pub(crate) struct Requests(Family<RequestLabel, Counter>);
 impl Requests {
     pub(crate) fn count(&self, method: &Method, path: &str, status: StatusCode) {
         // Neither a path nor a method of the sender's own makes a count of its own.
-        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
-        let route = if status == StatusCode::NOT_FOUND { "unknown".to_owned() } else { route_of(path) };
-        let method = if known { method.as_str() } else { "other" }.to_owned();
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        let method = known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other");
+        let route = if status == StatusCode::NOT_FOUND { "unknown".into() } else { route_of(path) };
         self.0.get_or_create(&RequestLabel { route, method, status: status.as_u16() }).inc();
     }
 
@@ -39,13 +41,13 @@ impl Requests {
 }
 
 /// The path as the API's description has it, else its first part: whatever follows that is an id or a file's name.
-fn route_of(path: &str) -> String {
+fn route_of(path: &str) -> Cow<'static, str> {
     if let Some(template) = routes::template_of(path) {
-        return template.to_owned();
+        return template.into();
     }
     match path.trim_start_matches('/').split_once('/') {
-        Some((first, _)) => format!("/{first}/…"),
-        None => path.to_owned(),
+        Some((first, _)) => format!("/{first}/…").into(),
+        None => path.to_owned().into(),
     }
 }
 

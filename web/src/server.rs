@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     api::{Api, Door},
     connections,
-    context::{Context, Settings},
+    context::{Context, Settings, Shared},
     metrics::Requests,
     routes,
 };
@@ -67,16 +67,15 @@ pub async fn serve(
     let (close, closing) = watch::channel(false);
     // Kept here until the server has ended: a dropped sender would say so too early.
     let close = Arc::new(close);
-    let settings = Arc::new(settings);
-    let context = Context {
+    let context = Context::from(Shared {
         arriving: Arc::new(Semaphore::new(handle.limits().arriving_bytes.min(Semaphore::MAX_PERMITS))),
         handle,
         settings,
         closing,
-        guessing: Arc::new(Mutex::new(())),
+        guessing: Mutex::default(),
         requests: Requests::default(),
-        lineage: Arc::default(),
-    };
+        lineage: Default::default(),
+    });
     let mut closed = context.closing.clone();
     let closer = Arc::clone(&close);
     let stopping = async move {

@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use ractor::{Actor, ActorRef, RpcReplyPort};
 use tokio::sync::Semaphore;
 
-pub use journal::{EventStream, Receipt};
+pub use journal::Receipt;
 pub use view::{DocumentError, Session};
 pub use workspaces::WorkspaceAccessError;
 
@@ -89,6 +89,7 @@ impl Handle {
         metrics.used("connections", gauge(&metrics.connections));
         metrics.used("bus_requests", gauge(&metrics.bus_requests));
         metrics.used("agents", gauge(&metrics.agents));
+        metrics.used("event_ring_bytes", system.event_ring.bytes());
         metrics.used("frame_ring_bytes", gauge(&metrics.frame_ring_bytes));
     }
 

@@ -58,13 +58,30 @@ impl Checkpoints {
         picture: &Dashboard,
         distance: u64,
     ) -> Result<(), JournalError> {
-        let Some(slot) = self.slot_for(picture.last_seq(), distance) else { return Ok(()) };
+        let seq = picture.last_seq();
+        let Some(slot) = self.slot_for(seq, distance) else { return Ok(()) };
         let Ok(body) = serde_json::to_vec(picture) else { return Ok(()) };
-        if body.len() > BYTES {
+        self.fill(slot, journal, Snapshot { seq, body }).await
+    }
+
+    /// The same with the picture that was saved last, which is that after `seq` or a newer one.
+    pub(super) async fn keep_saved(
+        &mut self,
+        journal: &dyn Journal,
+        seq: Seq,
+        distance: u64,
+    ) -> Result<(), JournalError> {
+        let Some(slot) = self.slot_for(seq, distance) else { return Ok(()) };
+        let Some(snapshot) = journal.load_snapshot(Dashboard::SNAPSHOT).await? else { return Ok(()) };
+        self.fill(slot, journal, snapshot).await
+    }
+
+    async fn fill(&mut self, slot: usize, journal: &dyn Journal, snapshot: Snapshot) -> Result<(), JournalError> {
+        if snapshot.body.len() > BYTES {
             return Ok(());
         }
-        let seq = picture.last_seq();
-        journal.save_snapshot(&slot_name(slot), Snapshot { seq, body }).await?;
+        let seq = snapshot.seq;
+        journal.save_snapshot(&slot_name(slot), snapshot).await?;
         self.0[slot] = seq;
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         journal.save_snapshot(&directory_name(), Snapshot { seq, body }).await

@@ -40,8 +40,8 @@ pub enum At {
 pub enum HistorianMessage {
     /// Render the dashboard of a moment. `None`: nothing has happened yet.
     Show(At, Part, RpcReplyPort<Result<Option<Bytes>, JournalError>>),
-    /// Keep this picture, for those who look back later.
-    Keep(Box<Dashboard>),
+    /// Keep the picture that was saved after this event, for those who look back later.
+    Keep(Seq),
     /// Answer, to show that you can.
     Ping(RpcReplyPort<()>),
 }
@@ -85,9 +85,8 @@ impl Actor for Historian {
                 let shown = state.show(at, part).await;
                 let _ = reply.send(shown);
             }
-            HistorianMessage::Keep(dashboard) => {
-                if let Err(error) = state.checkpoints.keep(state.system.journal(), &dashboard, CHECKPOINT_EVENTS).await
-                {
+            HistorianMessage::Keep(seq) => {
+                if let Err(error) = state.checkpoints.keep_saved(state.system.journal(), seq, CHECKPOINT_EVENTS).await {
                     tracing::warn!(%error, "checkpoint not kept, looking back takes longer");
                 }
             }

@@ -231,7 +231,9 @@ impl Actor for InboxCoordinator {
                 state.flush_due = false;
                 state.record(Vec::new()).await;
             }
-            InboxCoordinatorMessage::Save(reply) => state.inbox.save_aside(Some(reply)),
+            InboxCoordinatorMessage::Save(reply) => {
+                state.inbox.save_aside(move |saved| _ = reply.send(saved));
+            }
             InboxCoordinatorMessage::Unfinished(reply) => {
                 let _ = reply.send(state.inbox.unfinished());
             }

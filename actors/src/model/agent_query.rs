@@ -1,6 +1,6 @@
 //! Which agents a person wants to see, in which order, and which page of them.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use super::{Agent, Counts, Dashboard, Standing};
 
@@ -106,7 +106,8 @@ impl AgentQuery {
     }
 
     fn wants(&self, agent: &Agent, text: &str) -> bool {
-        let of = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
+        let of =
+            |wanted: &Option<String>, is: &Option<Arc<str>>| wanted.is_none() || wanted.as_deref() == is.as_deref();
         of(&self.graph, &agent.graph_id)
             && of(&self.session, &agent.session_id)
             && (text.is_empty()
@@ -147,7 +148,7 @@ mod tests {
     }
 
     fn ids(query: &AgentQuery) -> Vec<String> {
-        query.select(&dashboard()).agents.iter().map(|agent| agent.agent_id.clone()).collect()
+        query.select(&dashboard()).agents.iter().map(|agent| agent.agent_id.to_string()).collect()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the dashboard shows of the inbox, and by which steps a page that shows one state of it comes to the next.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -39,8 +39,8 @@ struct Look {
     held_until: Option<Timestamp>,
     unwritten: bool,
     closed_reason: Option<String>,
-    asker: Option<String>,
-    trouble: Option<String>,
+    asker: Option<Arc<str>>,
+    trouble: Option<Arc<str>>,
 }
 
 /// One step of a list.

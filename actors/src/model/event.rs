@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Limits, text};
+use super::{Limits, Payload, text};
 
 /// The position of an event in the journal: 1, 2, 3, … without gaps.
 pub type Seq = u64;
@@ -188,7 +188,7 @@ pub struct Event {
     /// The run or conversation.
     pub session_id: Option<String>,
     /// Everything else.
-    pub payload: Map<String, Value>,
+    pub payload: Payload,
 }
 
 impl Event {
@@ -207,7 +207,7 @@ impl Event {
             graph_id: None,
             node_id: None,
             session_id: None,
-            payload,
+            payload: payload.into(),
         }
     }
 
@@ -277,7 +277,8 @@ impl Draft {
         let id = self.id.unwrap_or_else(new_id);
         let mut event = Event { id, timestamp: self.timestamp.unwrap_or(now), ..self.event };
         if event.is(Category::Agent, actions::BLOCKED) && !event.payload.contains_key("msg_id") {
-            event.payload.insert("msg_id".to_owned(), event.id.clone().into());
+            let id = event.id.clone();
+            event.payload = event.payload.edited(|fields| drop(fields.insert("msg_id".to_owned(), id.into())));
         }
         event
     }
@@ -308,10 +309,11 @@ impl Record {
         Ok(Self::new(seq, serde_json::from_slice::<Event>(&json)?, json))
     }
 
-    /// The event's JSON with its `seq` as first field.
-    pub fn to_json_with_seq(&self) -> Vec<u8> {
-        let mut out = format!("{{\"seq\":{},", self.seq).into_bytes();
+    /// Writes the event's JSON with its `seq` as first field.
+    pub fn write_with_seq(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"seq\":");
+        out.extend_from_slice(self.seq.to_string().as_bytes());
+        out.push(b',');
         out.extend_from_slice(&self.json[1..]);
-        out
     }
 }

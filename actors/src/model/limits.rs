@@ -48,6 +48,9 @@ pub struct Limits {
     pub session_bytes: usize,
     /// Bytes of recent frames kept for browsers that reconnect.
     pub frame_ring_bytes: usize,
+    /// Bytes of recent events kept for the raw streams while there are any. A reader that is further behind costs a
+    /// query of the journal.
+    pub event_ring_bytes: usize,
     /// Bytes of one workspace value.
     pub value_bytes: usize,
     /// Seconds a `?wait=` poll may last: below the idle timeouts of common proxies.
@@ -86,6 +89,7 @@ impl Limits {
         bus_requests: usize::MAX,
         session_bytes: usize::MAX,
         frame_ring_bytes: usize::MAX,
+        event_ring_bytes: usize::MAX,
         value_bytes: usize::MAX,
         wait_s: u64::MAX,
         head_s: u64::MAX,
@@ -118,6 +122,7 @@ impl Default for Limits {
             bus_requests: 10_000,
             session_bytes: 1 << 20,
             frame_ring_bytes: 4 << 20,
+            event_ring_bytes: 4 << 20,
             value_bytes: 1 << 20,
             wait_s: 55,
             head_s: 30,

@@ -8,6 +8,7 @@ mod call;
 mod dashboard;
 mod dialect;
 mod event;
+mod fields;
 #[cfg(test)]
 mod fuzz;
 mod graph;
@@ -15,6 +16,7 @@ mod inbox;
 mod limits;
 pub mod notice;
 mod pattern;
+mod payload;
 mod question;
 mod registrations;
 mod search;
@@ -34,6 +36,7 @@ pub use graph::{Activity, Graph, Graphs, Node, Span};
 pub use inbox::{Inbox, InboxPage, InboxQuery, MessageKind, MessageState, UserMessage};
 pub use limits::Limits;
 pub use pattern::Pattern;
+pub use payload::Payload;
 pub use question::{
     Answer, AnsweredBy, Choice, Decision, Door, Field, Form, Format, Held, Input, Kind, Notes, OnDeadline, Question,
     QuestionKey, QuestionRecord, Reason, Status, Urgency, Verdict, field_text,

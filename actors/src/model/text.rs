@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{AnsweredBy, Category, Door, Draft, Event, Invalid, Limits, Question, actions, dialect};
+use super::{
+    AnsweredBy, Category, Door, Draft, Event, Invalid, Limits, Payload, Question, actions, dialect,
+    fields::{Field, Fields, value_of},
+    payload::Name,
+};
 
 /// Longest action, in bytes.
 const ACTION_BYTES: usize = 64;
@@ -55,11 +59,14 @@ pub fn parse_events(body: &[u8], ndjson: bool, limits: &Limits) -> Result<Vec<Nu
             let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(|e| Invalid::Json(e.to_string()))?;
             numbered(items.into_iter().map(|item| item.get().as_bytes()), limits)
         }
+        // A single broken object is no batch with one bad line.
+        Some(_) if !ndjson && !body.trim_ascii().contains(&b'\n') => match Draft::parse(body, limits) {
+            Err(Invalid::Json(error)) => return Err(Invalid::Json(error)),
+            read => vec![(1, read)],
+        },
         Some(_) if !ndjson && serde_json::from_slice::<&RawValue>(body).is_ok() => {
             numbered(std::iter::once(body), limits)
         }
-        // A single broken object is no batch with one bad line.
-        Some(_) if !ndjson && !body.trim_ascii().contains(&b'\n') => return Err(json_error(body)),
         Some(_) => numbered(body.split(|b| *b == b'\n'), limits),
     };
     Invalid::over(parsed.len(), limits.batch_events, "the batch", "batch_events")?;
@@ -77,26 +84,17 @@ fn numbered<'a>(texts: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Vec<N
         .collect()
 }
 
-fn json_error(text: &[u8]) -> Invalid {
-    match serde_json::from_slice::<Value>(text) {
-        Err(e) => Invalid::Json(e.to_string()),
-        Ok(_) => Invalid::Json("unexpected end".to_owned()),
-    }
-}
-
 /// Reads one event in either dialect.
 pub(super) fn parse_draft(json: &[u8], limits: &Limits) -> Result<Draft, Invalid> {
     Invalid::over(json.len(), limits.event_bytes, "the event", "event_bytes")?;
-    let value: Value = serde_json::from_slice(json).map_err(|e| Invalid::Json(e.to_string()))?;
-    let Value::Object(fields) = value else {
-        return Err(Invalid::Json("an event is an object".to_owned()));
-    };
-    let fields = if fields.contains_key("type") && !fields.contains_key("category") {
-        dialect::translate(fields)?
+    let fields = Fields::read(json)?;
+    let draft = if fields.are_of_the_later_dialect() {
+        let fields = serde_json::from_slice(json).map_err(|e| Invalid::Json(e.to_string()))?;
+        let native = Value::Object(dialect::translate(fields)?).to_string();
+        draft_of(Fields::read(native.as_bytes())?, limits)?
     } else {
-        fields
+        draft_of(fields, limits)?
     };
-    let draft = from_fields(fields, limits)?;
     check_meaning(&draft.event, limits)?;
     Ok(without_false_witness(draft))
 }
@@ -114,38 +112,33 @@ fn without_false_witness(mut draft: Draft) -> Draft {
         Some(given) => given.get("who").and_then(Value::as_str).unwrap_or("unknown"),
         None => "unknown",
     };
-    let witness = AnsweredBy { who: who.to_owned(), door: Door::External };
-    event.payload.insert(field.to_owned(), json!(witness));
-    event.payload.shift_remove("picked_up");
+    let witness = json!(AnsweredBy { who: who.to_owned(), door: Door::External });
+    event.payload = std::mem::take(&mut event.payload).edited(|fields| {
+        fields.insert(field.to_owned(), witness);
+        fields.shift_remove("picked_up");
+    });
     draft
 }
 
-fn from_fields(mut fields: Map<String, Value>, limits: &Limits) -> Result<Draft, Invalid> {
-    let id = take_id(&mut fields, "id", limits)?;
-    let timestamp = match fields.shift_remove("timestamp") {
+fn draft_of(fields: Fields<'_>, limits: &Limits) -> Result<Draft, Invalid> {
+    let id = fields.id(Field::Id, limits)?;
+    let timestamp = match fields.value(Field::Timestamp)? {
         None | Some(Value::Null) => None,
         Some(value) => Some(parse_timestamp(&value, "timestamp")?),
     };
-    let category = match fields.shift_remove("category") {
+    let category = match fields.value(Field::Category)? {
         Some(Value::String(word)) => word.parse()?,
         _ => return Err(Invalid::field("category", "must be one of agent, tool, model, user, graph")),
     };
-    let action = match fields.shift_remove("action") {
+    let action = match fields.value(Field::Action)? {
         Some(Value::String(word)) if is_action(&word) => word,
         _ => return Err(Invalid::field("action", "must be a lower-case word: [a-z][a-z0-9_]*, 64 at most")),
     };
-    let agent_id = take_id(&mut fields, "agent_id", limits)?;
-    let graph_id = take_id(&mut fields, "graph_id", limits)?;
-    let node_id = take_id(&mut fields, "node_id", limits)?;
-    let session_id = take_id(&mut fields, "session_id", limits)?;
-    let mut payload = match fields.shift_remove("payload") {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(payload)) => payload,
-        Some(_) => return Err(Invalid::field("payload", "must be an object")),
-    };
-    // An exported event carries the position it had there; it gets a new one here.
-    fields.shift_remove("seq");
-    keep_unknown(&mut payload, fields);
+    let agent_id = fields.id(Field::AgentId, limits)?;
+    let graph_id = fields.id(Field::GraphId, limits)?;
+    let node_id = fields.id(Field::NodeId, limits)?;
+    let session_id = fields.id(Field::SessionId, limits)?;
+    let payload = keep_unknown(fields.payload()?, fields.unknown())?;
     let unset = String::new();
     let event = Event {
         id: unset,
@@ -162,11 +155,13 @@ fn from_fields(mut fields: Map<String, Value>, limits: &Limits) -> Result<Draft,
 }
 
 /// Unknown top-level fields move under `payload.extra`, beside what may stand there already.
-fn keep_unknown(payload: &mut Map<String, Value>, unknown: Map<String, Value>) {
+fn keep_unknown(payload: Payload, unknown: Vec<(Name<'_>, &RawValue)>) -> Result<Payload, Invalid> {
     if unknown.is_empty() {
-        return;
+        return Ok(payload);
     }
-    match payload.get_mut("extra") {
+    let read = |(Name(name), text): (Name<'_>, &RawValue)| Ok((name.into_owned(), value_of(text)?));
+    let unknown = unknown.into_iter().map(read).collect::<Result<Map<_, _>, Invalid>>()?;
+    Ok(payload.edited(|payload| match payload.get_mut("extra") {
         Some(Value::Object(extra)) => extra.extend(unknown),
         Some(other) => {
             let mut extra = unknown;
@@ -176,15 +171,7 @@ fn keep_unknown(payload: &mut Map<String, Value>, unknown: Map<String, Value>) {
         None => {
             payload.insert("extra".to_owned(), Value::Object(unknown));
         }
-    }
-}
-
-fn take_id(fields: &mut Map<String, Value>, name: &'static str, limits: &Limits) -> Result<Option<String>, Invalid> {
-    match fields.shift_remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) => check_id(&id, name, limits).map(|()| Some(id)),
-        Some(_) => Err(Invalid::field(name, "must be a text")),
-    }
+    }))
 }
 
 /// Refuses an id that could not stand as a key and a path segment.
@@ -238,7 +225,7 @@ mod tests {
         let event = parse(&json!({"category": "tool", "action": "called", "colour": "red", "seq": 7,
             "payload": {"extra": {"a": 1}}}))
         .expect("valid");
-        assert_eq!(Value::Object(event.payload), json!({"extra": {"a": 1, "colour": "red"}}));
+        assert_eq!(json!(event.payload), json!({"extra": {"a": 1, "colour": "red"}}));
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Usage {
     /// What an event tells, in the words of the providers' APIs: in `usage`, or beside it.
     pub fn of(event: &Event) -> Self {
         let nothing = Map::new();
-        let places = [event.payload.get("usage").and_then(Value::as_object).unwrap_or(&nothing), &event.payload];
+        let places = [event.payload.get("usage").and_then(Value::as_object).unwrap_or(&nothing), &*event.payload];
         let find = |names: &[&str]| places.iter().find_map(|place| names.iter().find_map(|name| place.get(*name)));
         let tokens = |names: &[&str]| find(names).and_then(Value::as_u64).unwrap_or(0);
         let cost = find(&["cost_usd", "total_cost_usd", "cost"]).and_then(Value::as_f64);

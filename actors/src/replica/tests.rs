@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Every event that was folded, in order.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Seen(Vec<Seq>);
 
 impl Fold for Seen {
@@ -167,9 +167,8 @@ async fn start(system: &Arc<System>) -> (Replica<Seen>, Mailbox) {
         .expect("readable");
     // In place of the subscription that leads to an actor of that name, one that leads into the mailbox.
     system.subscribers.remove(replica.subscription);
-    replica.subscription = system.subscribers.add_actor(Box::new(move |delivery| {
+    replica.subscription = system.subscribers.add(Box::new(move |delivery| {
         letters.lock().unwrap_or_else(PoisonError::into_inner).push(delivery);
-        Sent::Ok
     }));
     (replica, mailbox)
 }
@@ -186,7 +185,7 @@ async fn commit(system: &System, count: usize) -> Vec<Arc<Record>> {
 async fn deliver_rest(system: &System) {
     let last = system.journal().last_seq().await.expect("readable");
     let delivered = system.subscribers.delivered().unwrap_or(0);
-    let deliver = |record: &Arc<Record>| system.subscribers.deliver(vec![Arc::clone(record)], Vec::new());
+    let deliver = |record: &Arc<Record>| system.deliver(vec![Arc::clone(record)], Vec::new());
     replay(system.journal(), delivered, last, deliver).await.expect("readable");
 }
 
@@ -224,7 +223,7 @@ async fn run(steps: &[Step]) -> Vec<Seq> {
         match *step {
             Step::Publish(count) => {
                 let records = commit(&system, count).await;
-                system.subscribers.deliver(records, Vec::new());
+                system.deliver(records, Vec::new());
             }
             Step::PublishAndDie(count) => {
                 commit(&system, count).await;
@@ -258,7 +257,7 @@ async fn run(steps: &[Step]) -> Vec<Seq> {
     }
     // The world goes on: whatever was missed is found with the next delivery.
     let records = commit(&system, 1).await;
-    system.subscribers.deliver(records, Vec::new());
+    system.deliver(records, Vec::new());
     let letters: Vec<_> = mailbox.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     for delivery in letters {
         replica.admit(&delivery, apply).await.expect("readable");

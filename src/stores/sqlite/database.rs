@@ -191,6 +191,32 @@ impl Database {
     }
 }
 
+/// Does `work` as a whole or not at all. Its statements are prepared once: to parse them costs as much as a small write.
+pub(super) fn transact<T>(
+    connection: &rusqlite::Connection,
+    work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    struct Unfinished<'a>(&'a rusqlite::Connection);
+
+    impl Drop for Unfinished<'_> {
+        fn drop(&mut self) {
+            if !self.0.is_autocommit()
+                && let Err(error) = self.0.execute_batch("ROLLBACK")
+            {
+                tracing::error!(%error, "transaction not rolled back");
+            }
+        }
+    }
+
+    let run = |sql| connection.prepare_cached(sql)?.execute([]);
+    run("BEGIN IMMEDIATE")?;
+    let unfinished = Unfinished(connection);
+    let done = work(connection)?;
+    run("COMMIT")?;
+    drop(unfinished);
+    Ok(done)
+}
+
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = rusqlite::Connection::open_with_flags(path, flags)?;

@@ -11,10 +11,13 @@ use remora_actors::ports::{Workspace, WorkspaceError};
 use serde_json::Value;
 use tokio_rusqlite::{
     Error,
-    rusqlite::{self, OptionalExtension, TransactionBehavior, params},
+    rusqlite::{self, OptionalExtension, params},
 };
 
-use super::{Database, database::is_damage};
+use super::{
+    Database,
+    database::{is_damage, transact},
+};
 use crate::stores::{
     change::{Change, Seen},
     key_range,
@@ -75,9 +78,7 @@ impl EmbeddedWorkspace {
     ) -> Result<bool, WorkspaceError> {
         let (id, announced) = (self.id.clone(), self.change.clone());
         let call = self.database.writer.call(move |connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let changed = change(&transaction, &id)?;
-            transaction.commit()?;
+            let changed = transact(connection, |connection| change(connection, &id))?;
             if changed {
                 announced.announce();
             }

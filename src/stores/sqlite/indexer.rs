@@ -8,20 +8,22 @@ use remora_actors::{
     ports::JournalError,
 };
 use tokio::sync::watch;
-use tokio_rusqlite::rusqlite::{Connection, TransactionBehavior, params};
+use tokio_rusqlite::rusqlite::{Connection, params};
 
 use super::{
     Database,
+    database::transact,
     journal::{failed, record},
     search::{self, Indexable},
 };
 
 /// Events in one commit: an append that comes in between waits for some milliseconds.
-const BATCH: usize = 250;
-/// What comes in within this time belongs together.
-const PAUSE: Duration = Duration::from_millis(200);
+const BATCH: usize = 500;
+/// What comes in within this time is indexed together. Most of the work is done per commit, and a search finds what is
+/// not indexed yet as well.
+const PAUSE: Duration = Duration::from_secs(2);
 /// More events than these within a pause are a burst: then all the strength belongs to appending.
-const BURST: u64 = 1_000;
+const BURST: u64 = 10_000;
 /// Events that may wait during a burst. A search looks at each of them, some ten thousand at a time.
 const WAITING: u64 = 100_000;
 /// Pause after an error: the disk may have room again.
@@ -94,17 +96,15 @@ impl Database {
             let mut statement =
                 connection.prepare_cached("SELECT seq, body FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
             let records = statement.query_and_then(params![after, limit], record)?;
-            records.map(|record| record.map(|record: Arc<Record>| Indexable::new(&record))).collect()
+            let mut ids = search::Ids::default();
+            records.map(|record| record.map(|record: Arc<Record>| Indexable::new(&record, &mut ids))).collect()
         };
         let events: Vec<Indexable> = self.search_reader.call(read).await.map_err(failed)?;
         if events.is_empty() {
             return Ok(false);
         }
-        let write = move |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            search::index(&transaction, &events)?;
-            transaction.commit()
-        };
+        let write =
+            move |connection: &mut Connection| transact(connection, |connection| search::index(connection, &events));
         self.writer.call(write).await.map_err(failed)?;
         Ok(true)
     }

@@ -11,10 +11,14 @@ use remora_actors::{
 };
 use tokio_rusqlite::{
     Error,
-    rusqlite::{self, OptionalExtension, Row, ToSql, Transaction, params, types::Type},
+    rusqlite::{self, OptionalExtension, Row, ToSql, params, types::Type},
 };
 
-use super::{Database, database::is_damage, retention, search};
+use super::{
+    Database,
+    database::{is_damage, transact},
+    retention, search,
+};
 
 const INSERT: &str = "INSERT INTO events (seq, id, category, action, agent_id, body, received_at)
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
@@ -46,10 +50,7 @@ pub(super) fn failed(error: Error) -> JournalError {
 impl Journal for SqliteJournal {
     async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
         let append = move |connection: &mut rusqlite::Connection| {
-            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let appended = insert(&transaction, &entries)?;
-            transaction.commit()?;
-            Ok(appended)
+            transact(connection, |connection| insert(connection, &entries))
         };
         let appended = self.database.writer.call(append).await.map_err(failed)?;
         self.database.appends.tell(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0));
@@ -128,11 +129,11 @@ impl Journal for SqliteJournal {
     }
 }
 
-fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<Vec<Appended>> {
-    let mut last = last_seq(transaction)?;
+fn insert(connection: &rusqlite::Connection, entries: &[Entry]) -> rusqlite::Result<Vec<Appended>> {
+    let mut last = last_seq(connection)?;
     let now = Timestamp::now().as_millisecond();
-    let mut insert = transaction.prepare_cached(INSERT)?;
-    let mut find = transaction.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
+    let mut insert = connection.prepare_cached(INSERT)?;
+    let mut find = connection.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
     let mut appended = Vec::with_capacity(entries.len());
     let mut spans = HashMap::new();
     for Entry { event, json } in entries {
@@ -143,7 +144,7 @@ fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<
             event.category.as_str(),
             event.action,
             event.agent_id,
-            String::from_utf8_lossy(json),
+            str::from_utf8(json)?,
             now,
         ])?;
         if added == 0 {
@@ -157,7 +158,7 @@ fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<
         }
     }
     let mut insert =
-        transaction.prepare_cached("INSERT INTO agent_spans (agent_id, first, last) VALUES (?1, ?2, ?3)")?;
+        connection.prepare_cached("INSERT INTO agent_spans (agent_id, first, last) VALUES (?1, ?2, ?3)")?;
     for (agent_id, (first, last)) in spans {
         insert.execute(params![agent_id, first.cast_signed(), last.cast_signed()])?;
     }

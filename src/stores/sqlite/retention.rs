@@ -7,9 +7,9 @@ use remora_actors::{
     model::Seq,
     ports::{Extent, Prune, Pruned},
 };
-use tokio_rusqlite::rusqlite::{self, Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use tokio_rusqlite::rusqlite::{self, Connection, OptionalExtension, Row, params};
 
-use super::search;
+use super::{database::transact, search};
 
 /// Pages given back to the file system after a batch: more than a batch frees, so that what earlier ones left
 /// behind goes as well.
@@ -50,10 +50,8 @@ impl Candidate {
 }
 
 /// Deletes one batch.
-pub(super) fn prune(connection: &mut Connection, batch: &Prune) -> rusqlite::Result<Pruned> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let pruned = delete(&transaction, batch)?;
-    transaction.commit()?;
+pub(super) fn prune(connection: &Connection, batch: &Prune) -> rusqlite::Result<Pruned> {
+    let pruned = transact(connection, |connection| delete(connection, batch))?;
     if pruned.deleted > 0 {
         // A row for each page: what is not asked for is not done.
         let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
@@ -84,10 +82,10 @@ pub(super) fn deletable(connection: &Connection, batch: &Prune) -> rusqlite::Res
     Ok(deleted.map(|candidate| candidate.seq.cast_unsigned()).collect())
 }
 
-fn delete(transaction: &Transaction<'_>, batch: &Prune) -> rusqlite::Result<Pruned> {
-    let mut remove = transaction.prepare_cached("DELETE FROM events WHERE seq = ?1")?;
+fn delete(connection: &Connection, batch: &Prune) -> rusqlite::Result<Pruned> {
+    let mut remove = connection.prepare_cached("DELETE FROM events WHERE seq = ?1")?;
     let (mut deleted, mut upto, mut agents) = (Vec::new(), batch.after.cast_signed(), BTreeSet::new());
-    for candidate in candidates(transaction, batch)? {
+    for candidate in candidates(connection, batch)? {
         upto = candidate.seq;
         if !candidate.is_kept(&batch.keep) {
             remove.execute([candidate.seq])?;
@@ -95,12 +93,12 @@ fn delete(transaction: &Transaction<'_>, batch: &Prune) -> rusqlite::Result<Prun
             agents.extend(candidate.agent_id);
         }
     }
-    search::forget(transaction, &deleted)?;
-    let mut forget = transaction.prepare_cached(FORGET_SPANS)?;
+    search::forget(connection, &deleted)?;
+    let mut forget = connection.prepare_cached(FORGET_SPANS)?;
     for agent_id in agents {
         forget.execute(params![agent_id, upto])?;
     }
-    note_pruned(transaction, upto)?;
+    note_pruned(connection, upto)?;
     Ok(Pruned { deleted: deleted.len(), upto: upto.cast_unsigned() })
 }
 

@@ -11,7 +11,7 @@ pub(super) const APPLICATION_ID: u32 = 0x524d_5241;
 
 /// The steps, the first of which begins with nothing. A step that was released never changes; what is to be otherwise
 /// is a further one. `user_version` counts the steps taken.
-const STEPS: [&str; 3] = [BEGINNING, RETENTION, search::SCHEMA];
+const STEPS: [&str; 4] = [BEGINNING, RETENTION, search::SCHEMA, COMPACT_PICTURES];
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
@@ -50,6 +50,9 @@ const RETENTION: &str = "
     CREATE TABLE retention (pruned INTEGER NOT NULL);
     INSERT INTO retention VALUES (0);
 ";
+
+/// Pictures in a form that is not read any more, some megabytes each: they are folded anew.
+const COMPACT_PICTURES: &str = "DELETE FROM snapshots WHERE name = 'dashboard-2' OR name GLOB 'dashboard-2/*';";
 
 /// Takes the steps that the database lacks, all or none.
 pub(super) fn migrate(connection: &mut rusqlite::Connection, path: &Path) -> Result<(), OpenError> {

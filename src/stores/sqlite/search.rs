@@ -7,13 +7,13 @@
 //! Events are indexed some time after they were appended (see [`indexer`](super::indexer)); those that are not yet are
 //! looked at one by one, so that a search finds everything at any time.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use remora_actors::{
-    model::{Event, Record, Search, Seq, Term, event_words},
+    model::{Record, Search, Seq, Term, event_words},
     ports::Found,
 };
-use tokio_rusqlite::rusqlite::{self, Connection, Transaction, params};
+use tokio_rusqlite::rusqlite::{self, Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
 use super::journal::record;
@@ -52,20 +52,26 @@ pub(super) struct Indexable {
 }
 
 impl Indexable {
-    pub(super) fn new(record: &Record) -> Self {
-        let mut words: Vec<String> = event_words(&record.event).collect();
-        words.sort_unstable();
-        words.dedup();
-        words.extend(ids(&record.event));
-        Self { seq: record.seq, words: words.join(" "), time_ms: record.event.timestamp.as_millisecond() }
+    pub(super) fn new(record: &Record, ids: &mut Ids) -> Self {
+        let event = &record.event;
+        let mut words = event_words(event);
+        let kind = [('c', Some(event.category.as_str())), ('k', Some(event.action.as_str()))];
+        let of = [('a', &event.agent_id), ('g', &event.graph_id), ('s', &event.session_id)];
+        for (field, id) in kind.into_iter().chain(of.map(|(field, id)| (field, id.as_deref()))) {
+            words.extend(id.map(|id| ids.word(field, id)));
+        }
+        Self { seq: record.seq, words, time_ms: event.timestamp.as_millisecond() }
     }
 }
 
-fn ids(event: &Event) -> impl Iterator<Item = String> {
-    let kind = [Some(private('c', event.category.as_str())), Some(private('k', &event.action))];
-    let id = |field, id: &Option<String>| id.as_deref().map(|id| private(field, id));
-    let ids = [id('a', &event.agent_id), id('g', &event.graph_id), id('s', &event.session_id)];
-    kind.into_iter().chain(ids).flatten()
+/// The words that stand for ids. The events of a batch have most of them in common.
+#[derive(Default)]
+pub(super) struct Ids(HashMap<(char, String), String>);
+
+impl Ids {
+    fn word(&mut self, field: char, value: &str) -> &str {
+        self.0.entry((field, value.to_owned())).or_insert_with(|| private(field, value) + " ")
+    }
 }
 
 /// A word that stands for a field's value, whatever characters are in it.
@@ -75,35 +81,67 @@ fn private(field: char, value: &str) -> String {
 }
 
 /// Puts events into the index, which must be behind the ones in it.
-pub(super) fn index(transaction: &Transaction<'_>, events: &[Indexable]) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
-    let indexed = indexed(transaction)?;
+pub(super) fn index(connection: &Connection, events: &[Indexable]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
+    let mut span = Span::newest(connection)?;
+    let indexed = span.as_ref().map_or(0, |span| span.last);
     for event in events.iter().filter(|event| event.seq > indexed) {
         insert.execute(params![event.seq.cast_signed(), event.words])?;
-        widen_span(transaction, event)?;
+        match &mut span {
+            Some(span) if event.seq < span.first + SPAN_EVENTS => span.widen(event),
+            full => {
+                full.take().map_or(Ok(()), |full| full.save(connection))?;
+                span = Some(Span::of(event));
+            }
+        }
     }
-    Ok(())
+    span.map_or(Ok(()), |span| span.save(connection))
 }
 
-fn widen_span(transaction: &Transaction<'_>, event: &Indexable) -> rusqlite::Result<()> {
-    let sql = "UPDATE search_spans SET last = ?1, earliest = min(earliest, ?2), latest = max(latest, ?2)
-               WHERE first = (SELECT max(first) FROM search_spans) AND first > ?1 - ?3";
-    let (seq, room) = (event.seq.cast_signed(), SPAN_EVENTS.cast_signed());
-    if transaction.prepare_cached(sql)?.execute(params![seq, event.time_ms, room])? == 0 {
-        let sql = "INSERT INTO search_spans (first, last, earliest, latest) VALUES (?1, ?1, ?2, ?2)";
-        transaction.prepare_cached(sql)?.execute(params![seq, event.time_ms])?;
+/// The earliest and the latest time in a stretch of events.
+struct Span {
+    first: Seq,
+    last: Seq,
+    earliest_ms: i64,
+    latest_ms: i64,
+}
+
+impl Span {
+    fn of(event: &Indexable) -> Self {
+        Self { first: event.seq, last: event.seq, earliest_ms: event.time_ms, latest_ms: event.time_ms }
     }
-    Ok(())
+
+    fn newest(connection: &Connection) -> rusqlite::Result<Option<Self>> {
+        let sql = "SELECT first, last, earliest, latest FROM search_spans ORDER BY first DESC LIMIT 1";
+        let read = |row: &rusqlite::Row<'_>| {
+            let [first, last] = [row.get(0)?, row.get(1)?];
+            Ok(Self { first, last, earliest_ms: row.get(2)?, latest_ms: row.get(3)? })
+        };
+        connection.prepare_cached(sql)?.query_row([], read).optional()
+    }
+
+    fn widen(&mut self, event: &Indexable) {
+        self.last = event.seq;
+        self.earliest_ms = self.earliest_ms.min(event.time_ms);
+        self.latest_ms = self.latest_ms.max(event.time_ms);
+    }
+
+    fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO search_spans (first, last, earliest, latest) VALUES (?1, ?2, ?3, ?4)";
+        let (first, last) = (self.first.cast_signed(), self.last.cast_signed());
+        connection.prepare_cached(sql)?.execute(params![first, last, self.earliest_ms, self.latest_ms])?;
+        Ok(())
+    }
 }
 
 /// Takes events that were deleted out of the index.
-pub(super) fn forget(transaction: &Transaction<'_>, deleted: &[i64]) -> rusqlite::Result<()> {
-    let mut forget = transaction.prepare_cached("DELETE FROM search WHERE rowid = ?1")?;
+pub(super) fn forget(connection: &Connection, deleted: &[i64]) -> rusqlite::Result<()> {
+    let mut forget = connection.prepare_cached("DELETE FROM search WHERE rowid = ?1")?;
     for seq in deleted {
         forget.execute([seq])?;
     }
     let sql = "DELETE FROM search_spans WHERE last < (SELECT min(seq) FROM events)";
-    transaction.prepare_cached(sql)?.execute([])?;
+    connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
 

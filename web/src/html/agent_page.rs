@@ -33,7 +33,7 @@ pub(super) fn render(
     if agent.is_none() && events.is_empty() {
         return None;
     }
-    let name = agent.map_or(agent_id, |agent| agent.name.as_str());
+    let name = agent.map_or(agent_id, |agent| &*agent.name);
     let story = text_of(timeline::section(dashboard, agent_id, before, events, clock));
     let main = match before {
         None => text_of(main(dashboard, agent_id, name, events, &story, clock)),
@@ -101,17 +101,17 @@ fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> i
             @ if let Some(agent) = agent {
                 dt : "State";
                 dd { : agents::standing(agent.standing, agents::Row::Long); : " "; : agents::waited(agent, clock); }
-                @ if let Some(detail) = &agent.detail { dt : "Doing"; dd(data-ignore) : detail; }
-                @ if let Some(graph) = &agent.graph_id {
+                @ if let Some(detail) = agent.detail.as_deref() { dt : "Doing"; dd(data-ignore) : detail; }
+                @ if let Some(graph) = agent.graph_id.as_deref() {
                     dt : "Graph"; dd(data-ignore) { a(href = words::graph_url(graph)) : graph; }
                 }
-                @ if let Some(session) = &agent.session_id {
+                @ if let Some(session) = agent.session_id.as_deref() {
                     dt : "Session"; dd(data-ignore) { a(href = &agents::session_agents_url(session)) : session; }
                 }
-                @ if let Some(workspace) = &agent.workspace_id {
+                @ if let Some(workspace) = agent.workspace_id.as_deref() {
                     dt : "Workspace"; dd(data-ignore) { code : workspace; }
                 }
-                @ if let Some(trouble) = &agent.workspace_trouble {
+                @ if let Some(trouble) = agent.workspace_trouble.as_deref() {
                     dt : "Workspace trouble"; dd(class = "trouble", data-ignore) : trouble;
                 }
                 dt : "Started"; dd { : clock.time(agent.started_at); }
@@ -145,7 +145,8 @@ pub(super) fn usage(usage: &Usage) -> String {
 
 /// Asking the agent to stop, in two steps, and what became of it.
 fn stop<'a>(dashboard: &'a Dashboard, agent: &'a Agent, clock: &'a Clock) -> impl Render + use<'a> {
-    let ours = |message: &&UserMessage| message.agent_id == agent.agent_id && message.kind == MessageKind::StopRequest;
+    let ours =
+        |message: &&UserMessage| *message.agent_id == *agent.agent_id && message.kind == MessageKind::StopRequest;
     let last = dashboard.inbox().messages().rev().find(ours);
     let pending = last.is_some_and(|message| message.delivered_at.is_none());
     let offered = !agent.state.is_terminal() && !pending;

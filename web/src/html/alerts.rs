@@ -53,7 +53,7 @@ pub(super) fn newest(dashboard: &Dashboard) -> Value {
     let record = dashboard.newest_question().and_then(|(_, key)| dashboard.inbox().get(key));
     if let Some(record) = record.filter(|record| record.waits()) {
         let question = &record.question;
-        let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| agent.name.as_str());
+        let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| &*agent.name);
         newest["tag"] = words::question_hash(&question.key()).into();
         newest["name"] = words::brief(name, 80).into();
         newest["question"] = words::brief(&question.question, 160).into();

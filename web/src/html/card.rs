@@ -67,7 +67,7 @@ fn alike(question: &Question) -> impl Render {
 
 /// Who asks, with a link to its page.
 pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> impl Render + use<'a> {
-    let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| agent.name.as_str());
+    let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| &*agent.name);
     let url = words::agent_url(&question.agent_id);
     owned_html! {
         a(class = "asker", href = &url, data-ignore) : words::brief(name, 80).as_ref();

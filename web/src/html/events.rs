@@ -73,7 +73,7 @@ fn row<'a>(dashboard: &'a Dashboard, record: &'a Record, clock: &'a Clock) -> im
     let event = &record.event;
     let id = format!("e-{}", record.seq);
     let agent = event.agent_id.as_deref().map(|agent_id| {
-        let name = dashboard.agent(agent_id).map_or(agent_id, |agent| agent.name.as_str());
+        let name = dashboard.agent(agent_id).map_or(agent_id, |agent| &*agent.name);
         (words::agent_url(agent_id), words::brief(name, 40))
     });
     let line = line(event);

@@ -189,7 +189,7 @@ fn hit(dashboard: &Dashboard, terms: &Terms, record: &Arc<Record>, clock: &Clock
     let id = format!("h-{}", record.seq);
     let kind = text_of(marked(terms, &event.kind()));
     let name = event.agent_id.as_deref().map(|agent_id| {
-        let name = dashboard.agent(agent_id).map_or(agent_id, |agent| agent.name.as_str());
+        let name = dashboard.agent(agent_id).map_or(agent_id, |agent| &*agent.name);
         (words::agent_url(agent_id), text_of(marked(terms, &words::brief(name, 40))))
     });
     let line = text_of(marked(terms, &line(terms, event)));

@@ -127,7 +127,7 @@ fn announce(frame: &mut Frame, dashboard: &Dashboard, after: Seq) {
         [] => return,
         [(record, text)] => {
             let agent_id = record.event.agent_id.as_deref().unwrap_or_default();
-            let name = dashboard.agent(agent_id).map_or(agent_id, |agent| agent.name.as_str());
+            let name = dashboard.agent(agent_id).map_or(agent_id, |agent| &*agent.name);
             format!("{} asks: {}", words::brief(name, 80), words::brief(text, LINE_CHARS))
         }
         several => words::count(several.len(), "new question"),

@@ -77,7 +77,7 @@ fn row(dashboard: &Dashboard, letter: &DeadLetter, clock: &Clock) -> String {
         .filter_map(|part| dashboard.inbox().get(&part.key))
         .map(|record| words::brief(&record.question.question, 160).into_owned())
         .collect();
-    let name = dashboard.agent(&letter.agent_id).map_or(letter.agent_id.as_str(), |agent| agent.name.as_str());
+    let name = dashboard.agent(&letter.agent_id).map_or(letter.agent_id.as_str(), |agent| &*agent.name);
     let tries =
         format!("after {}", if letter.tries == 1 { "1 try".to_owned() } else { format!("{} tries", letter.tries) });
     let action = format!("/notices/{}", letter.id);

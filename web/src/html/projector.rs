@@ -65,7 +65,7 @@ fn main(dashboard: &Dashboard, clock: &Clock) -> impl Render {
 
 fn row<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord, clock: &'a Clock) -> impl Render + use<'a> {
     let question = &record.question;
-    let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| agent.name.as_str());
+    let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| &*agent.name);
     let (name, text) =
         (words::brief(name, 40).into_owned(), words::brief(&question.question, QUESTION_CHARS).into_owned());
     let pressing = question.urgency >= Urgency::High;

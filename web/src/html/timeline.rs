@@ -178,7 +178,7 @@ fn took(length: SignedDuration) -> String {
 
 fn payload(record: &Record) -> impl Render {
     let event = &record.event;
-    let json = serde_json::to_string_pretty(&event.payload).unwrap_or_default();
+    let json = serde_json::to_string_pretty(&*event.payload).unwrap_or_default();
     let shown = words::brief(&json, PAYLOAD_CHARS).into_owned();
     let whole = (shown.len() < json.len()).then(|| format!("/api/v1/events?after={}&limit=1", record.seq - 1));
     let (kind, empty) = (event.kind(), event.payload.is_empty());

@@ -203,7 +203,7 @@ pub(super) async fn list(context: &Context, caller: &Caller, wanted: &Wanted) ->
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(&record.to_json_with_seq());
+        record.write_with_seq(&mut body);
     }
     let first = context.handle.first_seq().await?;
     body.extend_from_slice(format!("],\"last_seq\":{last},\"first_seq\":{first}}}").as_bytes());

@@ -97,7 +97,7 @@ pub(super) async fn search(context: &Context, sought: &Sought, page: &Page) -> R
         if index > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(&record.to_json_with_seq());
+        record.write_with_seq(&mut body);
     }
     let older = found.older.map_or_else(|| "null".to_owned(), |older| older.to_string());
     body.extend_from_slice(format!("],\"older\":{older}}}").as_bytes());

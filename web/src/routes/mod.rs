@@ -42,7 +42,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'un
 
 /// Every route of the daemon.
 pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
-    let routes = history::routes(context)
+    // They are tried in this order: what agents send first, as it comes most often.
+    let routes = api(context)
+        .or(history::routes(context))
+        .unify()
         .or(dashboard::routes(context))
         .unify()
         .or(respond::routes(context))
@@ -62,8 +65,6 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .or(openapi::routes(context))
         .unify()
         .or(traces::routes(context))
-        .unify()
-        .or(api(context))
         .unify()
         .or(openapi::other_methods())
         .unify();

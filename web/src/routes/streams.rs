@@ -1,22 +1,18 @@
 //! Streams of server-sent events: a page's frames, and raw events as JSON.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use remora_actors::{
-    handle::{EventStream, Session},
+    event_stream::EventStream,
+    handle::Session,
     model::{Record, Seq},
     outbox::End,
     ports::Filter as EventFilter,
 };
-use sync_wrapper::SyncStream;
-use warp::{
-    Filter, Reply,
-    filters::BoxedFilter,
-    http::{HeaderMap, HeaderValue, header},
-    reply::Response,
-};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use warp::{Filter, filters::BoxedFilter, http::HeaderMap, reply::Response};
 
 use super::{
     events::Wanted,
@@ -27,6 +23,7 @@ use crate::{
     context::Context,
     frame,
     guard::{Caller, Scope, guard},
+    live_response,
     problem::Problem,
 };
 
@@ -39,57 +36,62 @@ const COME_BACK: &[u8] = b"retry: 500\n\n";
 
 /// Where a stream stands.
 enum Stage<S> {
-    Open(S),
+    Open(Open<S>),
     /// The daemon stops, and the reader has been told when to come back.
     Told,
     Ended,
 }
 
-/// What a stream does next.
-type Step = Option<Result<Bytes, io::Error>>;
-
-/// An error is what makes a browser come back at once; a clean end would leave it alone.
-fn interrupted() -> Step {
-    Some(Err(io::Error::new(io::ErrorKind::Interrupted, "the stream ends, reconnect")))
+/// An open stream. All that it waits for is set up once: a step must cost little more than the write that follows it.
+struct Open<S> {
+    source: S,
+    closed: BoxFuture<'static, ()>,
+    heartbeat: Interval,
 }
 
-/// A stream of what `next` makes of a source, until that ends it or the daemon stops.
+/// An error is what makes a browser come back at once; a clean end would leave it alone.
+fn interrupted() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "the stream ends, reconnect")
+}
+
+/// A stream of what `next` makes of a source, with `alive` now and then between, until the source or the daemon ends.
 fn until_closed<S: Send>(
     context: Context,
     source: S,
-    next: impl AsyncFn(&Context, &mut S) -> Step,
+    alive: Bytes,
+    next: impl AsyncFn(&mut S) -> Result<Bytes, End>,
 ) -> impl Stream<Item = Result<Bytes, io::Error>> {
-    stream::unfold((context, Stage::Open(source), next), async |(context, stage, next)| {
+    let period = context.settings.heartbeat;
+    let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let closed = async move { context.closed().await }.boxed();
+    let open = Stage::Open(Open { source, closed, heartbeat });
+    stream::unfold((open, alive, next), async |(stage, alive, next)| {
         let (step, stage) = match stage {
-            Stage::Open(mut source) => tokio::select! {
+            Stage::Open(mut open) => tokio::select! {
                 biased;
-                () = context.closed() => (Some(Ok(Bytes::from_static(COME_BACK))), Stage::Told),
-                step = next(&context, &mut source) => {
-                    let goes_on = matches!(step, Some(Ok(_)));
-                    (step, if goes_on { Stage::Open(source) } else { Stage::Ended })
-                }
+                () = &mut open.closed => (Some(Ok(Bytes::from_static(COME_BACK))), Stage::Told),
+                step = next(&mut open.source) => match step {
+                    Ok(bytes) => (Some(Ok(bytes)), Stage::Open(open)),
+                    Err(End::Retry) => (Some(Err(interrupted())), Stage::Ended),
+                    Err(End::Final) => (None, Stage::Ended),
+                },
+                _ = open.heartbeat.tick() => (Some(Ok(alive.clone())), Stage::Open(open)),
             },
             Stage::Told => {
                 // What was told goes out first: an error discards what waits to be written.
                 tokio::task::yield_now().await;
-                (interrupted(), Stage::Ended)
+                (Some(Err(interrupted())), Stage::Ended)
             }
             Stage::Ended => (None, Stage::Ended),
         };
-        step.map(|item| (item, (context, stage, next)))
+        step.map(|item| (item, (stage, alive, next)))
     })
 }
 
 /// A page's stream.
 pub(super) fn frames(context: Context, session: Session) -> Response {
-    reply(until_closed(context, session, async |context, session| {
-        match tokio::time::timeout(context.settings.heartbeat, session.next()).await {
-            Err(_) => Some(Ok(frame::heartbeat())),
-            Ok(Ok(frame)) => Some(Ok(frame)),
-            Ok(Err(End::Retry)) => interrupted(),
-            Ok(Err(End::Final)) => None,
-        }
-    }))
+    live_response::reply(until_closed(context, session, frame::heartbeat(), async |session| session.next().await))
 }
 
 /// `GET events/stream`: every wanted event as JSON, from `Last-Event-ID` or `after` on, else from now on.
@@ -135,12 +137,12 @@ pub(super) async fn open_raw(context: Context, wanted: &Wanted, headers: &Header
     let last: Option<Seq> = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let filter: EventFilter = wanted.filter()?;
     let after = last.or(wanted.after);
-    let events = handle.stream(after, filter).await?;
+    let events = handle.stream(after, filter, raw_frame).await?;
     let opening = match (after, handle.first_seq().await?) {
         (Some(after), first) if after + 1 < first => gap(after, first),
         _ => Bytes::from_static(OPEN),
     };
-    Ok(reply(stream::iter([Ok(opening)]).chain(raw_events(context, events))))
+    Ok(live_response::reply(stream::iter([Ok(opening)]).chain(raw_events(context, events))))
 }
 
 /// The first event of a stream that was to go on from where events have been deleted.
@@ -149,31 +151,19 @@ fn gap(after: Seq, first: Seq) -> Bytes {
 }
 
 fn raw_events(context: Context, events: EventStream) -> impl Stream<Item = Result<Bytes, io::Error>> {
-    until_closed(context, events, async |context, events| {
-        match tokio::time::timeout(context.settings.heartbeat, events.next()).await {
-            Err(_) => Some(Ok(Bytes::from_static(HEARTBEAT))),
-            Ok(Ok(Some(record))) => Some(Ok(raw_frame(&record))),
-            Ok(Ok(None)) => interrupted(),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "event stream ends");
-                interrupted()
-            }
-        }
+    until_closed(context, events, Bytes::from_static(HEARTBEAT), async |events| {
+        events.next().await.map_err(|error| {
+            tracing::warn!(%error, "event stream ends");
+            End::Retry
+        })
     })
 }
 
 /// JSON as serde writes it has no line breaks, so one `data` line holds it.
-fn raw_frame(record: &Arc<Record>) -> Bytes {
-    let mut frame = format!("id: {}\ndata: ", record.seq).into_bytes();
-    frame.extend_from_slice(&record.to_json_with_seq());
-    frame.extend_from_slice(b"\n\n");
-    frame.into()
-}
-
-fn reply(body: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -> Response {
-    let mut response = warp::reply::stream(SyncStream::new(body)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+fn raw_frame(record: &Record, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"id: ");
+    out.extend_from_slice(record.seq.to_string().as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    record.write_with_seq(out);
+    out.extend_from_slice(b"\n\n");
 }

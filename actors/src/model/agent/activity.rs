@@ -1,5 +1,7 @@
 //! What one event says about its agent.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +27,10 @@ pub struct Call {
 impl Agent {
     /// An agent that was never heard of before.
     pub(in crate::model) fn first_seen(agent_id: &str, event: &Event) -> Self {
+        let agent_id: Arc<str> = agent_id.into();
         Self {
-            agent_id: agent_id.to_owned(),
-            name: agent_id.to_owned(),
+            name: Arc::clone(&agent_id),
+            agent_id,
             state: AgentState::Started,
             graph_id: None,
             session_id: None,
@@ -56,8 +59,8 @@ impl Agent {
         self.last_seq = record.seq;
         self.events += 1;
         for (mine, told) in [(&mut self.graph_id, &event.graph_id), (&mut self.session_id, &event.session_id)] {
-            if told.is_some() {
-                mine.clone_from(told);
+            if told.is_some() && mine.as_deref() != told.as_deref() {
+                *mine = told.as_deref().map(Arc::from);
             }
         }
         if !is_bookkeeping(event) {
@@ -87,13 +90,13 @@ impl Agent {
                 self.detail = None;
                 self.workspace_trouble = None;
                 let name = event.text("name").or_else(|| event.text("node_name")).filter(|name| !name.is_empty());
-                self.name = name.unwrap_or(&self.agent_id).to_owned();
-                self.workspace_id = event.text("workspace_id").map(str::to_owned);
+                self.name = name.map_or_else(|| Arc::clone(&self.agent_id), Arc::from);
+                self.workspace_id = event.text("workspace_id").map(Arc::from);
                 self.rest();
                 // A session that was opened and has not been told what to do.
                 self.working = event.payload.get("idle") != Some(&true.into());
             }
-            actions::WORKSPACE_TROUBLE => self.workspace_trouble = event.text("detail").map(str::to_owned),
+            actions::WORKSPACE_TROUBLE => self.workspace_trouble = event.text("detail").map(Arc::from),
             actions::WORKSPACE_RECOVERED => self.workspace_trouble = None,
             actions::PROGRESS => {
                 self.working = true;
@@ -131,7 +134,7 @@ impl Agent {
         match call::step_of(event) {
             Some(Step::Begins) => {
                 let known = call::begun(&under_way, event, &name).is_some();
-                self.detail.clone_from(&name.tool);
+                self.detail = name.tool.as_deref().map(Arc::from);
                 if known {
                     return;
                 }
@@ -179,6 +182,6 @@ fn is_bookkeeping(event: &Event) -> bool {
     event.category == Category::Agent && own.contains(&event.action.as_str())
 }
 
-fn text_of(event: &Event, fields: &[&str]) -> Option<String> {
-    fields.iter().find_map(|field| event.text(field)).map(str::to_owned)
+fn text_of(event: &Event, fields: &[&str]) -> Option<Arc<str>> {
+    fields.iter().find_map(|field| event.text(field)).map(Arc::from)
 }

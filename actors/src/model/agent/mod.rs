@@ -2,8 +2,11 @@
 
 mod activity;
 mod standing;
+mod stored;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Seq, Usage, actions};
 pub use activity::Call;
 pub use standing::{Counts, Patience, Standing};
+pub(super) use stored::{Read, Written};
 
 /// What an agent's events say of it; where it stands at a moment is its [`Standing`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,21 +64,22 @@ impl AgentState {
     }
 }
 
-/// One agent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One agent. Its texts are shared, so that a copy of it costs next to nothing: each event makes a new one, and each
+/// snapshot keeps all of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Agent {
     /// Its id.
-    pub agent_id: String,
+    pub agent_id: Arc<str>,
     /// What it calls itself; its id where it said nothing.
-    pub name: String,
+    pub name: Arc<str>,
     /// What it is doing.
     pub state: AgentState,
     /// The graph it belongs to.
-    pub graph_id: Option<String>,
+    pub graph_id: Option<Arc<str>>,
     /// The run or conversation it is in.
-    pub session_id: Option<String>,
+    pub session_id: Option<Arc<str>>,
     /// Its workspace, if it named one.
-    pub workspace_id: Option<String>,
+    pub workspace_id: Option<Arc<str>>,
     /// Its first `started`, or the first event seen of it.
     pub started_at: Timestamp,
     /// Its latest event.
@@ -84,9 +89,9 @@ pub struct Agent {
     /// How many events it has emitted.
     pub events: u64,
     /// What it says of itself now: a progress message, an error, the tool it uses.
-    pub detail: Option<String>,
+    pub detail: Option<Arc<str>>,
     /// What is wrong with its workspace, while it is.
-    pub workspace_trouble: Option<String>,
+    pub workspace_trouble: Option<Arc<str>>,
     /// Since when it is silent: its latest sign of life, or the end of its latest wait for a person.
     pub heard_at: Timestamp,
     /// True while a turn of it is under way. It begins with `started`, `progress`, a tool call or a model request; it
@@ -103,7 +108,6 @@ pub struct Agent {
     /// What its model's answers have cost.
     pub usage: Usage,
     /// Where it stands, as of the picture's time.
-    #[serde(skip_deserializing)]
     pub standing: Standing,
 }
 

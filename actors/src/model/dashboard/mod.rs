@@ -40,12 +40,14 @@ pub struct ResultItem {
 
 /// The picture. The same events always make the same picture, however often they are folded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "stored::Stored", into = "stored::Stored")]
+#[serde(from = "stored::Stored")]
 pub struct Dashboard {
     agents: Roster,
+    #[serde(skip_serializing)]
     tally: Tally,
     graphs: Graphs,
     inbox: Inbox,
+    #[serde(serialize_with = "stored::log")]
     log: VecDeque<Arc<Record>>,
     results: VecDeque<ResultItem>,
     /// The last question that was asked, and where the journal says so.
@@ -54,6 +56,7 @@ pub struct Dashboard {
     last_seq: Seq,
     keep_agents: usize,
     /// Told, not folded: what keeps the journal from working does not stand in the journal.
+    #[serde(skip_serializing)]
     troubles: Troubles,
 }
 
@@ -123,7 +126,7 @@ impl Dashboard {
         let about_agent = matches!(event.category, Category::Agent | Category::Tool | Category::Model);
         let Some(agent_id) = event.agent_id.as_deref().filter(|_| about_agent) else { return Panels::NONE };
         let before = self.agents.get(agent_id).cloned();
-        let mut agent = before.clone().unwrap_or_else(|| Agent::first_seen(agent_id, event));
+        let mut agent = before.as_deref().cloned().unwrap_or_else(|| Agent::first_seen(agent_id, event));
         agent.note(record);
         self.settle(&mut agent, event.timestamp);
         let mut dirty = Panels::NONE;
@@ -131,7 +134,7 @@ impl Dashboard {
             self.keep_result(&agent, record);
             dirty |= Panels::of(Panel::Results);
         }
-        self.replace_agent(before.as_ref(), agent) | dirty
+        self.replace_agent(before.as_deref(), agent) | dirty
     }
 
     /// Whether a living agent waits for a person follows from its questions alone.
@@ -150,7 +153,7 @@ impl Dashboard {
             dirty |= Panels::of(Panel::Inbox);
             let Some(record) = self.inbox.get(key) else { continue };
             let Some(before) = self.agents.get(&record.question.agent_id).cloned() else { continue };
-            let mut agent = before.clone();
+            let mut agent = Agent::clone(&before);
             if record.status == Status::Open && agent.state.is_terminal() {
                 // Who asks is alive.
                 agent.enter(AgentState::Started, at);
@@ -193,7 +196,7 @@ impl Dashboard {
 
     fn apply_to_graphs(&mut self, record: &Record, changed: &[QuestionKey]) -> Panels {
         let asked = changed.iter().filter_map(|key| Some(self.inbox.get(key)?.question.agent_id.as_str()));
-        let changed = self.graphs.apply(record, |agent_id| self.agents.get(agent_id), asked);
+        let changed = self.graphs.apply(record, |agent_id| self.agents.get(agent_id).map(|agent| &**agent), asked);
         if changed { Panels::of(Panel::Progress) } else { Panels::NONE }
     }
 
@@ -203,12 +206,12 @@ impl Dashboard {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
             None if payload.is_empty() => "completed".to_owned(),
-            None => Value::Object(payload.clone()).to_string(),
+            None => payload.as_str().to_owned(),
         };
         self.results.push_front(ResultItem {
             seq: record.seq,
-            agent_id: agent.agent_id.clone(),
-            name: agent.name.clone(),
+            agent_id: agent.agent_id.to_string(),
+            name: agent.name.to_string(),
             content,
             timestamp: record.event.timestamp,
         });
@@ -280,7 +283,7 @@ impl Dashboard {
 
     /// One agent.
     pub fn agent(&self, agent_id: &str) -> Option<&Agent> {
-        self.agents.get(agent_id)
+        self.agents.get(agent_id).map(|agent| &**agent)
     }
 
     /// How many agents are in which state.
@@ -331,7 +334,7 @@ impl Dashboard {
     /// The picture as JSON: the signals of the Python design, and `last_seq`.
     pub fn signals(&self) -> Value {
         let states: serde_json::Map<String, Value> =
-            self.agents.iter().map(|agent| (agent.agent_id.clone(), json!(agent))).collect();
+            self.agents.iter().map(|agent| (agent.agent_id.to_string(), json!(agent))).collect();
         json!({
             "events": self.log.iter().map(|record| event_with_seq(record)).collect::<Vec<_>>(),
             "blocked": self.inbox.open(),
@@ -349,7 +352,9 @@ impl Dashboard {
 }
 
 fn event_with_seq(record: &Record) -> Value {
-    serde_json::from_slice(&record.to_json_with_seq()).unwrap_or_default()
+    let mut json = Vec::new();
+    record.write_with_seq(&mut json);
+    serde_json::from_slice(&json).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -15,13 +16,13 @@ use crate::model::{Agent, Counts, Patience, Seq, Standing};
 pub struct Place {
     standing: Standing,
     newest: Reverse<(Timestamp, Seq)>,
-    agent_id: String,
+    agent_id: Arc<str>,
 }
 
 impl Place {
     fn of(agent: &Agent) -> Self {
         let (standing, newest) = Self::before_the_id(agent);
-        Self { standing, newest, agent_id: agent.agent_id.clone() }
+        Self { standing, newest, agent_id: Arc::clone(&agent.agent_id) }
     }
 
     fn before_the_id(agent: &Agent) -> (Standing, Reverse<(Timestamp, Seq)>) {
@@ -73,24 +74,30 @@ impl Listed {
     }
 }
 
+/// The agents. A copy shares all of them with the original, until one of the two changes.
 #[derive(Debug, Clone)]
 pub(super) struct Roster {
-    agents: BTreeMap<String, Agent>,
+    agents: BTreeMap<Arc<str>, Kept>,
     places: BTreeSet<Place>,
     counts: Counts,
-    /// When to look whether an agent has stalled: never later than it does. One that has been heard of since is given
-    /// a later moment only when this one has come, so that an event costs nothing here.
-    due: BTreeSet<(Timestamp, String)>,
-    /// The moment of each agent in `due`.
-    due_of: BTreeMap<String, Timestamp>,
+    /// When to look whether an agent has stalled.
+    due: BTreeSet<(Timestamp, Arc<str>)>,
     now: Timestamp,
     patience: Patience,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    agent: Arc<Agent>,
+    /// When to look whether it has stalled: never later than it does. One that has been heard of since is given a later
+    /// moment only when this one has come, so that an event costs nothing here.
+    due: Option<Timestamp>,
 }
 
 /// Everything else follows from these.
 impl PartialEq for Roster {
     fn eq(&self, other: &Self) -> bool {
-        (&self.agents, self.now, self.patience) == (&other.agents, other.now, other.patience)
+        self.iter().eq(other.iter()) && (self.now, self.patience) == (other.now, other.patience)
     }
 }
 
@@ -101,22 +108,17 @@ impl Roster {
             places: BTreeSet::new(),
             counts: Counts::default(),
             due: BTreeSet::new(),
-            due_of: BTreeMap::new(),
             now: Timestamp::MIN,
             patience: Patience::default(),
         }
     }
 
-    pub(super) fn get(&self, agent_id: &str) -> Option<&Agent> {
-        self.agents.get(agent_id)
+    pub(super) fn get(&self, agent_id: &str) -> Option<&Arc<Agent>> {
+        self.agents.get(agent_id).map(|kept| &kept.agent)
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &Agent> {
-        self.agents.values()
-    }
-
-    pub(super) fn into_agents(self) -> Vec<Agent> {
-        self.agents.into_values().collect()
+        self.agents.values().map(|kept| &*kept.agent)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -129,45 +131,50 @@ impl Roster {
 
     /// The agents, those that need a person first.
     pub(super) fn in_order(&self) -> impl DoubleEndedIterator<Item = (&Place, &Agent)> {
-        self.places.iter().filter_map(|place| Some((place, self.agents.get(&place.agent_id)?)))
+        self.places.iter().filter_map(|place| Some((place, &**self.get(&place.agent_id)?)))
     }
 
     /// Takes an agent in, or its new facts. `true`: it stands elsewhere now.
     pub(super) fn put(&mut self, mut agent: Agent) -> bool {
         agent.standing = agent.standing_at(self.now, self.patience);
-        let before = self.agents.get(&agent.agent_id);
-        let moved = before.map(Place::before_the_id) != Some(Place::before_the_id(&agent));
+        let id = Arc::clone(&agent.agent_id);
+        let before = self.agents.get_mut(&id);
+        let moved = before.as_ref().map(|kept| Place::before_the_id(&kept.agent)) != Some(Place::before_the_id(&agent));
         if moved {
-            if let Some(before) = before {
-                self.places.remove(&Place::of(before));
-                self.counts.leave(before.standing);
+            if let Some(before) = &before {
+                self.places.remove(&Place::of(&before.agent));
+                self.counts.leave(before.agent.standing);
             }
             self.places.insert(Place::of(&agent));
             self.counts.enter(agent.standing);
         }
-        self.watch(&agent);
-        self.agents.insert(agent.agent_id.clone(), agent);
+        let stalls_at = agent.stalls_at(self.patience).filter(|_| agent.standing != Standing::Stalled);
+        let known = before.as_ref().and_then(|kept| kept.due);
+        let due = match (known, stalls_at) {
+            (Some(known), Some(at)) if at < known => {
+                self.due.remove(&(known, Arc::clone(&id)));
+                Some(at)
+            }
+            (known, at) => known.or(at),
+        };
+        if let Some(at) = due.filter(|_| due != known) {
+            self.due.insert((at, Arc::clone(&id)));
+        }
+        match before {
+            Some(kept) => *kept = Kept { agent: Arc::new(agent), due },
+            None => _ = self.agents.insert(id, Kept { agent: Arc::new(agent), due }),
+        }
         moved
     }
 
-    pub(super) fn remove(&mut self, agent_id: &str) -> Option<Agent> {
-        let agent = self.agents.remove(agent_id)?;
+    pub(super) fn remove(&mut self, agent_id: &str) -> Option<Arc<Agent>> {
+        let Kept { agent, due } = self.agents.remove(agent_id)?;
         self.places.remove(&Place::of(&agent));
         self.counts.leave(agent.standing);
+        if let Some(due) = due {
+            self.due.remove(&(due, Arc::clone(&agent.agent_id)));
+        }
         Some(agent)
-    }
-
-    fn watch(&mut self, agent: &Agent) {
-        let Some(at) = agent.stalls_at(self.patience).filter(|_| agent.standing != Standing::Stalled) else { return };
-        let known = self.due_of.get(&agent.agent_id).copied();
-        if known.is_some_and(|known| known <= at) {
-            return;
-        }
-        if let Some(known) = known {
-            self.due.remove(&(known, agent.agent_id.clone()));
-        }
-        self.due.insert((at, agent.agent_id.clone()));
-        self.due_of.insert(agent.agent_id.clone(), at);
     }
 
     pub(super) fn now(&self) -> Option<Timestamp> {
@@ -183,26 +190,31 @@ impl Roster {
     pub(super) fn pass_time(&mut self, now: Timestamp) -> bool {
         self.now = self.now.max(now);
         let mut moved = false;
-        while let Some((_, agent_id)) = self.due.first().cloned().filter(|(at, _)| *at <= self.now) {
-            self.due.pop_first();
-            self.due_of.remove(&agent_id);
-            if let Some(agent) = self.agents.get(&agent_id).cloned() {
-                moved |= self.put(agent);
-            }
+        while self.due.first().is_some_and(|(at, _)| *at <= self.now) {
+            let Some(kept) = self.due.pop_first().and_then(|(_, agent_id)| self.agents.get_mut(&agent_id)) else {
+                continue;
+            };
+            kept.due = None;
+            let agent = Agent::clone(&kept.agent);
+            moved |= self.put(agent);
         }
         moved
     }
 
-    /// Sets how long agents may be silent. `true`: some agent stands elsewhere now.
-    pub(super) fn set_patience(&mut self, patience: Patience) -> bool {
+    /// Sets how long agents may be silent.
+    pub(super) fn set_patience(&mut self, patience: Patience) {
+        if self.patience == patience {
+            return;
+        }
         self.patience = patience;
         self.due.clear();
-        self.due_of.clear();
-        let agents: Vec<_> = self.agents.values().cloned().collect();
-        let mut moved = false;
+        let forget_due = |kept: &mut Kept| {
+            kept.due = None;
+            Agent::clone(&kept.agent)
+        };
+        let agents: Vec<_> = self.agents.values_mut().map(forget_due).collect();
         for agent in agents {
-            moved |= self.put(agent);
+            self.put(agent);
         }
-        moved
     }
 }

@@ -1,15 +1,16 @@
-//! How a picture is stored: what can be derived is left out.
+//! How a picture is stored: what can be derived is left out. It is written as it lies there, without a copy, and read
+//! as a [`Stored`].
 
 use std::{collections::VecDeque, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::super::{Agent, Event, Graphs, Inbox, QuestionKey, Record, Seq, notice::DeadLetters};
+use super::super::{Event, Graphs, Inbox, QuestionKey, Record, Seq, agent, notice::DeadLetters};
 use super::{Dashboard, ResultItem, roster::Roster};
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Stored {
-    agents: Vec<Agent>,
+    agents: Vec<agent::Read>,
     graphs: Graphs,
     inbox: Inbox,
     log: Vec<(Seq, Arc<Event>)>,
@@ -20,20 +21,14 @@ pub(super) struct Stored {
     keep_agents: usize,
 }
 
-impl From<Dashboard> for Stored {
-    fn from(dashboard: Dashboard) -> Self {
-        Self {
-            agents: dashboard.agents.into_agents(),
-            graphs: dashboard.graphs,
-            inbox: dashboard.inbox,
-            log: dashboard.log.iter().map(|record| (record.seq, Arc::clone(&record.event))).collect(),
-            results: dashboard.results,
-            newest: dashboard.newest,
-            letters: dashboard.letters,
-            last_seq: dashboard.last_seq,
-            keep_agents: dashboard.keep_agents,
-        }
+impl Serialize for Roster {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(agent::Written))
     }
+}
+
+pub(super) fn log<S: Serializer>(log: &VecDeque<Arc<Record>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(log.iter().map(|record| (record.seq, &record.event)))
 }
 
 impl From<Stored> for Dashboard {
@@ -51,7 +46,7 @@ impl From<Stored> for Dashboard {
             keep_agents: stored.keep_agents,
             troubles: Default::default(),
         };
-        for agent in stored.agents {
+        for agent::Read(agent) in stored.agents {
             dashboard.replace_agent(None, agent);
         }
         dashboard

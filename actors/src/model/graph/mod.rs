@@ -203,14 +203,14 @@ impl Graphs {
     /// A node that others name may be an agent that works in no graph of its own, such as a session with its subagents.
     fn adopt<'a>(&mut self, graph_id: &Arc<str>, node: usize, seq: Seq, agent: impl Fn(&str) -> Option<&'a Agent>) {
         let Some(named) = self.graphs.get(&**graph_id).and_then(|graph| graph.nodes().get(node)) else { return };
-        let Some(agent) = agent(&named.node_id).filter(|agent| !self.places.contains_key(&agent.agent_id)) else {
+        let Some(agent) = agent(&named.node_id).filter(|agent| !self.places.contains_key(&*agent.agent_id)) else {
             return;
         };
-        self.places.insert(agent.agent_id.clone(), vec![Place { graph_id: Arc::clone(graph_id), node }]);
+        self.places.insert(agent.agent_id.to_string(), vec![Place { graph_id: Arc::clone(graph_id), node }]);
         self.with(graph_id, |graph, _| {
             graph.update(node, seq, |node| {
-                node.agent_id = Some(agent.agent_id.clone());
-                node.name = Some(agent.name.clone());
+                node.agent_id = Some(agent.agent_id.to_string());
+                node.name = Some(agent.name.to_string());
                 node.enter(AgentState::Started, agent.started_at);
                 node.enter(agent.state, agent.last_event_at);
             });
@@ -237,7 +237,7 @@ impl Graphs {
 
     /// Whether a node waits follows from its agent's open questions.
     fn wait_or_go_on(&mut self, agent: &Agent, at: Timestamp, seq: Seq) {
-        let Some(place) = self.places.get(&agent.agent_id).and_then(|places| places.last()).cloned() else { return };
+        let Some(place) = self.places.get(&*agent.agent_id).and_then(|places| places.last()).cloned() else { return };
         self.with(&place.graph_id, |graph, _| {
             let waits = agent.state == AgentState::Blocked;
             let waited = graph.state_of(place.node) == Some(AgentState::Blocked);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{
@@ -16,8 +16,8 @@ use super::{
 const EDGES_PER_NODE: usize = 4;
 
 /// One graph.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Graph {
     stored: Stored,
     index: HashMap<String, usize>,
@@ -53,9 +53,9 @@ impl From<Stored> for Graph {
     }
 }
 
-impl From<Graph> for Stored {
-    fn from(graph: Graph) -> Self {
-        graph.stored
+impl Serialize for Graph {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.stored.serialize(serializer)
     }
 }
 

@@ -21,16 +21,20 @@ use window::{Rank, Window};
 
 /// Every question that is open or recently closed, and every message on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "stored::Stored", into = "stored::Stored")]
+#[serde(from = "stored::Stored")]
 pub struct Inbox {
+    #[serde(serialize_with = "stored::questions")]
     questions: BTreeMap<QuestionKey, QuestionRecord>,
     /// Open questions by agent: the key's agent comes first, so that one agent's stand together.
+    #[serde(skip_serializing)]
     open: BTreeSet<(String, QuestionKey)>,
     /// Answered ones whose answer was not picked up yet, in the same way.
+    #[serde(skip_serializing)]
     unread: BTreeSet<(String, QuestionKey)>,
     /// Which questions the dashboard shows as cards.
     window: Window,
     /// How many waiting questions are alike, by their likeness.
+    #[serde(skip_serializing)]
     alike: BTreeMap<String, usize>,
     /// Closed questions, the longest closed first.
     closed: VecDeque<QuestionKey>,

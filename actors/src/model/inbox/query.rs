@@ -45,7 +45,7 @@ impl InboxQuery {
         let has = |whole: &str, part: &str| part.is_empty() || whole.to_lowercase().contains(part);
         let fits = |record: &&QuestionRecord| {
             let question = &record.question;
-            let name = dashboard.agent(&question.agent_id).map_or("", |agent| agent.name.as_str());
+            let name = dashboard.agent(&question.agent_id).map_or("", |agent| &*agent.name);
             self.reason.is_none_or(|reason| reason == question.reason)
                 && self.urgency.is_none_or(|urgency| urgency == question.urgency)
                 && (has(&question.agent_id, &agent) || has(name, &agent))

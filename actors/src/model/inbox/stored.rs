@@ -1,8 +1,9 @@
-//! How an inbox is stored: JSON objects have only texts as keys, and what can be derived is left out.
+//! How an inbox is stored: JSON objects have only texts as keys, and what can be derived is left out. It is written as it
+//! lies there, without a copy, and read as a [`Stored`].
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serializer};
 
 use super::{
     super::{QuestionKey, QuestionRecord, Seq, Status},
@@ -10,7 +11,7 @@ use super::{
     window::{Rank, Window},
 };
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Stored {
     questions: Vec<QuestionRecord>,
     window: Window,
@@ -39,9 +40,9 @@ impl From<Stored> for Inbox {
     }
 }
 
-impl From<Inbox> for Stored {
-    fn from(inbox: Inbox) -> Self {
-        let Inbox { questions, window, closed, messages, troubles, last_seq, keep_closed, .. } = inbox;
-        Self { questions: questions.into_values().collect(), window, closed, messages, troubles, last_seq, keep_closed }
-    }
+pub(super) fn questions<S: Serializer>(
+    questions: &BTreeMap<QuestionKey, QuestionRecord>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(questions.values())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     super::{Category, Door, Event, Inbox, Limits, QuestionKey, QuestionRecord, Record, Seq, Status, actions},
@@ -16,16 +16,19 @@ const PAIRS: usize = 1_000;
 
 /// Every question with what was told of it, to whom, and what could not be delivered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Stored", into = "Stored")]
+#[serde(from = "Stored")]
 pub struct Ledger {
     inbox: Inbox,
     /// What agents call themselves.
     names: BTreeMap<String, String>,
     /// When a deadline passed without a person's answer.
+    #[serde(serialize_with = "pairs")]
     expired: BTreeMap<QuestionKey, Timestamp>,
     /// What each target was told, and when; what was given up counts as told.
+    #[serde(serialize_with = "told")]
     told: BTreeMap<QuestionKey, BTreeMap<(String, NoticeKind), Timestamp>>,
     /// When the last notices about an agent went to a target.
+    #[serde(serialize_with = "pairs")]
     sent: BTreeMap<(String, String), VecDeque<Timestamp>>,
     letters: DeadLetters,
     last_seq: Seq,
@@ -37,7 +40,7 @@ pub struct Ledger {
 type Heard = ((String, NoticeKind), Timestamp);
 
 /// How a ledger is stored: JSON objects have only texts as keys.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Stored {
     inbox: Inbox,
     names: BTreeMap<String, String>,
@@ -67,21 +70,15 @@ impl From<Stored> for Ledger {
     }
 }
 
-impl From<Ledger> for Stored {
-    fn from(ledger: Ledger) -> Self {
-        let Ledger { inbox, names, expired, told, sent, letters, last_seq, keep_closed, keep_names } = ledger;
-        Self {
-            inbox,
-            names,
-            expired: expired.into_iter().collect(),
-            told: told.into_iter().map(|(key, told)| (key, told.into_iter().collect())).collect(),
-            sent: sent.into_iter().collect(),
-            letters,
-            last_seq,
-            keep_closed,
-            keep_names,
-        }
-    }
+fn pairs<S: Serializer, K: Serialize, V: Serialize>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(map)
+}
+
+fn told<S: Serializer>(
+    told: &BTreeMap<QuestionKey, BTreeMap<(String, NoticeKind), Timestamp>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(told.iter().map(|(key, told)| (key, told.iter().collect::<Vec<_>>())))
 }
 
 impl Ledger {

@@ -157,6 +157,6 @@ struct Told {
 
 impl Told {
     fn of(event: &Event) -> Option<Self> {
-        Self::deserialize(&Value::Object(event.payload.clone())).ok()
+        serde_json::from_str(event.payload.as_str()).ok()
     }
 }

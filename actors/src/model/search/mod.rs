@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Event, Pattern};
-use words::{Word, words};
+use words::{Word, fold, parts, words};
 
 /// Terms of one search; what is typed beyond is left out. More than a person types, few enough to be looked up at once.
 const TERMS: usize = 32;
@@ -128,9 +128,25 @@ impl Terms {
     }
 }
 
-/// The words of an event that are searched: those of its kind, its ids but for its own, and its payload's values.
-pub fn event_words(event: &Event) -> impl Iterator<Item = String> {
-    texts_in_words(event).into_iter().flatten().map(|word| word.folded)
+/// The words of an event that are searched, each with a space behind it: those of its kind, its ids but for its own, and
+/// its payload's values.
+pub fn event_words(event: &Event) -> String {
+    let mut out = String::new();
+    let mut left = EVENT_WORDS;
+    for text in event_texts(event) {
+        for range in parts(&text) {
+            let start = out.len();
+            fold(&text[range], &mut out);
+            if out.len() > start {
+                out.push(' ');
+                left -= 1;
+            }
+            if left == 0 {
+                return out;
+            }
+        }
+    }
+    out
 }
 
 fn texts_in_words(event: &Event) -> Vec<Vec<Word>> {

@@ -16,19 +16,22 @@ pub(super) struct Word {
     pub(super) folded: String,
 }
 
-/// The words of a text: its longest runs of letters and digits.
+/// The words of a text.
 pub(super) fn words(text: &str) -> impl Iterator<Item = Word> {
+    parts(text).filter_map(|range| {
+        let mut folded = String::new();
+        fold(&text[range.clone()], &mut folded);
+        (!folded.is_empty()).then_some(Word { range, folded })
+    })
+}
+
+/// Where the words of a text stand: its longest runs of letters and digits. One may be of marks alone, and no word.
+pub(super) fn parts(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        loop {
-            let start = at + text[at..].find(is_part)?;
-            let end = text[start..].find(|c| !is_part(c)).map_or(text.len(), |length| start + length);
-            at = end;
-            let folded = folded(&text[start..end]);
-            if !folded.is_empty() {
-                return Some(Word { range: start..end, folded });
-            }
-        }
+        let start = at + text[at..].find(is_part)?;
+        at = text[start..].find(|c| !is_part(c)).map_or(text.len(), |length| start + length);
+        Some(start..at)
     })
 }
 
@@ -36,12 +39,16 @@ fn is_part(c: char) -> bool {
     c.is_alphanumeric() || !c.is_ascii() && is_combining_mark(c)
 }
 
-fn folded(word: &str) -> String {
+/// Writes a word in small letters without accents.
+pub(super) fn fold(word: &str, out: &mut String) {
     if word.is_ascii() {
-        return word[..word.len().min(WORD_CHARS)].to_ascii_lowercase();
+        let start = out.len();
+        out.push_str(&word[..word.len().min(WORD_CHARS)]);
+        out[start..].make_ascii_lowercase();
+        return;
     }
     let letters = word.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
-    letters.filter(|c| c.is_alphanumeric()).take(WORD_CHARS).collect()
+    out.extend(letters.filter(|c| c.is_alphanumeric()).take(WORD_CHARS));
 }
 
 #[cfg(test)]

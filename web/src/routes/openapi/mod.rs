@@ -153,26 +153,48 @@ pub(super) fn other_methods() -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// The documented templates that a path fits, and what there is at each.
-fn fitting(path: &str) -> impl Iterator<Item = (&'static str, &'static Value)> {
-    let fits = move |template: &str| {
-        let (mut asked, mut parts) = (path.split('/'), template.split('/'));
-        let same = parts.by_ref().all(|part| asked.next().is_some_and(|given| part == given || part.starts_with('{')));
-        same && asked.next().is_none()
-    };
+/// A documented path.
+struct Template {
+    text: &'static str,
+    parts: Vec<&'static str>,
+    /// How many of its parts stand for any text.
+    gaps: usize,
+    /// What there is at it.
+    item: &'static Value,
+}
+
+impl Template {
+    fn new(text: &'static str, item: &'static Value) -> Self {
+        let parts: Vec<_> = text.split('/').collect();
+        Self { text, gaps: parts.iter().filter(|part| part.starts_with('{')).count(), parts, item }
+    }
+
+    fn fits(&self, path: &[&str]) -> bool {
+        let fits = |(part, given): (&&str, &&str)| part == given || part.starts_with('{');
+        self.parts.len() == path.len() && self.parts.iter().zip(path).all(fits)
+    }
+}
+
+/// Taken apart once: every request is counted under its template.
+static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
     let paths = DOCUMENT["paths"].as_object().into_iter().flatten();
-    paths.filter(move |(template, _)| fits(template)).map(|(template, item)| (template.as_str(), item))
+    paths.map(|(text, item)| Template::new(text, item)).collect()
+});
+
+/// The documented templates that a path fits.
+fn fitting(path: &str) -> impl Iterator<Item = &'static Template> {
+    let parts: Vec<_> = path.split('/').collect();
+    TEMPLATES.iter().filter(move |template| template.fits(&parts))
 }
 
 /// The documented template of a path, `/api/v1/questions/{msg_id}`.
 pub(crate) fn template_of(path: &str) -> Option<&'static str> {
-    let templates = fitting(path).map(|(template, _)| template);
     // The one without a gap where there is a choice.
-    templates.min_by_key(|template| template.matches('{').count())
+    fitting(path).min_by_key(|template| template.gaps).map(|template| template.text)
 }
 
 /// The documented methods of a path.
 fn methods_of(path: &str) -> Vec<String> {
-    let items = fitting(path);
-    items.filter_map(|(_, item)| item.as_object()).flat_map(|item| item.keys().map(|m| m.to_uppercase())).collect()
+    let items = fitting(path).filter_map(|template| template.item.as_object());
+    items.flat_map(|item| item.keys().map(|method| method.to_uppercase())).collect()
 }

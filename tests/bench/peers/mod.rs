@@ -1,0 +1,78 @@
+//! The others, as small as they can be and still do the same work.
+//!
+//! Those of our own are this program, started once more with the name of a peer.
+
+pub(crate) mod nchan;
+mod page;
+mod sqlite;
+mod stario;
+mod warp_server;
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use tempfile::TempDir;
+
+pub(crate) use self::stario::WholePage;
+use crate::{
+    daemon::folder,
+    process::{Server, on_server_core},
+};
+
+/// A peer of our own.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Peer {
+    /// Streams shared bytes, and takes events in without keeping them
+    Warp,
+    /// Renders the whole page for each event and each browser
+    Page,
+    /// Appends batches durably to a bare SQLite and prints how many events a second
+    Sqlite { folder: PathBuf, batch: u32, seconds: f64 },
+}
+
+impl Peer {
+    /// Is that peer until it is ended.
+    pub(crate) fn run(self) -> Result<()> {
+        match self {
+            Self::Warp => warp_server::run(),
+            Self::Page => page::run(),
+            Self::Sqlite { folder, batch, seconds } => sqlite::run(&folder, batch, seconds),
+        }
+    }
+}
+
+/// For a server that cannot say which port it was given.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// This program as one of the peers.
+fn this_program(peer: &str) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("this program has no path")?);
+    command.args(["peer", peer]);
+    Ok(command)
+}
+
+/// Starts a peer that serves; the folder must outlast it.
+pub(crate) fn start(peer: &str) -> Result<(Server, TempDir)> {
+    let folder = folder()?;
+    Ok((Server::start(peer, &this_program(peer)?, folder.path())?, folder))
+}
+
+/// Events a second that a bare SQLite appends durably, so many in one commit, on one core.
+pub(crate) fn sqlite_events_per_second(batch: u32, seconds: f64) -> Result<f64> {
+    let folder = folder()?;
+    let mut command = this_program("sqlite")?;
+    command.arg(folder.path()).args([batch.to_string(), seconds.to_string()]).stderr(Stdio::inherit());
+    let output = on_server_core(|| command.output())?.context("cannot start the SQLite peer")?;
+    if !output.status.success() {
+        bail!("the SQLite peer ended with {}", output.status);
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.trim().parse().with_context(|| format!("the SQLite peer said {said:?}"))
+}
