@@ -7,6 +7,7 @@
 //! - `retention`: deleting the oldest events.
 //! - [`backup`]: copies of the file, made and restored.
 //! - `embedded`: the [`Workspace`](remora_actors::ports::Workspace)s in it.
+//! - `values`: the values of all of them.
 //! - `copies`: copies of a journal and of workspaces that lie elsewhere.
 
 pub mod backup;
@@ -18,8 +19,10 @@ mod journal;
 mod retention;
 mod schema;
 mod search;
+mod values;
 
 pub use copies::{CopiedEvent, CopiedValue};
 pub use database::{Database, Durability, FILE_NAME, OpenError};
 pub use embedded::EmbeddedWorkspace;
 pub use journal::SqliteJournal;
+pub use values::ValueKey;
