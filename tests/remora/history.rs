@@ -10,6 +10,7 @@ use crate::{
     support::{
         Browser, Daemon, Process, fixture,
         http::{Api, event, rows, text},
+        wait_until,
     },
 };
 

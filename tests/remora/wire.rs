@@ -149,7 +149,10 @@ async fn a_stream_is_chunked_for_those_who_know_chunks() {
     assert!(chunked(&newer) && body(&newer).starts_with("8\r\n: open\n\n\r\n"), "{newer}");
     assert!(!chunked(&older) && body(&older).starts_with(": open\n\nid: 1\n"), "{older}");
     for text in [&newer, &older] {
-        assert!(text.starts_with("HTTP/1.") && text.to_lowercase().contains("content-type: text/event-stream"), "{text}");
+        assert!(
+            text.starts_with("HTTP/1.") && text.to_lowercase().contains("content-type: text/event-stream"),
+            "{text}"
+        );
     }
 }
 

@@ -23,7 +23,8 @@ pub(super) const SCHEMA: &str = "
 ";
 
 /// The events between `:after` and `:before` that may be those of `:agent_id`, by span.
-pub(super) const CANDIDATES: &str = "agent_spans AS spans CROSS JOIN events ON seq BETWEEN span * 128 AND span * 128 + 127
+pub(super) const CANDIDATES: &str =
+    "agent_spans AS spans CROSS JOIN events ON seq BETWEEN span * 128 AND span * 128 + 127
                      WHERE spans.agent_id = :agent_id AND span BETWEEN :after / 128 AND :before / 128 AND seq > :after";
 
 /// Forgets the spans of an agent, up to a position, that hold no event of it any more.
@@ -40,8 +41,8 @@ impl<'a> Spans<'a> {
     }
 
     pub(super) fn save(self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut insert =
-            connection.prepare_cached("INSERT INTO agent_spans (agent_id, span) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
+        let mut insert = connection
+            .prepare_cached("INSERT INTO agent_spans (agent_id, span) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
         for (agent_id, span) in self.0 {
             insert.execute((agent_id, span.cast_signed()))?;
         }

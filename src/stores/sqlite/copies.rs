@@ -58,9 +58,7 @@ impl Database {
     /// The disk is full or failing; nothing was copied.
     pub async fn copy_events(&self, events: Vec<CopiedEvent>) -> Result<(), JournalError> {
         let last = events.last().map_or(0, |event| event.seq);
-        let copy = move |connection: &mut Connection| {
-            transact(connection, |connection| insert(connection, &events))
-        };
+        let copy = move |connection: &mut Connection| transact(connection, |connection| insert(connection, &events));
         self.writer.call(copy).await.map_err(failed)?;
         self.appends.tell(last);
         Ok(())
