@@ -118,6 +118,10 @@ async fn drafts_outlive_a_reload_and_a_restart() {
     assert_eq!(daemon.api.question_is(&typed, "answered").await["answer"], DRAFT);
 }
 
+/// Events up to which some of the load's questions are critical: no more of these than leave room for two others among
+/// the cards that the page shows, however long somebody types.
+const CRITICAL_UNTIL: usize = 1_600;
+
 /// Two hundred events a second from elsewhere, until told to stop: tools, agents, results, and questions that come, are
 /// answered and are pushed about.
 async fn load(api: Api, mut stop: tokio::sync::oneshot::Receiver<()>) -> usize {
@@ -136,7 +140,7 @@ async fn load(api: Api, mut stop: tokio::sync::oneshot::Receiver<()>) -> usize {
                         "blocked",
                         "asker",
                         &json!({"question": format!("{n}?"), "msg_id": msg_id,
-                    "urgency": if n % 200 == 4 { "critical" } else { "low" }}),
+                    "urgency": if n % 200 == 4 && n < CRITICAL_UNTIL { "critical" } else { "low" }}),
                     ),
                     9 => event("agent", "completed", &agent, &json!({"result": format!("result {n}")})),
                     14 if n % 40 > 20 => {
