@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::Client;
 use jiff::SignedDuration;
 use remora_actors::{
     Handle, Running,
@@ -29,7 +30,7 @@ use tokio::{
 
 pub use self::check::check;
 use crate::{
-    bus::{self, BusError},
+    bus::{self, BusError, BusSettings},
     config::{Compression, Durability, Settings, SettingsError},
     doors::{follow::Follower, intake, mcp, nats},
     housekeeping,
@@ -181,7 +182,11 @@ impl Daemon {
         let targets = settings.targets()?;
         let roots = Roots::new(&settings.workspace_roots)?;
         let data_dir = lock(&settings.data, Duration::from_secs(settings.lock_wait_s)).await?;
-        let stores = stores(&settings, &data_dir).await?;
+        let bus = match settings.bus()? {
+            Some(bus) => Some((bus::connect(&bus).await?, bus)),
+            None => None,
+        };
+        let stores = stores(&settings, &data_dir, bus.as_ref()).await?;
         bound(&mut settings.limits, stores.largest());
         let (listener, address) = listen(&settings, handed_over)?;
         let links = links(&settings, &data_dir, &stores).await?;
@@ -199,8 +204,8 @@ impl Daemon {
         };
         let (handle, running) = Handle::start(world).await?;
         let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
-        if let Some(bus) = settings.bus()? {
-            nats::open(bus::connect(&bus).await?, &bus, handle.clone(), &mut tasks);
+        if let Some((client, bus)) = bus {
+            nats::open(client, &bus, handle.clone(), Arc::clone(&stores.duties), &mut tasks);
         }
         let every = Duration::from_secs(settings.housekeeping_s);
         let database = stores.database.clone();
@@ -284,10 +289,13 @@ async fn lock(data: &Path, patience: Duration) -> Result<DataDir, DaemonError> {
 }
 
 /// Opens the daemon's own stores, or those that it was told to share.
-async fn stores(settings: &Settings, data_dir: &DataDir) -> Result<Stores, DaemonError> {
-    if let Some(bus) = settings.bus()? {
-        let client = bus::connect(&bus).await?;
-        return Ok(Stores::shared(Nats::open(client, &bus, data_dir.path()).await?));
+async fn stores(
+    settings: &Settings,
+    data_dir: &DataDir,
+    bus: Option<&(Client, BusSettings)>,
+) -> Result<Stores, DaemonError> {
+    if let Some((client, bus)) = bus {
+        return Ok(Stores::shared(Box::pin(Nats::open(client.clone(), bus, data_dir.path())).await?));
     }
     let (path, durability) = (data_dir.database(), durability(settings));
     Ok(Stores::embedded(tokio::task::spawn_blocking(move || Database::open(&path, durability)).await??))

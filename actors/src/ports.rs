@@ -350,11 +350,13 @@ pub enum Duty {
     Notices,
     /// Deletes old events.
     Retention,
+    /// Takes in what agents publish on a message bus, in its order.
+    Intake,
 }
 
 impl Duty {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Deadlines, Self::Workspaces, Self::Notices, Self::Retention];
+    pub const ALL: [Self; 5] = [Self::Deadlines, Self::Workspaces, Self::Notices, Self::Retention, Self::Intake];
 
     /// The name used in logs and in the store.
     pub fn as_str(self) -> &'static str {
@@ -363,6 +365,7 @@ impl Duty {
             Self::Workspaces => "workspaces",
             Self::Notices => "notices",
             Self::Retention => "retention",
+            Self::Intake => "intake",
         }
     }
 }

@@ -103,13 +103,20 @@ pub enum BusError {
 /// [`BusError`].
 pub async fn connect(settings: &BusSettings) -> Result<Client, BusError> {
     let servers = &settings.servers;
-    let options = with_tls(with_login(options(servers), &settings.login)?, &settings.tls)?;
-    let client = options.connect(servers.addresses()).await.map_err(|error| failed(servers, &error))?;
+    let client = options(settings)?.connect(servers.addresses()).await.map_err(|error| failed(servers, &error))?;
     let jetstream = jetstream::new(client.clone());
     let ready = || is_ready(&jetstream, servers);
     let looks = ConstantBuilder::default().with_delay(READY_EVERY).with_max_times(READY_LOOKS);
     ready.retry(looks).when(|error| matches!(error, BusError::NotReady { .. })).await?;
     Ok(client)
+}
+
+/// Whether all files are there and hold what they should. Connects to nothing.
+///
+/// # Errors
+/// [`BusError`].
+pub fn check(settings: &BusSettings) -> Result<(), BusError> {
+    options(settings).map(drop)
 }
 
 /// Whether JetStream answers. What it answers differs from version to version.
@@ -130,9 +137,9 @@ async fn is_ready(jetstream: &Context, servers: &Servers) -> Result<(), BusError
     }
 }
 
-fn options(servers: &Servers) -> ConnectOptions {
-    let servers = servers.to_string();
-    ConnectOptions::new()
+fn options(settings: &BusSettings) -> Result<ConnectOptions, BusError> {
+    let servers = settings.servers.to_string();
+    let options = ConnectOptions::new()
         .name(NAME)
         .connection_timeout(GREETING)
         .ping_interval(PING_EVERY)
@@ -141,7 +148,8 @@ fn options(servers: &Servers) -> ConnectOptions {
         .event_callback(move |event| {
             tell(&servers, &event);
             std::future::ready(())
-        })
+        });
+    with_tls(with_login(options, &settings.login)?, &settings.tls)
 }
 
 /// At once, then longer and longer.

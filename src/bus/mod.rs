@@ -6,7 +6,7 @@ mod names;
 mod settings;
 
 pub use self::{
-    connect::{BusError, connect},
+    connect::{BusError, check, connect},
     names::Names,
     settings::{BusSettings, Login, MAX_REPLICAS, Servers, ServersError, Tls},
 };

@@ -16,6 +16,7 @@ mod inbox;
 pub(crate) mod mailbox;
 mod mcp;
 mod message;
+mod migrate;
 mod notify;
 mod replay;
 mod search;
@@ -117,6 +118,11 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a copy that `remora backup` made into an empty data folder
     Restore(backup::RestoreArgs),
+    /// Move the journal and the workspaces from a data folder to a NATS, or back, while no daemon runs
+    ///
+    /// Nothing is taken away from where it comes from, and both ends are compared afterwards. Doing it again moves what
+    /// is missing. Token files, and the agents' own workspace files, stay where they are.
+    Migrate(Box<migrate::MigrateArgs>),
     /// Print a shell's completions: remora completions bash > /etc/bash_completion.d/remora
     Completions(generate::CompletionsArgs),
     /// Write the manual pages
@@ -133,7 +139,7 @@ pub async fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    dispatch(command, &shared).await.unwrap_or_else(|error| error.report())
+    Box::pin(dispatch(command, &shared)).await.unwrap_or_else(|error| error.report())
 }
 
 /// Explains a command line that cannot be used. Claude Code takes the usual code 2 of a hook for "forbidden" and would
@@ -166,6 +172,7 @@ async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> 
         Command::Doctor(args) => doctor::run(&args, shared).await,
         Command::Backup(args) => backup::back_up(args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Restore(args) => backup::restore(args, shared).await.map(|()| ExitCode::SUCCESS),
+        Command::Migrate(args) => migrate::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Completions(args) => generate::completions(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Man(args) => generate::man(&args, Cli::command()).map(|()| ExitCode::SUCCESS),
         Command::Mcp(args) => mcp::run(args, shared).await.map(|()| ExitCode::SUCCESS),

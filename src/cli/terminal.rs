@@ -155,11 +155,19 @@ pub(crate) fn span(seconds: i64) -> String {
 
 /// A progress bar on standard error, if that is a terminal; without `bytes` it only counts.
 pub(crate) fn progress(bytes: Option<u64>) -> ProgressBar {
+    match bytes {
+        Some(bytes) => bar(ProgressBar::new(bytes), "{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left"),
+        None => bar(ProgressBar::no_length(), "{spinner} {bytes}  {msg}"),
+    }
+}
+
+/// The same for things that are counted, in steps that each have a name and a number.
+pub(crate) fn steps() -> ProgressBar {
+    bar(ProgressBar::no_length(), "{msg:20} {bar:30} {human_pos}/{human_len}  {eta} left")
+}
+
+fn bar(bar: ProgressBar, template: &str) -> ProgressBar {
     let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let (bar, template) = match bytes {
-        Some(bytes) => (ProgressBar::new(bytes), "{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left"),
-        None => (ProgressBar::no_length(), "{spinner} {bytes}  {msg}"),
-    };
     bar.set_draw_target(target);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);

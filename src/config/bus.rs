@@ -1,7 +1,7 @@
 //! What the settings say of the message bus.
 
 use super::{Settings, SettingsError};
-use crate::bus::{BusSettings, Login, MAX_REPLICAS, Names, Tls};
+use crate::bus::{BusSettings, Login, MAX_REPLICAS, Names, ServersError, Tls};
 
 impl Settings {
     /// The message bus; `None` where the data folder holds everything.
@@ -22,7 +22,7 @@ impl Settings {
         }
         let wanted = "must be 1 to 32 letters, digits, `_` or `-`: it becomes part of names and subjects";
         Ok(BusSettings {
-            servers: servers.parse().map_err(|error| unusable("bus", error))?,
+            servers: servers.parse().map_err(|error: ServersError| unusable("bus", error.to_string()))?,
             login: self.bus_login()?,
             tls: self.bus_tls()?,
             replicas: self.bus_replicas,
@@ -64,6 +64,6 @@ impl Settings {
     }
 }
 
-fn unusable(setting: &str, problem: impl ToString) -> SettingsError {
-    SettingsError::Unusable { setting: setting.to_owned(), problem: problem.to_string() }
+fn unusable(setting: &str, problem: impl Into<String>) -> SettingsError {
+    SettingsError::Unusable { setting: setting.to_owned(), problem: problem.into() }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    bus,
     config::Settings,
     stores::{agentfs::Roots, data_dir::DataDir, sqlite::Database},
     telemetry,
@@ -17,6 +18,9 @@ pub fn check(settings: &Settings) -> Vec<String> {
     note(DataDir::check(&settings.data).map_err(|error| error.to_string()));
     note(Database::check(&settings.data.join(crate::stores::sqlite::FILE_NAME)).map_err(|error| error.to_string()));
     note(telemetry::check(settings).map_err(|error| error.to_string()));
+    if let Ok(Some(bus)) = settings.bus() {
+        note(bus::check(&bus).map_err(|error| error.to_string()));
+    }
     for path in &settings.follow {
         note(followable(path));
     }

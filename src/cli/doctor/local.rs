@@ -8,7 +8,8 @@ use crate::{
     stores::data_dir::DataDir,
 };
 
-pub(super) fn look(args: &DoctorArgs, is_up: bool, findings: &mut Vec<Finding>) {
+/// Looks, and returns the settings where they can be used.
+pub(super) fn look(args: &DoctorArgs, is_up: bool, findings: &mut Vec<Finding>) -> Option<Settings> {
     let settings = match Settings::load(args.config.as_deref(), &Flags::default()) {
         Ok(settings) => {
             findings.push(Finding::ok("settings", "can be used"));
@@ -16,13 +17,14 @@ pub(super) fn look(args: &DoctorArgs, is_up: bool, findings: &mut Vec<Finding>) 
         }
         Err(error) => {
             findings.push(Finding::failed("settings", error.to_string(), "correct them: the daemon would not start"));
-            return;
+            return None;
         }
     };
     findings.push(targets(&settings));
-    let folder = args.data.clone().unwrap_or(settings.data);
-    findings.push(writable(&folder));
-    findings.push(user(&folder, is_up));
+    let folder = args.data.as_ref().unwrap_or(&settings.data);
+    findings.push(writable(folder));
+    findings.push(user(folder, is_up));
+    Some(settings)
 }
 
 /// Whether the targets of notices can be used. None of them is told anything.

@@ -1,5 +1,7 @@
-//! `remora doctor`: what is wrong, and the cure for each. [`remote`] asks the daemon, [`local`] looks at this machine.
+//! `remora doctor`: what is wrong, and the cure for each. [`remote`] asks the daemon, [`local`] looks at
+//! this machine and [`bus`] at NATS.
 
+mod bus;
 mod local;
 mod remote;
 
@@ -79,7 +81,9 @@ pub(crate) async fn run(args: &DoctorArgs, shared: &Shared) -> Result<ExitCode, 
         }
     }
     if is_local {
-        local::look(args, is_up, &mut findings);
+        if let Some(settings) = local::look(args, is_up, &mut findings) {
+            bus::look(&settings, &mut findings).await;
+        }
     } else {
         findings.push(Finding::skipped("data folder", "the daemon is on another machine; run this there"));
     }

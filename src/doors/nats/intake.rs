@@ -19,6 +19,7 @@ use backon::{ExponentialBuilder, Retryable};
 use futures_util::StreamExt;
 use remora_actors::{
     model::{Draft, Invalid, check_id},
+    ports::Duty,
     publish::PublishError,
 };
 use remora_web::Problem;
@@ -43,10 +44,28 @@ const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// The one reader of the stream.
 const READER: &str = "daemons";
 
-/// Takes events in for as long as the daemon runs.
+/// Takes events in for as long as the daemon runs and it is its duty: two at a time would mix up their order.
 pub(super) async fn run(door: Arc<NatsDoor>) {
+    let mut known = 0;
     loop {
-        match Intake::open(&door).await {
+        while !door.duties.has(Duty::Intake) {
+            known = door.duties.changed(known).await;
+        }
+        let lost = async {
+            while door.duties.has(Duty::Intake) {
+                known = door.duties.changed(known).await;
+            }
+        };
+        tokio::select! {
+            () = take_in(&door) => {}
+            () = lost => {}
+        }
+    }
+}
+
+async fn take_in(door: &NatsDoor) {
+    loop {
+        match Intake::open(door).await {
             Ok(intake) => {
                 if let Err(error) = intake.run().await {
                     tracing::warn!(%error, "events published on nats not taken in, trying again");

@@ -18,27 +18,34 @@ mod subject;
 use std::sync::Arc;
 
 use async_nats::Client;
-use remora_actors::Handle;
+use remora_actors::{Handle, ports::Duties};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::bus::{BusSettings, Names};
 
 /// What every part of the door needs.
-#[derive(Debug)]
 struct NatsDoor {
     client: Client,
     names: Names,
     /// Copies of the stream that keeps what agents publish.
     replicas: usize,
     handle: Handle,
+    /// Which of the daemons takes in what agents publish.
+    duties: Arc<dyn Duties>,
     /// Room for requests that wait.
     room: Arc<Semaphore>,
 }
 
 /// Opens the door, for as long as the tasks run.
-pub(crate) fn open(client: Client, bus: &BusSettings, handle: Handle, tasks: &mut JoinSet<()>) {
+pub(crate) fn open(
+    client: Client,
+    bus: &BusSettings,
+    handle: Handle,
+    duties: Arc<dyn Duties>,
+    tasks: &mut JoinSet<()>,
+) {
     let room = Arc::new(Semaphore::new(handle.limits().bus_requests.min(Semaphore::MAX_PERMITS)));
-    let door = Arc::new(NatsDoor { client, names: bus.names.clone(), replicas: bus.replicas, handle, room });
+    let door = Arc::new(NatsDoor { client, names: bus.names.clone(), replicas: bus.replicas, handle, duties, room });
     tasks.spawn(intake::run(Arc::clone(&door)));
     tasks.spawn(asking::run(Arc::clone(&door)));
     tasks.spawn(messages::run(door));

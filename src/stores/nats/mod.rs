@@ -64,7 +64,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// Between two words in the log while a copy is made.
 const TELL: Duration = Duration::from_secs(5);
 /// Where the daemons agree on what is no workspace. No agent can reach it: ids from outside hold no control characters.
-const SHARED: &str = "\u{1}shared";
+pub(crate) const SHARED: &str = "\u{1}shared";
 /// Under this name the copy says of which stream it is one.
 const ORIGIN: &str = "origin";
 /// Bytes of a message beside what it carries: its headers, with the longest key.
@@ -100,6 +100,11 @@ impl Nats {
     /// # Errors
     /// [`NatsError`].
     pub async fn open(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
+        // On the heap: the client library's requests are large.
+        Box::pin(Self::assemble(client, settings, folder)).await
+    }
+
+    async fn assemble(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
         let max_payload = client.server_info().max_payload;
         let context = ContextBuilder::new()
             .max_ack_inflight(UNACKNOWLEDGED)

@@ -129,6 +129,29 @@ async fn what_is_no_server_of_ours_is_told_from_one_that_is_not_there() {
 }
 
 #[tokio::test]
+async fn settings_are_looked_at_without_a_server() {
+    let folder = TempDir::new().unwrap();
+    let check = async |bus: &str, args: &[&str]| {
+        let mut command = Daemon::program(folder.path());
+        command.args(["serve", "--check-config", "--bus", bus]).args(args);
+        Process::spawn(command).wait().await
+    };
+    let bus = "nats://127.0.0.1:1";
+    let file = folder.path().join("password");
+    write_private(&file, "s3cret-word");
+    let file = file.display().to_string();
+    let shown = check(bus, &["--bus-user", "u", "--bus-password-file", &file]).await.expect(0).stdout;
+    for line in ["bus = \"nats://127.0.0.1:1\"  # flag", "bus_replicas = 1  # default", "# bus_ca_file is not set"] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is not in {shown}");
+    }
+    assert!(!shown.contains("s3cret"), "{shown}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    check(bus, &["--bus-token-file", &file]).await.expect(2).complains(&["chmod 600", &file]);
+    check(bus, &["--bus-nkey-file", &file, "--bus-creds-file", &file]).await.expect(2).complains(&["choose one way"]);
+    check("nats://u:s3cret@h", &[]).await.expect(2).complains(&["`bus`", "--bus-password-file"]);
+}
+
+#[tokio::test]
 async fn one_server_of_a_list_is_enough() {
     let there = NatsServer::start().await;
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

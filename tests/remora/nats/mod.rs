@@ -1,10 +1,13 @@
 //! Agents that speak nothing but NATS, and the ways into a NATS server.
 
 mod asking;
+mod daemons;
+mod doctor;
 mod events;
 mod example;
 mod login;
 mod messages;
+mod migrate;
 
 use async_nats::{Client, Message, Request};
 use serde_json::{Value, json};

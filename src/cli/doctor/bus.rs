@@ -1,0 +1,59 @@
+//! What NATS shows, where the settings name one.
+
+use async_nats::jetstream::{
+    self,
+    context::GetStreamErrorKind,
+    stream::{Config, Info},
+};
+
+use super::Finding;
+use crate::{
+    bus::{self, BusSettings},
+    config::Settings,
+};
+
+/// Looks whether NATS can be used, and whether everything there has as many copies as it shall have.
+pub(super) async fn look(settings: &Settings, findings: &mut Vec<Finding>) {
+    // What is wrong with the settings themselves was found before.
+    let Ok(Some(bus)) = settings.bus() else { return };
+    let client = match bus::connect(&bus).await {
+        Ok(client) => client,
+        Err(error) => {
+            let cure = "put it right: without it a daemon keeps what it has and takes in nothing";
+            return findings.push(Finding::failed("bus", error.to_string(), cure));
+        }
+    };
+    let version = client.server_info().version;
+    findings.push(Finding::ok("bus", format!("nats-server {version} with jetstream at {}", bus.servers)));
+    let names = &bus.names;
+    let workspaces = format!("KV_{}", names.bucket("workspaces"));
+    for stream in [names.journal_stream(), workspaces, names.inbox_stream()] {
+        findings.push(match jetstream::new(client.clone()).get_stream(&stream).await {
+            Ok(found) => copies(&bus, found.cached_info()),
+            Err(error) if matches!(error.kind(), GetStreamErrorKind::JetStream(ref why) if why.code() == 404) => {
+                Finding::ok("copies", format!("of {stream} there are none yet, the first daemon makes it"))
+            }
+            Err(error) => {
+                let detail = format!("{stream} cannot be looked at: {error}");
+                Finding::failed("copies", detail, "let more than half of the cluster's servers run")
+            }
+        });
+    }
+}
+
+/// How many copies of a stream there are, and whether all of them are up to date.
+fn copies(bus: &BusSettings, info: &Info) -> Finding {
+    let Config { name, num_replicas, .. } = &info.config;
+    let others = info.cluster.iter().flat_map(|cluster| &cluster.replicas);
+    let late: Vec<_> = others.filter(|peer| peer.offline || !peer.current).map(|peer| peer.name.as_str()).collect();
+    if !late.is_empty() {
+        let detail = format!("of {name} {} of {num_replicas} are missing or late: on {}", late.len(), late.join(", "));
+        return Finding::failed("copies", detail, "start those nats servers, or wait until they have caught up");
+    }
+    if *num_replicas != bus.replicas {
+        let detail = format!("of {name} there are {num_replicas}, and `bus_replicas` is {}", bus.replicas);
+        let cure = format!("change the stream: nats stream edit {name} --replicas {}", bus.replicas);
+        return Finding::failed("copies", detail, cure);
+    }
+    Finding::ok("copies", format!("of {name} there are {num_replicas}, all up to date"))
+}

@@ -1,0 +1,154 @@
+//! Moving from a data folder to NATS and back.
+
+use std::path::{Path, PathBuf};
+
+use async_nats::jetstream;
+use serde_json::{Value, json};
+
+use super::on;
+use crate::support::{
+    Daemon, NatsServer, Process,
+    http::{event, rows, text},
+    wait_until,
+};
+
+fn migrate(home: &Path, from: &str, to: &str) -> Process {
+    let mut command = Daemon::program(home);
+    command.args(["migrate", "--json", "--from", from, "--to", to]);
+    Process::spawn(command)
+}
+
+/// What a move says of itself.
+async fn moved(home: &Path, from: &str, to: &str) -> Value {
+    let said = migrate(home, from, to).wait().await.expect(0).stdout;
+    serde_json::from_str(&said).unwrap()
+}
+
+/// The journal without the positions, in order.
+async fn story(daemon: &Daemon) -> Vec<Value> {
+    let mut events = daemon.api.journal("*").await;
+    events.iter_mut().for_each(|event| drop(event.as_object_mut().unwrap().remove("seq")));
+    events
+}
+
+/// A data folder in which something has happened: one question is answered and one is open, a message and a value wait.
+async fn lived_in(home: &Path) -> (PathBuf, Vec<Value>) {
+    let data = home.join("data");
+    let mut daemon = Daemon::setup().data(&data).start().await;
+    daemon.api.start_agent("a").await;
+    let events: Vec<_> =
+        (0..1_200).map(|n| event("tool", "called", "a", &json!({"n": n, "text": "ünïcödé 漢字"}))).collect();
+    daemon.api.emit(&json!(events)).await;
+    for msg_id in ["answered", "open"] {
+        daemon.api.ask(&json!({"agent_id": "a", "msg_id": msg_id, "question": "Which?"})).await;
+    }
+    daemon.api.answer("answered", &json!("this")).await.expect(200);
+    daemon.api.post("/api/v1/agents/a/messages", &json!({"content": "mind the tone"})).await;
+    daemon.api.put("/api/v1/workspaces/a/kv/notes:1", &json!({"b": [1, 2.5], "a": null})).await;
+    daemon.api.value_of("a", "inbox:response:answered").await;
+    let messages = "/api/v1/workspaces/a/kv?prefix=inbox:user_message:";
+    wait_until("the message waits", async || {
+        let waiting = rows(daemon.api.get(messages).await.expect(200).json(), "entries");
+        (!waiting.is_empty()).then_some(())
+    })
+    .await;
+    assert!(daemon.terminate().await.success());
+    daemon.start_again().await;
+    let story = story(&daemon).await;
+    assert!(daemon.terminate().await.success());
+    (data, story)
+}
+
+#[tokio::test]
+async fn there_and_back_again_everything_is_as_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let server = NatsServer::start().await;
+    let (data, before) = lived_in(home.path()).await;
+    let (data, url) = (data.display().to_string(), server.url());
+    let said = moved(home.path(), &data, &url).await;
+    assert_eq!(said["events"], json!({"all": before.len(), "new": before.len()}));
+    assert_eq!(said["values"]["all"], said["values"]["new"]);
+    let again = moved(home.path(), &data, &url).await;
+    assert_eq!((&again["events"]["new"], &again["values"]["new"]), (&json!(0), &json!(0)));
+
+    let mut daemon = on(&server).start().await;
+    assert_eq!(story(&daemon).await, before);
+    assert_eq!(daemon.api.question("open").await["status"], "open");
+    daemon.api.answer("answered", &json!("that")).await.expect(409);
+    assert_eq!(daemon.api.value_of("a", "notes:1").await, json!({"b": [1, 2.5], "a": null}));
+    daemon.api.answer("open", &json!("this too")).await.expect(200);
+    daemon.api.value_of("a", "inbox:response:open").await;
+    let after = wait_until("the story ends", async || {
+        let after = story(&daemon).await;
+        (after.last()?["action"] == "answer_written").then_some(after)
+    })
+    .await;
+    assert!(daemon.terminate().await.success());
+
+    let back = home.path().join("back");
+    let said = moved(home.path(), &url, &back.display().to_string()).await;
+    assert_eq!(said["events"]["all"], json!(after.len()));
+    let daemon = Daemon::setup().data(&back).start().await;
+    assert_eq!(story(&daemon).await, after);
+    for msg_id in ["answered", "open"] {
+        daemon.api.answer(msg_id, &json!("too late")).await.expect(409);
+    }
+    assert_eq!(daemon.api.value_of("a", "notes:1").await, json!({"b": [1, 2.5], "a": null}));
+    let waiting = daemon.api.get("/api/v1/workspaces/a/kv?prefix=inbox:user_message:").await.expect(200).json();
+    assert_eq!(text(&rows(waiting, "entries")[0]["value"], "content"), "mind the tone");
+}
+
+#[tokio::test]
+async fn an_interrupted_move_goes_on_where_it_was() {
+    const EVENTS: usize = 6_000;
+    let home = tempfile::tempdir().unwrap();
+    let server = NatsServer::start().await;
+    let data = home.path().join("data");
+    let mut daemon = Daemon::setup().data(&data).start().await;
+    let events: Vec<_> = (0..EVENTS).map(|n| event("tool", "called", "a", &json!({"n": n}))).collect();
+    daemon.api.emit(&json!(events)).await;
+    assert!(daemon.terminate().await.success());
+
+    let (data, url) = (data.display().to_string(), server.url());
+    let jetstream = jetstream::new(server.client().await);
+    let mut moving = migrate(home.path(), &data, &url);
+    wait_until("some of it is moved", async || {
+        assert!(moving.is_running(), "it is killed in the middle");
+        let stream = jetstream.get_stream("remora-events").await.ok()?;
+        (stream.cached_info().state.messages > 0).then_some(())
+    })
+    .await;
+    assert_eq!(moving.kill().await.code, None);
+    let said = moved(home.path(), &data, &url).await;
+    let new = said["events"]["new"].as_u64().unwrap();
+    assert!(said["events"]["all"] == json!(EVENTS) && new < EVENTS as u64, "{said}");
+    let daemon = on(&server).start().await;
+    let numbers: Vec<_> = story(&daemon).await.iter().map(|event| event["payload"]["n"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..EVENTS as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_in_use_or_holds_something_else_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let server = NatsServer::start().await;
+    let url = server.url();
+    let (one, other) = (home.path().join("one"), home.path().join("other"));
+    let (from, to) = (one.display().to_string(), other.display().to_string());
+    migrate(home.path(), &from, &url).wait().await.expect(1).complains(&["no journal", &from]);
+    migrate(home.path(), &url, &from).wait().await.expect(1).complains(&["no journal", &url]);
+    for folder in [&one, &other] {
+        let mut daemon = Daemon::setup().data(folder).start().await;
+        daemon.api.start_agent(&folder.display().to_string()).await;
+        migrate(home.path(), &folder.display().to_string(), &url).wait().await.expect(1).complains(&["runs on"]);
+        assert!(daemon.terminate().await.success());
+    }
+    migrate(home.path(), &from, &to).wait().await.expect(1).complains(&["other events", &to]);
+    moved(home.path(), &from, &url).await;
+    migrate(home.path(), &to, &url).wait().await.expect(1).complains(&["other events", &url]);
+
+    let mut daemon = on(&server).start().await;
+    migrate(home.path(), &from, &url).wait().await.expect(1).complains(&["a daemon runs on", &url]);
+    daemon.api.start_agent("late").await;
+    assert!(daemon.terminate().await.success());
+    migrate(home.path(), &from, &url).wait().await.expect(1).complains(&["more events", &url]);
+}
