@@ -18,6 +18,8 @@
 //! - ● No `unsafe` code.
 //! - An event that was acknowledged is in the journal: durable, once, at a position without gaps before it. Nothing
 //!   else is the truth; every picture is a fold of the journal and can be thrown away.
+//! - Where many daemons share a journal, the stores alone know it. A daemon asks only whether a duty is its own, and what
+//!   comes of a duty may be done twice without harm.
 //! - A question is decided by its first claim, durably, in one place. Journaling the decision and writing it into the
 //!   workspace may be repeated without harm, and are, until both are done.
 //! - Every step that may be repeated makes the same event id, and the journal takes an id once.

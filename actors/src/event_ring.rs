@@ -125,7 +125,7 @@ mod tests {
         seqs.map(record).collect()
     }
 
-    fn seqs(batches: Vec<Arc<Batch>>) -> Vec<Seq> {
+    fn seqs(batches: &[Arc<Batch>]) -> Vec<Seq> {
         batches.iter().flat_map(|batch| batch.records.iter().map(|record| record.seq)).collect()
     }
 
@@ -137,16 +137,16 @@ mod tests {
         for seqs in [1..=2, 3..=4, 5..=6] {
             ring.push(batch(seqs));
         }
-        assert_eq!(ring.after(1, usize::MAX).map(seqs), None, "the first batch had to go");
-        assert_eq!(ring.after(2, usize::MAX).map(seqs), Some(vec![3, 4, 5, 6]));
+        assert_eq!(ring.after(1, usize::MAX).as_deref().map(seqs), None, "the first batch had to go");
+        assert_eq!(ring.after(2, usize::MAX).as_deref().map(seqs), Some(vec![3, 4, 5, 6]));
         assert_eq!(
-            ring.after(3, usize::MAX).map(seqs),
+            ring.after(3, usize::MAX).as_deref().map(seqs),
             Some(vec![3, 4, 5, 6]),
             "the batch that it is in the middle of"
         );
-        assert_eq!(ring.after(4, usize::MAX).map(seqs), Some(vec![5, 6]));
-        assert_eq!(ring.after(6, usize::MAX).map(seqs), None);
-        assert_eq!(ring.after(2, 1).map(seqs), Some(vec![3, 4]), "no more than was asked for");
+        assert_eq!(ring.after(4, usize::MAX).as_deref().map(seqs), Some(vec![5, 6]));
+        assert_eq!(ring.after(6, usize::MAX).as_deref().map(seqs), None);
+        assert_eq!(ring.after(2, 1).as_deref().map(seqs), Some(vec![3, 4]), "no more than was asked for");
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         let reader = ring.subscribe();
         assert_eq!((*reader.borrow(), ring.after(0, usize::MAX).is_none()), (2, true));
         ring.push(batch(3..=3));
-        assert_eq!(ring.after(2, usize::MAX).map(seqs), Some(vec![3]));
+        assert_eq!(ring.after(2, usize::MAX).as_deref().map(seqs), Some(vec![3]));
     }
 
     #[test]

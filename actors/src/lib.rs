@@ -1,8 +1,8 @@
 //! The model and the actors of Remora.
 //!
 //! - [`model`]: events, questions and the folds over them. Pure.
-//! - [`ports`]: what the actors need from the world: a [`ports::Journal`], [`ports::Workspace`]s and a
-//!   [`ports::Courier`].
+//! - [`ports`]: what the actors need from the world: a [`ports::Journal`], [`ports::Workspace`]s, a [`ports::Courier`],
+//!   and [`ports::Duties`], by which many daemons that share a journal do each thing once.
 //! - [`handle`]: the one way for everything outside to talk to the actors.
 //! - The actors, one per file: [`event_bus`], [`state_aggregator`], [`workspace_registry`], [`inbox_coordinator`] with
 //!   a [`workspace_watcher`] per workspace, [`historian`], [`notifier`], [`session_supervisor`] with an [`sse_session`]

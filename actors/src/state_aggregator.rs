@@ -147,7 +147,7 @@ impl Actor for StateAggregator {
         let new = Dashboard::new(system.limits());
         let message = StateAggregatorMessage::Deliver;
         let mut dashboard = Replica::start(&system, Role::StateAggregator, message, new, |dashboard, record| {
-            _ = dashboard.apply(record)
+            dashboard.apply(record);
         })
         .await?;
         let patience = system.world.settings.patience;

@@ -10,6 +10,7 @@ use crate::{
     support::{
         Browser, Daemon, Process, fixture,
         http::{Api, event, rows, text},
+        wait_until,
     },
 };
 
@@ -124,7 +125,12 @@ async fn a_slider_leads_through_every_moment() {
     daemon.api.answer(&msg_id, &json!("yes, do")).await.expect(200);
     daemon.api.get(&format!("/api/v1/questions/{msg_id}?wait=30")).await.expect(200);
     daemon.api.emit(&event("agent", "completed", "deployer", &json!({"result": "deployed"}))).await;
-    let journal = daemon.api.journal("*").await;
+    let journal = wait_until("everything is journaled", async || {
+        let journal = daemon.api.journal("*").await;
+        let has = |action: &str| journal.iter().any(|event| event["action"] == action);
+        ["answer_written", "answer_delivered", "completed"].into_iter().all(has).then_some(journal)
+    })
+    .await;
     let seq_of = |action: &str| journal.iter().find(|event| event["action"] == action).expect(action)["seq"].as_u64();
     let (asked, last) = (seq_of("blocked").expect("a position"), journal.len() as u64);
     let form = format!("{} form", Browser::card(&msg_id));

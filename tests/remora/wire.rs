@@ -2,6 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{Daemon, Stream, http::event, wait_until};
 
@@ -121,6 +125,35 @@ async fn raw_events_are_streamed_by_pattern_and_resumed() {
     let mut resumed = Stream::resume(&daemon.api, "/api/v1/events/stream", Some("13")).await;
     assert_eq!(resumed.until("an event came", |frame| Some(seq(frame))).await, 14);
     daemon.api.get("/api/v1/events/stream?pattern=robot:*").await.problem(422, &["pattern"]);
+}
+
+/// What a client that speaks `version` reads of a raw stream until it has the event `name`.
+async fn read_raw(daemon: &Daemon, version: &str, name: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", daemon.port())).await.expect("the daemon listens");
+    let request = format!("GET /api/v1/events/stream?after=0 HTTP/{version}\r\nHost: 127.0.0.1\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut text = Vec::new();
+    while !String::from_utf8_lossy(&text).contains(name) {
+        assert!(stream.read_buf(&mut text).await.expect("read") > 0, "{}", String::from_utf8_lossy(&text));
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test]
+async fn a_stream_is_chunked_for_those_who_know_chunks() {
+    let daemon = Daemon::start().await;
+    daemon.api.start_agent("one").await;
+    let (newer, older) = tokio::join!(read_raw(&daemon, "1.1", "\"one\""), read_raw(&daemon, "1.0", "\"one\""));
+    let body = |text: &str| text.split_once("\r\n\r\n").expect("a head and a body").1.to_owned();
+    let chunked = |text: &str| text.to_lowercase().contains("transfer-encoding: chunked");
+    assert!(chunked(&newer) && body(&newer).starts_with("8\r\n: open\n\n\r\n"), "{newer}");
+    assert!(!chunked(&older) && body(&older).starts_with(": open\n\nid: 1\n"), "{older}");
+    for text in [&newer, &older] {
+        assert!(
+            text.starts_with("HTTP/1.") && text.to_lowercase().contains("content-type: text/event-stream"),
+            "{text}"
+        );
+    }
 }
 
 #[tokio::test]

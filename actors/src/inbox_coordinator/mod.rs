@@ -172,7 +172,8 @@ pub struct InboxCoordinatorState {
     /// When something is due: a question's deadline, or the end of the time in which an answer can be taken back.
     /// An entry may be out of date.
     due: BTreeSet<(Timestamp, QuestionKey)>,
-    timer: Option<AbortHandle>,
+    /// Wakes the coordinator when the first of them comes.
+    timer: Option<(Timestamp, AbortHandle)>,
     /// Events that the journal has refused so far: bounded by the open questions, each has a few ids in its life.
     unpublished: Vec<Event>,
     flush_due: bool,
@@ -274,9 +275,7 @@ impl Actor for InboxCoordinator {
 impl Drop for InboxCoordinatorState {
     fn drop(&mut self) {
         self.duties.abort();
-        if let Some(timer) = self.timer.take() {
-            timer.abort();
-        }
+        self.stop_timer();
     }
 }
 
@@ -389,14 +388,23 @@ impl InboxCoordinatorState {
         }
     }
 
-    fn set_timer(&mut self) {
-        if let Some(timer) = self.timer.take() {
+    fn stop_timer(&mut self) {
+        if let Some((_, timer)) = self.timer.take() {
             timer.abort();
         }
-        let Some((deadline, _)) = self.due.first().filter(|_| self.system.has(Duty::Deadlines)) else { return };
+    }
+
+    /// Most events leave the first deadline as it is, and then cost nothing here.
+    fn set_timer(&mut self) {
+        let first = self.due.first().map(|(deadline, _)| *deadline).filter(|_| self.system.has(Duty::Deadlines));
+        if self.timer.as_ref().map(|(deadline, _)| *deadline) == first {
+            return;
+        }
+        self.stop_timer();
+        let Some(deadline) = first else { return };
         let left = Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default();
         let timer = self.myself.send_after(left.min(LONGEST_SLEEP), || InboxCoordinatorMessage::Deadline);
-        self.timer = Some(timer.abort_handle());
+        self.timer = Some((deadline, timer.abort_handle()));
     }
 
     /// Goes on with what another daemon did so far.
@@ -413,9 +421,7 @@ impl InboxCoordinatorState {
     }
 
     async fn pass_deadlines(&mut self) {
-        if !self.system.has(Duty::Deadlines) {
-            return;
-        }
+        self.stop_timer();
         let now = Timestamp::now();
         while let Some((at, key)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, key.clone()));

@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
         match self.text(Field::Payload) {
             None => Ok(Payload::default()),
             Some(text) if text.get() == "null" => Ok(Payload::default()),
-            Some(text) if text.get().starts_with('{') => Payload::read(text).map_err(unreadable),
+            Some(text) if text.get().starts_with('{') => Payload::read(text).map_err(|error| unreadable(&error)),
             Some(_) => Err(Invalid::field("payload", "must be an object")),
         }
     }
@@ -102,11 +102,11 @@ impl<'a> Fields<'a> {
 
 /// Reads a value whole.
 pub(super) fn value_of(text: &RawValue) -> Result<Value, Invalid> {
-    serde_json::from_str(text.get()).map_err(unreadable)
+    serde_json::from_str(text.get()).map_err(|error| unreadable(&error))
 }
 
 /// Its place is that in the field, which nobody has the text of.
-fn unreadable(error: serde_json::Error) -> Invalid {
+fn unreadable(error: &serde_json::Error) -> Invalid {
     Invalid::Json(error.to_string())
 }
 

@@ -100,6 +100,11 @@ impl Nats {
     /// # Errors
     /// [`NatsError`].
     pub async fn open(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
+        // On the heap: the client library's requests are large.
+        Box::pin(Self::assemble(client, settings, folder)).await
+    }
+
+    async fn assemble(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
         let max_payload = client.server_info().max_payload;
         let context = ContextBuilder::new()
             .max_ack_inflight(UNACKNOWLEDGED)

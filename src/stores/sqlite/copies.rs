@@ -1,19 +1,18 @@
 //! Copies of a journal and of workspaces that lie elsewhere, so that reading them is as quick as reading one's own.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use remora_actors::{
     model::Seq,
     ports::{Entry, JournalError, Prune},
 };
-use tokio_rusqlite::rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use tokio_rusqlite::rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Database,
+    agent_spans::Spans,
+    database::transact,
     embedded::{delete, set},
     journal::{failed, last_seq, seq_of},
     retention,
@@ -21,7 +20,6 @@ use super::{
 
 const COPY: &str = "INSERT OR IGNORE INTO events (seq, id, category, action, agent_id, body, received_at)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const SPAN: &str = "INSERT OR REPLACE INTO agent_spans (agent_id, first, last) VALUES (?1, ?2, ?3)";
 
 /// An event as it stands in another journal.
 #[derive(Debug, Clone)]
@@ -60,11 +58,7 @@ impl Database {
     /// The disk is full or failing; nothing was copied.
     pub async fn copy_events(&self, events: Vec<CopiedEvent>) -> Result<(), JournalError> {
         let last = events.last().map_or(0, |event| event.seq);
-        let copy = move |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            insert(&transaction, &events)?;
-            transaction.commit()
-        };
+        let copy = move |connection: &mut Connection| transact(connection, |connection| insert(connection, &events));
         self.writer.call(copy).await.map_err(failed)?;
         self.appends.tell(last);
         Ok(())
@@ -77,14 +71,12 @@ impl Database {
     pub async fn copy_values(&self, values: Vec<CopiedValue>) -> Result<(), JournalError> {
         let changes = Arc::clone(&self.changes);
         let copy = move |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for CopiedValue { workspace, key, json } in &values {
-                match json {
-                    Some(json) => set(&transaction, workspace, key, json)?,
-                    None => delete(&transaction, workspace, key)?,
-                };
-            }
-            transaction.commit()?;
+            transact(connection, |connection| {
+                values.iter().try_for_each(|CopiedValue { workspace, key, json }| match json {
+                    Some(json) => set(connection, workspace, key, json).map(drop),
+                    None => delete(connection, workspace, key).map(drop),
+                })
+            })?;
             let workspaces: BTreeSet<_> = values.iter().map(|value| value.workspace.as_str()).collect();
             workspaces.into_iter().for_each(|workspace| changes.of(workspace).announce());
             Ok(())
@@ -133,18 +125,14 @@ impl Database {
 fn insert(connection: &Connection, events: &[CopiedEvent]) -> tokio_rusqlite::rusqlite::Result<()> {
     let after = last_seq(connection)?;
     let mut copy = connection.prepare_cached(COPY)?;
-    let mut spans = HashMap::new();
+    let mut spans = Spans::default();
     for event in events.iter().filter(|event| event.seq > after) {
         let CopiedEvent { seq, received_at, id, category, action, agent_id, json } = event;
-        let text = String::from_utf8_lossy(json);
+        let text = str::from_utf8(json)?;
         let added = copy.execute(params![seq.cast_signed(), id, category, action, agent_id, text, received_at])?;
         if let (1.., Some(agent_id)) = (added, agent_id) {
-            spans.entry(agent_id).or_insert((seq, seq)).1 = seq;
+            spans.add(agent_id, *seq);
         }
     }
-    let mut span = connection.prepare_cached(SPAN)?;
-    for (agent_id, (first, last)) in spans {
-        span.execute(params![agent_id, first.cast_signed(), last.cast_signed()])?;
-    }
-    Ok(())
+    spans.save(connection)
 }

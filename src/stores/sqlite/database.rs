@@ -22,6 +22,9 @@ pub const FILE_NAME: &str = "remora.db";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages the writer keeps: the upper levels of the index over random ids for some millions of events.
 const WRITER_CACHE_KIB: u32 = 32 << 10;
+/// Pages of the write-ahead log after which they are moved into the file: four times what SQLite would take by itself, as
+/// most of them are versions of the same few pages.
+const WAL_PAGES: u32 = 4_000;
 /// What a burst may leave of the write-ahead log.
 const WAL_LIMIT_BYTES: u32 = 64 << 20;
 /// A file up to this size is checked whole at the start, which takes about a tenth of a second.
@@ -236,6 +239,7 @@ fn configure_writer(writer: &rusqlite::Connection, durability: Durability) -> ru
     writer.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     writer.pragma_update(None, "synchronous", durability.pragma())?;
     writer.pragma_update(None, "cache_size", -i64::from(WRITER_CACHE_KIB))?;
+    writer.pragma_update_and_check(None, "wal_autocheckpoint", WAL_PAGES, |_| Ok(()))?;
     writer.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES, |_| Ok(()))
 }
 

@@ -17,8 +17,8 @@ use super::{
     search::{self, Indexable},
 };
 
-/// Events in one commit: an append that comes in between waits for some milliseconds.
-const BATCH: usize = 500;
+/// Events in one commit: an append that comes in between waits for about a millisecond.
+const BATCH: usize = 64;
 /// What comes in within this time is indexed together. Most of the work is done per commit, and a search finds what is
 /// not indexed yet as well.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! The journal in the daemon's database.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,14 +16,13 @@ use tokio_rusqlite::{
 
 use super::{
     Database,
+    agent_spans::{self, Spans},
     database::{is_damage, transact},
     retention, search,
 };
 
 const INSERT: &str = "INSERT INTO events (seq, id, category, action, agent_id, body, received_at)
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING";
-const SPANS: &str = "agent_spans AS spans CROSS JOIN events ON seq BETWEEN first AND last
-                     WHERE spans.agent_id = :agent_id AND last > :after AND seq > :after";
 const LAST_SEQ: &str = "SELECT coalesce(max(seq), 0) FROM events";
 
 /// The journal in a [`Database`].
@@ -135,7 +134,7 @@ fn insert(connection: &rusqlite::Connection, entries: &[Entry]) -> rusqlite::Res
     let mut insert = connection.prepare_cached(INSERT)?;
     let mut find = connection.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
     let mut appended = Vec::with_capacity(entries.len());
-    let mut spans = HashMap::new();
+    let mut spans = Spans::default();
     for Entry { event, json } in entries {
         let seq = last + 1;
         let added = insert.execute(params![
@@ -154,14 +153,10 @@ fn insert(connection: &rusqlite::Connection, entries: &[Entry]) -> rusqlite::Res
         last = seq;
         appended.push(Appended::New(seq));
         if let Some(agent_id) = &event.agent_id {
-            spans.entry(agent_id).or_insert((seq, seq)).1 = seq;
+            spans.add(agent_id, seq);
         }
     }
-    let mut insert =
-        connection.prepare_cached("INSERT INTO agent_spans (agent_id, first, last) VALUES (?1, ?2, ?3)")?;
-    for (agent_id, (first, last)) in spans {
-        insert.execute(params![agent_id, first.cast_signed(), last.cast_signed()])?;
-    }
+    spans.save(connection)?;
     Ok(appended)
 }
 
@@ -211,8 +206,8 @@ impl Query {
         let (from, order) = match (&self.agent_id, order) {
             (None, Order::Oldest) => ("events WHERE seq > :after", "seq"),
             (None, Order::Newest) => ("events WHERE seq > :after", "seq DESC"),
-            (Some(_), Order::Oldest) => (SPANS, "first, seq"),
-            (Some(_), Order::Newest) => (SPANS, "first DESC, seq DESC"),
+            (Some(_), Order::Oldest) => (agent_spans::CANDIDATES, "span, seq"),
+            (Some(_), Order::Newest) => (agent_spans::CANDIDATES, "span DESC, seq DESC"),
         };
         let conditions: String = self.conditions().map(|(condition, ..)| condition).collect();
         format!("SELECT seq, body FROM {from} AND seq < :before{conditions} ORDER BY {order} LIMIT :limit")
@@ -336,7 +331,7 @@ mod tests {
             (
                 Some("a"),
                 vec![
-                    "SEARCH spans USING PRIMARY KEY (agent_id=?)",
+                    "SEARCH spans USING PRIMARY KEY (agent_id=? AND span>? AND span<?)",
                     "SEARCH events USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
                 ],
             ),

@@ -2,6 +2,7 @@
 //!
 //! - `database`: opening the file, its schema and its connections.
 //! - `journal`: the [`Journal`](remora_actors::ports::Journal) in it.
+//! - `agent_spans`: which events may be an agent's.
 //! - `schema`: the tables, and how a database of an older version gets them.
 //! - `search`: finding events in it. `indexer`: what makes that quick.
 //! - `retention`: deleting the oldest events.
@@ -10,6 +11,7 @@
 //! - `values`: the values of all of them.
 //! - `copies`: copies of a journal and of workspaces that lie elsewhere.
 
+mod agent_spans;
 pub mod backup;
 mod copies;
 mod database;

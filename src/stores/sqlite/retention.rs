@@ -9,7 +9,7 @@ use remora_actors::{
 };
 use tokio_rusqlite::rusqlite::{self, Connection, OptionalExtension, Row, params};
 
-use super::{database::transact, search};
+use super::{agent_spans, database::transact, search};
 
 /// Pages given back to the file system after a batch: more than a batch frees, so that what earlier ones left
 /// behind goes as well.
@@ -20,8 +20,6 @@ const CANDIDATES: &str = "SELECT seq, received_at, id, agent_id,
     FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3";
 /// The newest event stays, whatever is asked: the next one's position follows from it.
 const NEWEST_BUT_ONE: &str = "SELECT coalesce(max(seq), 1) - 1 FROM events";
-const FORGET_SPANS: &str = "DELETE FROM agent_spans WHERE agent_id = ?1 AND last <= ?2 AND NOT EXISTS (
-    SELECT 1 FROM events WHERE seq BETWEEN first AND last AND events.agent_id = ?1)";
 const EXTENT: &str = "SELECT pruned, (SELECT coalesce(max(seq), 0) FROM events),
            (SELECT count(*) FROM events WHERE seq <= pruned),
            (SELECT received_at FROM events ORDER BY seq LIMIT 1),
@@ -94,7 +92,7 @@ fn delete(connection: &Connection, batch: &Prune) -> rusqlite::Result<Pruned> {
         }
     }
     search::forget(connection, &deleted)?;
-    let mut forget = connection.prepare_cached(FORGET_SPANS)?;
+    let mut forget = connection.prepare_cached(agent_spans::FORGET)?;
     for agent_id in agents {
         forget.execute(params![agent_id, upto])?;
     }

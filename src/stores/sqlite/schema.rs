@@ -4,20 +4,19 @@ use std::path::Path;
 
 use tokio_rusqlite::rusqlite::{self, TransactionBehavior};
 
-use super::{OpenError, search};
+use super::{OpenError, agent_spans, search};
 
 /// "RMRA": says to `file` and to other programs whose database this is.
 pub(super) const APPLICATION_ID: u32 = 0x524d_5241;
 
 /// The steps, the first of which begins with nothing. A step that was released never changes; what is to be otherwise
 /// is a further one. `user_version` counts the steps taken.
-const STEPS: [&str; 4] = [BEGINNING, RETENTION, search::SCHEMA, COMPACT_PICTURES];
+const STEPS: [&str; 5] = [BEGINNING, RETENTION, search::SCHEMA, COMPACT_PICTURES, agent_spans::SCHEMA];
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
 
-/// `agent_spans` says for each commit from where to where it has events of an agent. An index with an entry per event
-/// would halve the speed of appending. There is none by kind: looking through a million events takes a fifth of a second.
+/// There is no index by kind: looking through a million events takes a fifth of a second.
 const BEGINNING: &str = "
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY,

@@ -40,7 +40,8 @@ async fn while_nats_is_away_nothing_is_taken_in_and_everything_is_shown() {
         one_picture(&[&daemons[0], &daemons[1]], 3).await;
     }
     other.answer(&msg_id, &json!("yes")).await.expect(200);
-    api.question_is(&msg_id, "delivered").await;
+    api.question_is(&msg_id, "answered").await;
+    assert_eq!(api.value_of("a", &format!("inbox:response:{msg_id}")).await["answer"], "yes");
 }
 
 #[tokio::test]

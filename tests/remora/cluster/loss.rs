@@ -22,7 +22,7 @@ const AGENTS: usize = 4;
 /// Pause between two tries of somebody who is told to come later.
 const RETRY: Duration = Duration::from_millis(50);
 /// How long somebody waits for a daemon that says nothing before he asks another one.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What was acknowledged.
 #[derive(Default)]
@@ -94,7 +94,7 @@ async fn read(doors: Vec<Api>, begin: usize, until: Arc<AtomicBool>) -> Vec<(u64
             continue;
         };
         while !until.load(Ordering::Relaxed) {
-            let Ok(next) = tokio::time::timeout(PATIENCE / 4, stream.read()).await else { continue };
+            let Ok(next) = tokio::time::timeout(PATIENCE, stream.read()).await else { continue };
             let Some(event) = next else { break };
             let Ok(json) = serde_json::from_str::<Value>(&event.data) else { continue };
             seen.push((json["seq"].as_u64().unwrap(), json["id"].as_str().unwrap().to_owned()));
@@ -111,7 +111,7 @@ async fn get_on(api: &Api) {
         (reply.status == 200).then(|| reply.json()["last_seq"].as_u64().unwrap_or(0))
     };
     let from = wait_until("the daemon shows its state", last).await;
-    wait_until("the work goes on", async || last().await.filter(|seq| *seq > from + 60)).await;
+    wait_until("the work goes on", async || last().await.filter(|seq| *seq > from + 30)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

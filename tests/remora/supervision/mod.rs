@@ -70,9 +70,12 @@ fn variant(line: &str) -> Option<String> {
 }
 
 /// Messages that no step brings about: a retention asks for the snapshots, and would delete what is checked here; the
-/// notifier flushes only if the journal fails in the moment in which a target has answered.
+/// notifier flushes only if the journal fails in the moment in which a target has answered. And those of a daemon that
+/// shares its journal with others, see `cluster`.
 fn is_out_of_reach(actor: &str, kind: &str) -> bool {
-    kind == "Save" || [("inbox-coordinator", "Unfinished"), ("notifier", "Flush")].contains(&(actor, kind))
+    let of_many = [("event-bus", "Stands"), ("inbox-coordinator", "Duties"), ("notifier", "Taken")];
+    let of_one = [("inbox-coordinator", "Unfinished"), ("notifier", "Flush")];
+    kind == "Save" || of_one.contains(&(actor, kind)) || of_many.contains(&(actor, kind))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use async_nats::{Client, jetstream};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{process, wait_until};
+use super::wait_until;
 
 /// How many servers: the fewest of which one can be lost.
 pub(crate) const SERVERS: usize = 3;
@@ -97,13 +97,6 @@ impl NatsCluster {
     pub(crate) fn start_again(&mut self, place: usize) {
         assert!(self.servers[place].is_none(), "it runs already");
         self.servers[place] = Some(self.launch(place));
-    }
-
-    /// Sends every running server a signal.
-    pub(crate) async fn signal_all(&self, signal: &str) {
-        for child in self.servers.iter().flatten() {
-            process::signal(signal, child).await;
-        }
     }
 
     fn log_of(&self, place: usize) -> std::path::PathBuf {
