@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Error> {
     if args.check_config {
         return check(args, &settings);
     }
-    Ok(daemon::run(settings).await?)
+    Ok(Box::pin(daemon::run(settings)).await?)
 }
 
 fn check(args: &ServeArgs, settings: &Settings) -> Result<(), Error> {

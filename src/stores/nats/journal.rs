@@ -388,10 +388,10 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_the_contract() {
-        journal::keeps_the_contract(async || {
+        Box::pin(journal::keeps_the_contract(async || {
             let fixture = Fixture::new().await;
             (fixture.nats.journal.as_ref().clone(), fixture)
-        })
+        }))
         .await;
     }
 
