@@ -19,6 +19,7 @@ import uuid
 
 import nats
 from nats.errors import NoRespondersError, TimeoutError as NoReply
+from nats.js.errors import NoStreamResponseError
 
 
 class Refused(Exception):
@@ -44,8 +45,8 @@ class RemoraAgent:
             try:
                 await self._stream.publish(subject, body, headers=headers)
                 return
-            except NoReply:
-                pass
+            except (NoReply, NoStreamResponseError):  # nobody keeps events before the first daemon has come
+                await asyncio.sleep(0.5)
 
     async def ask_user(self, question, options=None, timeout=300):
         """Asks a person and returns the answer; raises TimeoutError after `timeout` seconds (None: never).
