@@ -13,7 +13,6 @@ use crate::{
     api::{Api, Door},
     connections,
     context::{Context, Settings, Shared},
-    gzip::Gzip,
     metrics::Requests,
     routes,
 };
@@ -84,8 +83,7 @@ pub async fn serve(
         let _ = closer.send(true);
     };
     let mcp = mcp(Api::new(&context));
-    let gzip = context.settings.gzip.then(Gzip::default);
-    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, gzip, stopping);
+    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, stopping);
     let too_long = async {
         let _ = closed.wait_for(|closing| *closing).await;
         tokio::time::sleep(DRAIN).await;
