@@ -98,7 +98,7 @@ impl Serialize for Payload {
     }
 }
 
-/// From a journal, which was given only what [`Payload::read`] has let pass.
+/// From a journal, which was given only what was read when it came in.
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(deserializer)?;

@@ -1,9 +1,9 @@
 //! The stores of many daemons that share a NATS with JetStream.
 //!
 //! - `streams`: what is kept there.
-//! - `journal`: the [`Journal`](remora_actors::ports::Journal) in a stream.
-//! - `workspace`: the [`Workspace`](remora_actors::ports::Workspace)s in a `bucket`, whose `keys` NATS allows.
-//! - `leases`: the [`Duties`](remora_actors::ports::Duties), which one daemon does for all.
+//! - `journal`: the [`Journal`] in a stream.
+//! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
+//! - `leases`: the [`Duties`], which one daemon does for all.
 //! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read.
 //! - `pictures`: what a daemon begins with that comes after events were deleted.
 //!
