@@ -72,7 +72,7 @@ pub(crate) async fn serve(
 /// Serves one connection: requests through hyper, and a live response, if it comes to that, from then on without.
 async fn connection(http: http1::Builder, socket: Socket, routes: BoxedFilter<(Response,)>, mut counted: Counted) {
     let handover = Arc::new(Handover::default());
-    let service = Requests { routes: warp::service(routes), handover: Arc::clone(&handover) };
+    let service = RouteService { routes: warp::service(routes), handover: Arc::clone(&handover) };
     let mut served = http.serve_connection(Told::new(socket, Arc::clone(&handover)), service);
     let handed_over = tokio::select! {
         outcome = until_live(&mut served, &handover) => outcome,
@@ -111,12 +111,12 @@ where
 }
 
 /// The routes as hyper asks them.
-struct Requests<S> {
+struct RouteService<S> {
     routes: S,
     handover: Arc<Handover>,
 }
 
-impl<S> hyper::service::Service<hyper::Request<Incoming>> for Requests<S>
+impl<S> hyper::service::Service<hyper::Request<Incoming>> for RouteService<S>
 where
     S: tower_service::Service<hyper::Request<Incoming>, Response = Response, Error = Infallible> + Clone,
     S::Future: Send + 'static,

@@ -4,7 +4,7 @@
 //! ten times what a quiet stream needs, and each write through it costs half as much again as the write itself.
 
 use std::{
-    io,
+    io::{self, Write as _},
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -23,6 +23,9 @@ use warp::{
     http::{HeaderValue, header},
     reply::Response,
 };
+
+/// Bytes of the line before a chunk: the digits of the largest size, and the line's end.
+const SIZE_BYTES: usize = 2 * size_of::<usize>() + 2;
 
 /// What a live response consists of. An error breaks the connection off; the end ends it well.
 pub(crate) type Source = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
@@ -166,8 +169,11 @@ async fn write_chunk(connection: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -
     if bytes.is_empty() {
         return Ok(());
     }
-    let size = format!("{:x}\r\n", bytes.len());
-    let mut chunk = Buf::chain(size.as_bytes(), bytes).chain(&b"\r\n"[..]);
+    let mut size = [0; SIZE_BYTES];
+    let mut rest = &mut size[..];
+    write!(rest, "{:x}\r\n", bytes.len())?;
+    let unused = rest.len();
+    let mut chunk = Buf::chain(&size[..SIZE_BYTES - unused], bytes).chain(&b"\r\n"[..]);
     connection.write_all_buf(&mut chunk).await
 }
 

@@ -422,6 +422,9 @@ impl InboxCoordinatorState {
 
     async fn pass_deadlines(&mut self) {
         self.stop_timer();
+        if !self.system.has(Duty::Deadlines) {
+            return;
+        }
         let now = Timestamp::now();
         while let Some((at, key)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
             self.due.remove(&(at, key.clone()));
