@@ -21,6 +21,8 @@ const SERVER_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(120);
+/// How long a server may take until it has done what it does afterwards: a million events are to be indexed for the search.
+const SETTLED: Duration = Duration::from_secs(300);
 /// How long a server may take to end before it is made to.
 const STOP: Duration = Duration::from_secs(6);
 /// Clock ticks per second in `/proc`, which Linux has fixed for its users.
@@ -135,14 +137,12 @@ impl Server {
         Ok(memory)
     }
 
-    /// Waits until it uses next to no processor time any more.
-    pub(crate) fn settle(&self) -> Result<()> {
-        const LOOK: Duration = Duration::from_millis(250);
-        const QUIET: Duration = Duration::from_millis(5);
-        wait_for(&format!("{} is idle", self.name), START, || {
+    /// Waits until it has used next to no processor time for `quiet`.
+    pub(crate) fn settle(&self, quiet: Duration) -> Result<()> {
+        wait_for(&format!("{} is idle", self.name), SETTLED, || {
             let before = self.cpu()?;
-            pause(LOOK);
-            Ok((self.cpu()?.since(&before) < QUIET).then_some(()))
+            pause(quiet);
+            Ok((self.cpu()?.since(&before) < quiet / 50).then_some(()))
         })
     }
 

@@ -1,6 +1,9 @@
 //! A million events in the journal and ten thousand agents known, beside a daemon that knows nothing.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 
@@ -51,7 +54,8 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
 fn write_journal(bench: &Bench, data: &Path) -> Result<()> {
     let daemon = Daemon::start_on(bench, data)?;
     daemon.fill(KNOWN_AGENTS, bench.journal.saturating_sub(KNOWN_AGENTS))?;
-    daemon.server.settle()
+    // What is done afterwards would be done again in every turn, and begins only once no more events come.
+    daemon.server.settle(Duration::from_secs(5))
 }
 
 struct Turn {
@@ -65,7 +69,7 @@ struct Turn {
 
 fn turn(bench: &Bench, daemon: Daemon) -> Result<Turn> {
     let first_page_s = daemon.first_page.as_secs_f64();
-    daemon.server.settle()?;
+    daemon.server.settle(Duration::from_millis(250))?;
     let memory = daemon.server.memory()?;
     let (cpu_us, post_ms) = one_by_one(bench, &daemon)?;
     let contender = Contender::watched(daemon);
