@@ -5,10 +5,9 @@ use serde_json::Value;
 
 use super::{Category, Event, actions};
 
-/// Where the dialects name a call: the later dialect, the hooks of Claude Code, and the spans of OpenTelemetry.
-const ID_FIELDS: [&str; 4] = ["call_id", "tool_call_id", "tool_use_id", "span_id"];
-/// Where they name the tool.
-const TOOL_FIELDS: [&str; 3] = ["tool_name", "tool", "name"];
+/// Where the dialects name a call: the later dialect, the hooks of Claude Code, and the spans of OpenTelemetry; and where
+/// they name the tool.
+const FIELDS: [&str; 7] = ["call_id", "tool_call_id", "tool_use_id", "span_id", "tool_name", "tool", "name"];
 
 /// What tells one call from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +30,8 @@ pub(super) enum Step {
 impl CallName {
     /// The name that an event gives its call.
     pub fn of(event: &Event) -> Self {
-        let text = |fields: &[&str]| fields.iter().find_map(|field| event.text(field)).map(str::to_owned);
-        Self { id: text(&ID_FIELDS), tool: text(&TOOL_FIELDS) }
+        let [a, b, c, d, tool_name, tool, name] = event.payload.texts(FIELDS);
+        Self { id: a.or(b).or(c).or(d), tool: tool_name.or(tool).or(name) }
     }
 
     /// True where the two can be the same call: by their ids, or, where one has none, by the tool.

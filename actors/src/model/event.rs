@@ -239,12 +239,27 @@ impl Event {
         self.payload.get(field).and_then(Value::as_str)
     }
 
-    /// The event as one line of JSON: as it is journaled, streamed and exported.
+    /// The event as one line of JSON: as it is journaled, streamed and exported. It is what [`Serialize`] writes; with the
+    /// names as they stand here it takes little more than half of the time.
     pub fn to_json(&self) -> Bytes {
         let mut json = Vec::with_capacity(ENVELOPE_BYTES + self.payload.as_str().len());
-        serde_json::to_writer(&mut json, self).expect("an event has only string keys and memory takes any text");
+        write_field(&mut json, b"{\"id\":", &self.id);
+        write_field(&mut json, b",\"timestamp\":", &self.timestamp);
+        write_field(&mut json, b",\"category\":", &self.category);
+        write_field(&mut json, b",\"action\":", &self.action);
+        write_field(&mut json, b",\"agent_id\":", &self.agent_id);
+        write_field(&mut json, b",\"graph_id\":", &self.graph_id);
+        write_field(&mut json, b",\"node_id\":", &self.node_id);
+        write_field(&mut json, b",\"session_id\":", &self.session_id);
+        write_field(&mut json, b",\"payload\":", &self.payload);
+        json.push(b'}');
         json.into()
     }
+}
+
+fn write_field(json: &mut Vec<u8>, name: &[u8], value: &impl Serialize) {
+    json.extend_from_slice(name);
+    serde_json::to_writer(json, value).expect("an event has only string keys and memory takes any text");
 }
 
 /// An event that was parsed but may still lack an id and a time.

@@ -67,10 +67,17 @@ pub fn parse_events(body: &[u8], ndjson: bool, limits: &Limits) -> Result<Vec<Nu
         Some(_) if !ndjson && serde_json::from_slice::<&RawValue>(body).is_ok() => {
             numbered(std::iter::once(body), limits)
         }
-        Some(_) => numbered(body.split(|b| *b == b'\n'), limits),
+        Some(_) => numbered(lines(body), limits),
     };
     Invalid::over(parsed.len(), limits.batch_events, "the batch", "batch_events")?;
     Ok(parsed)
+}
+
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', body)
+        .chain([body.len()])
+        .map(move |end| &body[std::mem::replace(&mut start, end + 1)..end])
 }
 
 fn numbered<'a>(texts: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Vec<Numbered> {
@@ -320,7 +327,8 @@ mod tests {
             let event = parse(&json!({"id": id, "category": "tool", "action": action, "agent_id": agent,
                 "payload": {"text": text, "number": number}})).expect("valid");
             let back: Event = serde_json::from_slice(&event.to_json()).expect("readable");
-            prop_assert_eq!(back, event);
+            prop_assert_eq!(&back, &event);
+            prop_assert_eq!(event.to_json(), serde_json::to_vec(&event).expect("json"));
         }
     }
 }

@@ -125,26 +125,19 @@ impl Dashboard {
         let event = &record.event;
         let about_agent = matches!(event.category, Category::Agent | Category::Tool | Category::Model);
         let Some(agent_id) = event.agent_id.as_deref().filter(|_| about_agent) else { return Panels::NONE };
-        let before = self.agents.get(agent_id).cloned();
-        let mut agent = before.as_deref().cloned().unwrap_or_else(|| Agent::first_seen(agent_id, event));
-        agent.note(record);
-        self.settle(&mut agent, event.timestamp);
         let mut dirty = Panels::NONE;
+        if self.agents.get(agent_id).is_none() {
+            dirty |= self.add_agent(Agent::first_seen(agent_id, event));
+        }
+        dirty |= self.change_agent(agent_id, |agent, inbox| {
+            agent.note(record);
+            settle(agent, inbox, event.timestamp);
+        });
         if event.is(Category::Agent, actions::COMPLETED) {
-            self.keep_result(&agent, record);
+            self.keep_result(agent_id, record);
             dirty |= Panels::of(Panel::Results);
         }
-        self.replace_agent(before.as_deref(), agent) | dirty
-    }
-
-    /// Whether a living agent waits for a person follows from its questions alone.
-    fn settle(&self, agent: &mut Agent, at: Timestamp) {
-        if agent.state.is_terminal() {
-            return;
-        }
-        let asks = self.inbox.asks(&agent.agent_id);
-        agent.enter(if asks { AgentState::Blocked } else { AgentState::Started }, at);
-        agent.unread_answer = self.inbox.has_unread_answer(&agent.agent_id);
+        dirty
     }
 
     fn apply_to_questions_agents(&mut self, changed: &[QuestionKey], at: Timestamp) -> Panels {
@@ -152,46 +145,44 @@ impl Dashboard {
         for key in changed {
             dirty |= Panels::of(Panel::Inbox);
             let Some(record) = self.inbox.get(key) else { continue };
-            let Some(before) = self.agents.get(&record.question.agent_id).cloned() else { continue };
-            let mut agent = Agent::clone(&before);
-            if record.status == Status::Open && agent.state.is_terminal() {
-                // Who asks is alive.
-                agent.enter(AgentState::Started, at);
-            }
-            self.settle(&mut agent, at);
-            dirty |= self.replace_agent(Some(&before), agent);
+            let (agent_id, open) = (record.question.agent_id.clone(), record.status == Status::Open);
+            dirty |= self.change_agent(&agent_id, |agent, inbox| {
+                if open && agent.state.is_terminal() {
+                    // Who asks is alive.
+                    agent.enter(AgentState::Started, at);
+                }
+                settle(agent, inbox, at);
+            });
         }
         dirty
     }
 
-    fn replace_agent(&mut self, before: Option<&Agent>, after: Agent) -> Panels {
-        if let Some(before) = before {
-            self.count(before, false);
-        }
-        self.count(&after, true);
-        let looks_the_same = before.is_some_and(|before| {
-            (&before.name, &before.detail, &before.workspace_trouble)
-                == (&after.name, &after.detail, &after.workspace_trouble)
-        });
-        let troubled = before.is_some_and(|before| before.workspace_trouble != after.workspace_trouble);
-        let counted_the_same =
-            before.is_some_and(|before| (before.state, &before.graph_id) == (after.state, &after.graph_id));
-        let moved = self.agents.put(after);
+    fn add_agent(&mut self, agent: Agent) -> Panels {
+        self.tally.count(agent.state, true);
+        self.agents.add(agent);
+        Panels::AGENTS
+    }
+
+    fn change_agent(&mut self, agent_id: &str, change: impl FnOnce(&mut Agent, &Inbox)) -> Panels {
+        let Self { agents, inbox, tally, .. } = self;
         let mut dirty = Panels::NONE;
-        if moved || !looks_the_same {
-            dirty |= Panels::of(Panel::Agents);
-        }
-        if !counted_the_same {
-            dirty |= Panels::AGENTS;
-        }
-        if troubled {
-            dirty |= Panels::of(Panel::Inbox);
-        }
-        dirty
-    }
-
-    fn count(&mut self, agent: &Agent, enters: bool) {
-        self.tally.count(agent.state, enters);
+        let moved = agents.change(agent_id, |agent| {
+            let (state, graph_id) = (agent.state, agent.graph_id.clone());
+            let (name, detail, trouble) = (agent.name.clone(), agent.detail.clone(), agent.workspace_trouble.clone());
+            change(agent, inbox);
+            if (state, &graph_id) != (agent.state, &agent.graph_id) {
+                tally.count(state, false);
+                tally.count(agent.state, true);
+                dirty |= Panels::AGENTS;
+            }
+            if trouble != agent.workspace_trouble {
+                dirty |= Panels::of(Panel::Agents) | Panels::of(Panel::Inbox);
+            }
+            if (&name, &detail) != (&agent.name, &agent.detail) {
+                dirty |= Panels::of(Panel::Agents);
+            }
+        });
+        if moved { dirty | Panels::of(Panel::Agents) } else { dirty }
     }
 
     fn apply_to_graphs(&mut self, record: &Record, changed: &[QuestionKey]) -> Panels {
@@ -200,7 +191,8 @@ impl Dashboard {
         if changed { Panels::of(Panel::Progress) } else { Panels::NONE }
     }
 
-    fn keep_result(&mut self, agent: &Agent, record: &Record) {
+    fn keep_result(&mut self, agent_id: &str, record: &Record) {
+        let Some(agent) = self.agents.get(agent_id) else { return };
         let payload = &record.event.payload;
         let content = match payload.get("result").or_else(|| payload.get("summary")) {
             Some(Value::String(text)) => text.clone(),
@@ -234,7 +226,7 @@ impl Dashboard {
         let surplus = self.agents.len() - (self.keep_agents - self.keep_agents / 10);
         for (_, _, agent_id) in candidates.into_iter().take(surplus) {
             if let Some(agent) = self.agents.remove(&agent_id) {
-                self.count(&agent, false);
+                self.tally.count(agent.state, false);
                 self.graphs.forget_agent(&agent_id);
             }
         }
@@ -349,6 +341,16 @@ impl Dashboard {
             "last_seq": self.last_seq,
         })
     }
+}
+
+/// Whether a living agent waits for a person follows from its questions alone.
+fn settle(agent: &mut Agent, inbox: &Inbox, at: Timestamp) {
+    if agent.state.is_terminal() {
+        return;
+    }
+    let asks = inbox.asks(&agent.agent_id);
+    agent.enter(if asks { AgentState::Blocked } else { AgentState::Started }, at);
+    agent.unread_answer = inbox.has_unread_answer(&agent.agent_id);
 }
 
 fn event_with_seq(record: &Record) -> Value {

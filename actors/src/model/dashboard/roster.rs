@@ -134,36 +134,43 @@ impl Roster {
         self.places.iter().filter_map(|place| Some((place, &**self.get(&place.agent_id)?)))
     }
 
-    /// Takes an agent in, or its new facts. `true`: it stands elsewhere now.
-    pub(super) fn put(&mut self, mut agent: Agent) -> bool {
-        agent.standing = agent.standing_at(self.now, self.patience);
+    /// Takes in an agent that is not known yet.
+    pub(super) fn add(&mut self, mut agent: Agent) {
         let id = Arc::clone(&agent.agent_id);
-        let before = self.agents.get_mut(&id);
-        let moved = before.as_ref().map(|kept| Place::before_the_id(&kept.agent)) != Some(Place::before_the_id(&agent));
+        agent.standing = agent.standing_at(self.now, self.patience);
+        self.places.insert(Place::of(&agent));
+        self.counts.enter(agent.standing);
+        self.agents.insert(Arc::clone(&id), Kept { agent: Arc::new(agent), due: None });
+        self.change(&id, |_| ());
+    }
+
+    /// Changes an agent, in its place unless a copy shares it. `true`: it stands elsewhere now.
+    pub(super) fn change(&mut self, agent_id: &str, change: impl FnOnce(&mut Agent)) -> bool {
+        let Some(kept) = self.agents.get_mut(agent_id) else { return false };
+        let before = Place::before_the_id(&kept.agent);
+        let agent = Arc::make_mut(&mut kept.agent);
+        change(agent);
+        agent.standing = agent.standing_at(self.now, self.patience);
+        let moved = before != Place::before_the_id(agent);
         if moved {
-            if let Some(before) = &before {
-                self.places.remove(&Place::of(&before.agent));
-                self.counts.leave(before.agent.standing);
-            }
-            self.places.insert(Place::of(&agent));
+            let ((standing, newest), agent_id) = (before, Arc::clone(&agent.agent_id));
+            self.places.remove(&Place { standing, newest, agent_id });
+            self.counts.leave(standing);
+            self.places.insert(Place::of(agent));
             self.counts.enter(agent.standing);
         }
         let stalls_at = agent.stalls_at(self.patience).filter(|_| agent.standing != Standing::Stalled);
-        let known = before.as_ref().and_then(|kept| kept.due);
-        let due = match (known, stalls_at) {
+        let due = match (kept.due, stalls_at) {
             (Some(known), Some(at)) if at < known => {
-                self.due.remove(&(known, Arc::clone(&id)));
+                self.due.remove(&(known, Arc::clone(&agent.agent_id)));
                 Some(at)
             }
             (known, at) => known.or(at),
         };
-        if let Some(at) = due.filter(|_| due != known) {
-            self.due.insert((at, Arc::clone(&id)));
+        if let Some(at) = due.filter(|_| due != kept.due) {
+            self.due.insert((at, Arc::clone(&agent.agent_id)));
         }
-        match before {
-            Some(kept) => *kept = Kept { agent: Arc::new(agent), due },
-            None => _ = self.agents.insert(id, Kept { agent: Arc::new(agent), due }),
-        }
+        kept.due = due;
         moved
     }
 
@@ -191,12 +198,11 @@ impl Roster {
         self.now = self.now.max(now);
         let mut moved = false;
         while self.due.first().is_some_and(|(at, _)| *at <= self.now) {
-            let Some(kept) = self.due.pop_first().and_then(|(_, agent_id)| self.agents.get_mut(&agent_id)) else {
-                continue;
-            };
-            kept.due = None;
-            let agent = Agent::clone(&kept.agent);
-            moved |= self.put(agent);
+            let Some((_, agent_id)) = self.due.pop_first() else { break };
+            if let Some(kept) = self.agents.get_mut(&agent_id) {
+                kept.due = None;
+                moved |= self.change(&agent_id, |_| ());
+            }
         }
         moved
     }
@@ -210,11 +216,11 @@ impl Roster {
         self.due.clear();
         let forget_due = |kept: &mut Kept| {
             kept.due = None;
-            Agent::clone(&kept.agent)
+            Arc::clone(&kept.agent.agent_id)
         };
         let agents: Vec<_> = self.agents.values_mut().map(forget_due).collect();
-        for agent in agents {
-            self.put(agent);
+        for agent_id in agents {
+            self.change(&agent_id, |_| ());
         }
     }
 }

@@ -47,7 +47,7 @@ impl From<Stored> for Dashboard {
             troubles: Default::default(),
         };
         for agent::Read(agent) in stored.agents {
-            dashboard.replace_agent(None, agent);
+            dashboard.add_agent(agent);
         }
         dashboard
     }
