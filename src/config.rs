@@ -128,6 +128,11 @@ pub struct Settings {
     #[arg(long, value_name = "S", default_value_t = 15)]
     pub heartbeat_s: u64,
 
+    /// How streams are compressed, to browsers and programs that accept it. For readers who are far away, or many: the
+    /// daemon compresses a frame once for all of them, and needs some 300 KiB, whatever their number
+    #[arg(long, value_enum, default_value_t = Compression::Off)]
+    pub compression: Compression,
+
     /// Events between two snapshots: what a restart has to read again at most
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub snapshot_events: u64,
@@ -227,6 +232,16 @@ pub enum Durability {
     Full,
     /// Once the operating system has it: faster; it outlives a crash of the daemon, not a power cut.
     Normal,
+}
+
+/// How streams are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    Off,
+    /// As gzip, which all browsers take.
+    Gzip,
 }
 
 /// How the log is written to standard error.

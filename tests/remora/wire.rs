@@ -1,5 +1,7 @@
 //! The streams, and the routes that watch over the daemon.
 
+use std::io::Write as _;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -7,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Daemon, Stream, http::event, wait_until};
+use crate::support::{Browser, Daemon, Stream, http::event, wait_until};
 
 fn seq(frame: &eventsource_stream::Event) -> u64 {
     frame.id.parse().unwrap_or_else(|_| panic!("an id that is no seq: {frame:?}"))
@@ -154,6 +156,42 @@ async fn a_stream_is_chunked_for_those_who_know_chunks() {
             "{text}"
         );
     }
+}
+
+async fn accepting(daemon: &Daemon, codings: &str) -> reqwest::Response {
+    let request = daemon.api.request(Method::GET, "/events").header("accept-encoding", codings);
+    request.send().await.expect("the daemon replies")
+}
+
+#[tokio::test]
+async fn a_compressed_stream_can_be_read_as_it_comes() {
+    let daemon = Daemon::setup().args(["--compression", "gzip"]).start().await;
+    let mut response = accepting(&daemon, "gzip").await;
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    assert_eq!(response.headers()["vary"], "accept-encoding");
+    let plain = accepting(&daemon, "gzip;q=0").await;
+    assert!(!plain.headers().contains_key("content-encoding"));
+    let (mut gzip, mut text) = (flate2::write::GzDecoder::new(Vec::new()), String::new());
+    for name in ["event-log", "first", "second"] {
+        if name != "event-log" {
+            daemon.api.start_agent(name).await;
+        }
+        while !text.contains(name) {
+            let bytes = response.chunk().await.expect("read").expect("a stream has no end");
+            gzip.write_all(&bytes).expect("gzip");
+            gzip.flush().expect("gzip");
+            text = String::from_utf8_lossy(gzip.get_ref()).into_owned();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_lives_by_a_compressed_stream() {
+    let daemon = Daemon::setup().args(["--compression", "gzip"]).start().await;
+    let browser = Browser::open(&daemon.url("/")).await;
+    browser.text_has("#connection-status", "Connected").await;
+    daemon.api.start_agent("packed").await;
+    browser.text_has("#events-list", "packed").await;
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ use crate::{doors::otlp::lineage::Lineage, links::Links, metrics::Requests, prob
 pub struct Settings {
     /// Silence after which a stream says that it is alive, so that proxies keep it open.
     pub heartbeat: Duration,
+    /// True where streams are compressed for clients that take that.
+    pub gzip: bool,
     /// True where the daemon listens on a loopback address only: then `Host` must be a loopback name.
     pub loopback: bool,
     /// Tokens of the agents and the operators; `None`: whoever reaches the daemon may do everything.

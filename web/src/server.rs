@@ -13,6 +13,7 @@ use crate::{
     api::{Api, Door},
     connections,
     context::{Context, Settings, Shared},
+    gzip::Gzip,
     metrics::Requests,
     routes,
 };
@@ -83,7 +84,8 @@ pub async fn serve(
         let _ = closer.send(true);
     };
     let mcp = mcp(Api::new(&context));
-    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, stopping);
+    let gzip = context.settings.gzip.then(Gzip::default);
+    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, gzip, stopping);
     let too_long = async {
         let _ = closed.wait_for(|closing| *closing).await;
         tokio::time::sleep(DRAIN).await;
