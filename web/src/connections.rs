@@ -13,10 +13,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use warp::{filters::BoxedFilter, reply::Response};
 
-use crate::{
-    gzip::{self, Gzip},
-    live_response::{self, Handover, Told},
-};
+use crate::live_response::{self, Handover, Told};
 
 /// Bytes of a request's head: many times what browsers send, cookies included.
 const HEAD_BYTES: usize = 32 << 10;
@@ -28,13 +25,11 @@ const REFUSAL: &[u8] =
 
 type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
-/// Serves every connection until `stop` ends, then lets the requests at work finish. With `gzip`, live responses are
-/// compressed for those who take that.
+/// Serves every connection until `stop` ends, then lets the requests at work finish.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: BoxedFilter<(Response,)>,
     handle: &Handle,
-    gzip: Option<Gzip>,
     stop: impl Future<Output = ()>,
 ) {
     let (limits, metrics) = (handle.limits(), handle.metrics());
@@ -66,7 +61,7 @@ pub(crate) async fn serve(
             continue;
         };
         let counted = Counted::new(metrics, permit, stopped.clone());
-        tokio::spawn(connection(http.clone(), impatient(stream, stall), routes.clone(), gzip.clone(), counted));
+        tokio::spawn(connection(http.clone(), impatient(stream, stall), routes.clone(), counted));
     }
     drop((listener, stopped));
     stopping.send_replace(true);
@@ -75,15 +70,9 @@ pub(crate) async fn serve(
 }
 
 /// Serves one connection: requests through hyper, and a live response, if it comes to that, from then on without.
-async fn connection(
-    http: http1::Builder,
-    socket: Socket,
-    routes: BoxedFilter<(Response,)>,
-    gzip: Option<Gzip>,
-    mut counted: Counted,
-) {
+async fn connection(http: http1::Builder, socket: Socket, routes: BoxedFilter<(Response,)>, mut counted: Counted) {
     let handover = Arc::new(Handover::default());
-    let service = RouteService { routes: warp::service(routes), gzip, handover: Arc::clone(&handover) };
+    let service = RouteService { routes: warp::service(routes), handover: Arc::clone(&handover) };
     let mut served = http.serve_connection(Told::new(socket, Arc::clone(&handover)), service);
     let handed_over = tokio::select! {
         outcome = until_live(&mut served, &handover) => outcome,
@@ -124,7 +113,6 @@ where
 /// The routes as hyper asks them.
 struct RouteService<S> {
     routes: S,
-    gzip: Option<Gzip>,
     handover: Arc<Handover>,
 }
 
@@ -140,16 +128,11 @@ where
     fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
         // Clients of HTTP/1.0 know no chunks, in which a live response is written.
         let knows_chunks = request.version() >= hyper::Version::HTTP_11;
-        let gzip = self.gzip.clone().map(|gzip| (gzip, gzip::is_accepted(request.headers())));
         let (reply, handover) = (self.routes.clone().call(request), Arc::clone(&self.handover));
         reply
-            .map_ok(move |response| {
-                let response = match gzip {
-                    Some((gzip, is_accepted)) => live_response::compressed(response, &gzip, is_accepted),
-                    None => response,
-                };
-                if knows_chunks { handover.keep(response) } else { live_response::with_body(response) }
-            })
+            .map_ok(
+                move |response| if knows_chunks { handover.keep(response) } else { live_response::with_body(response) },
+            )
             .boxed()
     }
 }

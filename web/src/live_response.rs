@@ -24,8 +24,6 @@ use warp::{
     reply::Response,
 };
 
-use crate::gzip::Gzip;
-
 /// Bytes of the line before a chunk: the digits of the largest size, and the line's end.
 const SIZE_BYTES: usize = 2 * size_of::<usize>() + 2;
 
@@ -39,29 +37,11 @@ struct Slot(Arc<Mutex<Option<Source>>>);
 /// A response of server-sent events. It has no body before [`take`] or [`with_body`].
 pub(crate) fn reply(source: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
     let mut response = Response::default();
-    put(&mut response, Box::pin(source));
+    response.extensions_mut().insert(Slot(Arc::new(Mutex::new(Some(Box::pin(source))))));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
-}
-
-/// Compresses a live response, if its client takes that; others are left alone.
-pub(crate) fn compressed(mut response: Response, gzip: &Gzip, is_accepted: bool) -> Response {
-    let Some(source) = take(&mut response) else { return response };
-    let headers = response.headers_mut();
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if is_accepted {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        put(&mut response, Box::pin(gzip.pack(source)));
-    } else {
-        put(&mut response, source);
-    }
-    response
-}
-
-fn put(response: &mut Response, source: Source) {
-    response.extensions_mut().insert(Slot(Arc::new(Mutex::new(Some(source)))));
 }
 
 fn take(response: &mut Response) -> Option<Source> {

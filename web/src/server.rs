@@ -13,7 +13,6 @@ use crate::{
     api::{Api, Door},
     connections,
     context::{Context, Settings, Shared},
-    gzip::Gzip,
     metrics::Requests,
     routes,
 };
@@ -76,6 +75,7 @@ pub async fn serve(
         guessing: Mutex::default(),
         requests: Requests::default(),
         lineage: Default::default(),
+        gzip: Default::default(),
     });
     let mut closed = context.closing.clone();
     let closer = Arc::clone(&close);
@@ -84,8 +84,7 @@ pub async fn serve(
         let _ = closer.send(true);
     };
     let mcp = mcp(Api::new(&context));
-    let gzip = context.settings.gzip.then(Gzip::default);
-    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, gzip, stopping);
+    let server = connections::serve(listener, routes::all(&context, mcp), &context.handle, stopping);
     let too_long = async {
         let _ = closed.wait_for(|closing| *closing).await;
         tokio::time::sleep(DRAIN).await;
