@@ -1,6 +1,6 @@
 //! The streams, and the routes that watch over the daemon.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -158,30 +158,79 @@ async fn a_stream_is_chunked_for_those_who_know_chunks() {
     }
 }
 
-async fn accepting(daemon: &Daemon, codings: &str) -> reqwest::Response {
-    let request = daemon.api.request(Method::GET, "/events").header("accept-encoding", codings);
-    request.send().await.expect("the daemon replies")
+async fn accepting(daemon: &Daemon, codings: &str, path: &str) -> reqwest::Response {
+    let request = daemon.api.request(Method::GET, path).header("accept-encoding", codings);
+    let response = request.send().await.expect("the daemon replies");
+    assert_eq!(response.status(), 200, "{path}");
+    response
+}
+
+/// Whether a response came in gzip.
+fn is_packed(response: &reqwest::Response) -> bool {
+    response.headers().get("content-encoding").is_some_and(|coding| coding == "gzip")
+}
+
+/// A stream's text up to the end of the frame that shows `name`, unpacked as it comes, and its first frame left out.
+async fn frames_to(response: &mut reqwest::Response, name: &str) -> String {
+    let mut gzip = is_packed(response).then(|| flate2::write::GzDecoder::new(Vec::new()));
+    let mut text = Vec::new();
+    loop {
+        let shown = String::from_utf8_lossy(&text);
+        if let Some(at) = shown.find(name)
+            && let Some(end) = shown[at..].find("\nid: ")
+            && let Some(first) = shown.find("\nid: ")
+        {
+            return shown[first + 1..at + end].to_owned();
+        }
+        let bytes = response.chunk().await.expect("read").expect("a stream has no end");
+        match &mut gzip {
+            Some(gzip) => {
+                gzip.write_all(&bytes).expect("gzip");
+                gzip.flush().expect("gzip");
+                text.clone_from(gzip.get_ref());
+            }
+            None => text.extend_from_slice(&bytes),
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_compressed_stream_can_be_read_as_it_comes() {
     let daemon = Daemon::setup().args(["--compression", "gzip"]).start().await;
-    let mut response = accepting(&daemon, "gzip").await;
-    assert_eq!(response.headers()["content-encoding"], "gzip");
-    assert_eq!(response.headers()["vary"], "accept-encoding");
-    let plain = accepting(&daemon, "gzip;q=0").await;
-    assert!(!plain.headers().contains_key("content-encoding"));
-    let (mut gzip, mut text) = (flate2::write::GzDecoder::new(Vec::new()), String::new());
-    for name in ["event-log", "first", "second"] {
-        if name != "event-log" {
-            daemon.api.start_agent(name).await;
-        }
-        while !text.contains(name) {
-            let bytes = response.chunk().await.expect("read").expect("a stream has no end");
-            gzip.write_all(&bytes).expect("gzip");
-            gzip.flush().expect("gzip");
-            text = String::from_utf8_lossy(gzip.get_ref()).into_owned();
-        }
+    let (mut plain, mut packed) =
+        (accepting(&daemon, "gzip;q=0", "/events").await, accepting(&daemon, "br, gzip", "/events").await);
+    assert!(!is_packed(&plain) && is_packed(&packed));
+    assert!([&plain, &packed].iter().all(|response| response.headers()["vary"] == "accept-encoding"));
+    for name in ["first", "second", "third"] {
+        daemon.api.start_agent(name).await;
+        let (plain, packed) = (frames_to(&mut plain, name).await, frames_to(&mut packed, name).await);
+        assert!(plain.contains("datastar-patch-elements"), "{plain}");
+        assert_eq!(plain, packed);
+    }
+    assert!(!is_packed(&accepting(&daemon, "gzip", "/api/v1/events/stream").await));
+}
+
+#[tokio::test]
+async fn a_browser_that_could_not_follow_is_brought_up_to_date_in_gzip() {
+    let daemon =
+        Daemon::setup().args(["--compression", "gzip"]).var("REMORA_LIMITS__SESSION_BYTES", "65536").start().await;
+    let mut packed = accepting(&daemon, "gzip", "/events").await;
+    let noise = || (0..3).map(|_| uuid::Uuid::now_v7().simple().to_string()).collect::<String>();
+    wait_until("a queue was dropped", async || {
+        let batch: Value = (0..200).map(|_| event("tool", "called", "a", &json!({"name": noise()}))).collect();
+        daemon.api.emit(&batch).await;
+        (daemon.metric("remora_sessions_lagged_total").await > 0.0).then_some(())
+    })
+    .await;
+    daemon.api.start_agent("afterwards").await;
+    frames_to(&mut packed, "afterwards").await;
+}
+
+#[tokio::test]
+async fn a_daemon_compresses_only_files_where_its_settings_say_so() {
+    let daemon = Daemon::setup().args(["--compression", "off"]).start().await;
+    for path in ["/", "/events"] {
+        assert!(!is_packed(&accepting(&daemon, "gzip", path).await), "{path}");
     }
 }
 
@@ -277,14 +326,29 @@ async fn the_daemon_can_be_watched() {
     assert!(metrics.body.contains("# TYPE ") && metrics.body.trim_end().ends_with("# EOF"), "{}", metrics.body);
 }
 
+/// The body of a response in gzip, which is smaller.
+async fn unpacked(response: reqwest::Response) -> Vec<u8> {
+    assert!(is_packed(&response), "{response:?}");
+    let (packed, mut body) = (response.bytes().await.expect("the whole reply"), Vec::new());
+    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut body).expect("gzip");
+    assert!(packed.len() < body.len() / 2, "{} bytes became {}", body.len(), packed.len());
+    body
+}
+
 #[tokio::test]
 async fn what_is_static_may_be_kept_for_ever() {
     let daemon = Daemon::start().await;
     let page = daemon.api.get("/").await.expect(200).body;
     assert!(page.contains("<title") && page.contains("Remora Dashboard"), "{page}");
     let mut count = 0;
+    assert_eq!(unpacked(accepting(&daemon, "gzip", "/").await).await, page.as_bytes());
     for address in page.split('"').filter(|text| text.starts_with("/static/")) {
         let file = daemon.api.get(address).await.expect(200);
+        assert_eq!(file.header("vary"), "accept-encoding");
+        let packed = accepting(&daemon, "deflate, gzip", address).await;
+        assert_eq!(packed.headers()["vary"], "accept-encoding");
+        assert_eq!(packed.headers()["content-type"], file.headers["content-type"]);
+        assert_eq!(unpacked(packed).await, file.body.as_bytes());
         assert!(file.header("cache-control").contains("immutable"), "{address}: {:?}", file.headers);
         assert_eq!(file.header("x-content-type-options"), "nosniff");
         count += 1;

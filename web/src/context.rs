@@ -9,9 +9,18 @@ use std::{
 
 use remora_actors::{Handle, system::Unreachable};
 use tokio::sync::{Mutex, Semaphore, watch};
-use warp::{Filter as _, http::{HeaderMap, StatusCode}};
+use warp::{
+    Filter as _,
+    http::{HeaderMap, StatusCode},
+};
 
-use crate::{doors::otlp::lineage::Lineage, gzip::{self, Gzip}, links::Links, metrics::Requests, problem::Problem};
+use crate::{
+    doors::otlp::lineage::Lineage,
+    gzip::{self, Gzip},
+    links::Links,
+    metrics::Requests,
+    problem::Problem,
+};
 
 /// Settings of the web front.
 #[derive(Debug, Clone)]

@@ -187,7 +187,8 @@ mod tests {
 
     /// Everything that a source becomes, item by item.
     fn packed(gzip: &Gzip, items: &[Bytes]) -> Vec<Bytes> {
-        let packed = gzip.pack(stream::iter(items.to_vec()).map(Ok)).map(|item| item.expect("no source breaks off here"));
+        let packed =
+            gzip.pack(stream::iter(items.to_vec()).map(Ok)).map(|item| item.expect("no source breaks off here"));
         packed.collect::<Vec<_>>().now_or_never().expect("nothing is waited for")
     }
 
