@@ -49,7 +49,8 @@ fn streams(bench: &Bench, browsers: usize, rate: u32) -> Result<Vec<Row>> {
         load.publish_to(contender.server.address(), contender.publish, 1, 1, AGENTS)?;
         load.run(Pace::PerSecond(rate), bench.times(), &contender.server)
     };
-    let what = format!("dashboard in gzip, {browsers} browsers × {rate} events/s");
+    let many = if browsers == 1 { "browser" } else { "browsers" };
+    let what = format!("dashboard in gzip, {browsers} {many} × {rate} events/s");
     let contenders: [(&str, &mut dyn FnMut() -> Result<Outcome>); 2] =
         [("gzip", &mut || turn(&packed(bench)?)), (PLAIN, &mut || turn(&plain(bench)?))];
     let [mut packed, mut plain] = bench.interleave(&what, contenders)?;
