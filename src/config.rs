@@ -238,7 +238,7 @@ pub enum Durability {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
-    /// Where browsers may be far away: the daemon listens beyond loopback, or has a `public_url`.
+    /// Where browsers may be far away: a daemon with a token file is the only one that they reach from elsewhere.
     Auto,
     /// Nowhere.
     Off,

@@ -376,15 +376,14 @@ fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<L
         agent: tokens.agent.iter().map(|token| token.expose().to_owned()).collect(),
         operator: tokens.operator.iter().map(|(token, name)| (token.expose().to_owned(), name.clone())).collect(),
     };
-    let loopback = settings.listen.ip().to_canonical().is_loopback();
     WebSettings {
         heartbeat: Duration::from_secs(settings.heartbeat_s),
         gzip: match settings.compression {
-            Compression::Auto => !loopback || links.is_some(),
+            Compression::Auto => tokens.is_some(),
             Compression::Off => false,
             Compression::Gzip => true,
         },
-        loopback,
+        loopback: settings.listen.ip().to_canonical().is_loopback(),
         tokens: tokens.map(expose),
         links,
     }

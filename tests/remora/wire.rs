@@ -3,14 +3,21 @@
 use std::io::{Read as _, Write as _};
 
 use flate2::write::GzDecoder;
-use reqwest::Method;
+use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{Browser, Daemon, Stream, http::event, wait_until};
+use crate::{
+    guard::{OPERATOR, guarded},
+    support::{
+        Browser, Daemon, Stream,
+        http::{Api, event},
+        wait_until,
+    },
+};
 
 fn seq(frame: &eventsource_stream::Event) -> u64 {
     frame.id.parse().unwrap_or_else(|_| panic!("an id that is no seq: {frame:?}"))
@@ -159,8 +166,8 @@ async fn a_stream_is_chunked_for_those_who_know_chunks() {
     }
 }
 
-async fn accepting(daemon: &Daemon, codings: &str, path: &str) -> reqwest::Response {
-    let request = daemon.api.request(Method::GET, path).header("accept-encoding", codings);
+async fn accepting(api: &Api, codings: &str, path: &str) -> reqwest::Response {
+    let request = api.request(Method::GET, path).header("accept-encoding", codings);
     let response = request.send().await.expect("the daemon replies");
     assert_eq!(response.status(), 200, "{path}");
     response
@@ -180,7 +187,7 @@ struct Coming {
 
 impl Coming {
     async fn open(daemon: &Daemon, codings: &str) -> Self {
-        let response = accepting(daemon, codings, "/events").await;
+        let response = accepting(&daemon.api, codings, "/events").await;
         assert_eq!(response.headers()["vary"], "accept-encoding");
         let gzip = is_packed(&response).then(|| GzDecoder::new(Vec::new()));
         let mut coming = Self { response, gzip, text: Vec::new() };
@@ -191,7 +198,7 @@ impl Coming {
 
     /// Everything after the first frame, up to `end`.
     async fn until(&mut self, end: &str) -> &str {
-        while memchr::memmem::find(&self.text, end.as_bytes()).is_none() {
+        while !self.text.windows(end.len()).any(|part| part == end.as_bytes()) {
             let bytes = self.response.chunk().await.expect("read").expect("a stream has no end");
             match &mut self.gzip {
                 Some(gzip) => {
@@ -218,26 +225,27 @@ async fn a_compressed_stream_can_be_read_as_it_comes() {
         assert!(plain.contains(name), "{plain}");
         assert_eq!(plain, packed);
     }
-    assert!(!is_packed(&accepting(&daemon, "gzip", "/api/v1/events/stream").await), "for programs, one by one");
+    assert!(!is_packed(&accepting(&daemon.api, "gzip", "/api/v1/events/stream").await), "for programs, one by one");
 }
 
 #[tokio::test]
 async fn pages_are_compressed_where_browsers_may_be_far_away_or_the_settings_say_so() {
-    let far = ["--public-url", "http://remora.example"];
-    for (arguments, packs) in
-        [(&[][..], false), (&far[..], true), (&["--compression", "gzip"], true), (&["--compression", "off"], false)]
-    {
-        let daemon = Daemon::setup().args(arguments).start().await;
+    let with = |compression: &str| Daemon::setup().args(["--compression", compression]);
+    let (tokens, _folder) = guarded(Daemon::setup()).await;
+    let (near, gzip, off) = (Daemon::start().await, with("gzip").start().await, with("off").start().await);
+    let far = tokens.api.with_token(Some(OPERATOR));
+    for (api, packs) in [(&far, true), (&near.api, false), (&gzip.api, true), (&off.api, false)] {
         for path in ["/", "/agents", "/events"] {
-            let response = accepting(&daemon, "gzip", path).await;
-            assert_eq!(is_packed(&response), packs, "{path} with {arguments:?}");
-            assert_eq!(response.headers()["vary"], "accept-encoding");
-        }
-        if packs {
-            let page = daemon.api.get("/").await.expect(200).body;
-            assert_eq!(unpacked(accepting(&daemon, "gzip", "/").await).await, page.as_bytes());
+            let response = accepting(api, "gzip", path).await;
+            assert_eq!(
+                (is_packed(&response), &response.headers()["vary"]),
+                (packs, &HeaderValue::from_static("accept-encoding")),
+                "{path}"
+            );
         }
     }
+    let page = gzip.api.get("/").await.expect(200).body;
+    assert_eq!(unpacked(accepting(&gzip.api, "gzip", "/").await).await, page.as_bytes());
 }
 
 #[tokio::test]
@@ -350,7 +358,7 @@ async fn what_is_static_may_be_kept_for_ever() {
     for address in page.split('"').filter(|text| text.starts_with("/static/")) {
         let file = daemon.api.get(address).await.expect(200);
         assert_eq!(file.header("vary"), "accept-encoding");
-        let packed = accepting(&daemon, "deflate, gzip", address).await;
+        let packed = accepting(&daemon.api, "deflate, gzip", address).await;
         assert_eq!(packed.headers()["vary"], "accept-encoding");
         assert_eq!(packed.headers()["content-type"], file.headers["content-type"]);
         assert_eq!(unpacked(packed).await, file.body.as_bytes());
