@@ -128,8 +128,8 @@ pub struct Settings {
     #[arg(long, value_name = "S", default_value_t = 15)]
     pub heartbeat_s: u64,
 
-    /// Whether pages and their streams are compressed, for browsers that take it: a tenth of the bytes for at most a fifth
-    /// more processor time
+    /// Whether pages and their streams are compressed, for browsers that take it: a ninth of a stream's bytes or less, for a
+    /// twentieth more processor time and a fifth of a millisecond
     #[arg(long, value_enum, default_value_t = Compression::Auto)]
     pub compression: Compression,
 
