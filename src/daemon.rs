@@ -31,7 +31,7 @@ use tokio::{
 pub use self::check::check;
 use crate::{
     bus::{self, BusError, BusSettings},
-    config::{Durability, Settings, SettingsError},
+    config::{Compression, Durability, Settings, SettingsError},
     doors::{follow::Follower, intake, mcp, nats},
     housekeeping,
     notify::{Target, Webhooks},
@@ -378,6 +378,11 @@ fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<L
     };
     WebSettings {
         heartbeat: Duration::from_secs(settings.heartbeat_s),
+        gzip: match settings.compression {
+            Compression::Auto => tokens.is_some(),
+            Compression::Off => false,
+            Compression::Gzip => true,
+        },
         loopback: settings.listen.ip().to_canonical().is_loopback(),
         tokens: tokens.map(expose),
         links,

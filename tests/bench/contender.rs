@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use crate::{
     Bench,
     daemon::{DASHBOARD, Daemon, EVENTS, STREAM},
-    load::{Load, Reading},
+    load::{Coding, Load, Reading},
     peers,
     process::Server,
 };
@@ -18,6 +18,7 @@ pub(crate) struct Contender {
     pub(crate) publish: &'static str,
     stream: &'static str,
     reading: Reading,
+    coding: Coding,
     /// Vanishes after its server has ended.
     _folder: Option<TempDir>,
 }
@@ -40,31 +41,38 @@ impl Contender {
         Self::of(daemon, DASHBOARD, Reading::LatestId)
     }
 
+    /// The same in gzip.
+    pub(crate) fn packed(daemon: Daemon) -> Self {
+        Self { coding: Coding::Gzip, ..Self::watched(daemon) }
+    }
+
     fn of(daemon: Daemon, stream: &'static str, reading: Reading) -> Self {
         let (server, folder) = daemon.into_parts();
-        Self { server, publish: EVENTS, stream, reading, _folder: Some(folder) }
+        Self { server, publish: EVENTS, stream, reading, coding: Coding::Plain, _folder: Some(folder) }
+    }
+
+    fn peer((server, folder): (Server, TempDir), reading: Reading) -> Self {
+        let (publish, stream, coding) = ("/pub", "/sub", Coding::Plain);
+        Self { server, publish, stream, reading, coding, _folder: Some(folder) }
     }
 
     /// nginx with nchan.
     pub(crate) fn nchan() -> Result<Self> {
-        let (server, folder) = peers::nchan::start()?;
-        Ok(Self { server, publish: "/pub", stream: "/sub", reading: Reading::EachMark, _folder: Some(folder) })
+        Ok(Self::peer(peers::nchan::start()?, Reading::EachMark))
     }
 
     /// warp, one event's bytes shared by all streams.
     pub(crate) fn warp() -> Result<Self> {
-        let (server, folder) = peers::start("warp")?;
-        Ok(Self { server, publish: "/pub", stream: "/sub", reading: Reading::EachMark, _folder: Some(folder) })
+        Ok(Self::peer(peers::start("warp")?, Reading::EachMark))
     }
 
     /// The whole page for each event and each browser, with a full log.
     pub(crate) fn whole_page(peer: &peers::WholePage) -> Result<Self> {
-        let (server, folder) = peer.start()?;
-        Ok(Self { server, publish: "/pub", stream: "/sub", reading: Reading::LatestMark, _folder: Some(folder) })
+        Ok(Self::peer(peer.start()?, Reading::LatestMark))
     }
 
     /// Opens so many of its streams.
     pub(crate) fn subscribe(&self, readers: usize) -> Result<Load> {
-        Load::subscribe(self.server.address(), self.stream, readers, self.reading)
+        Load::subscribe(self.server.address(), self.stream, readers, self.reading, self.coding)
     }
 }

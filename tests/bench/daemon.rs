@@ -64,6 +64,15 @@ impl Daemon {
         })
     }
 
+    /// Starts one with something to show, that compresses what browsers take or does not.
+    pub(crate) fn start_with_compression(bench: &Bench, compression: &str) -> Result<Self> {
+        let arguments =
+            |data| ["--compression", compression, "--data"].map(str::to_owned).into_iter().chain([data]).collect();
+        let daemon = Self::start_with(bench, arguments)?;
+        daemon.seed()?;
+        Ok(daemon)
+    }
+
     /// Starts one on a data folder that is there already.
     pub(crate) fn start_on(bench: &Bench, data: &Path) -> Result<Self> {
         Self::start_with(bench, |_| vec!["--data".to_owned(), data.display().to_string()])

@@ -103,6 +103,16 @@ impl Http {
         expect_success(&line, reply)
     }
 
+    /// The body of what stands at a path, in gzip, which it must come in.
+    pub(crate) fn get_packed(&mut self, path: &str) -> Result<Vec<u8>> {
+        /// What a body in gzip begins with.
+        const GZIP: [u8; 2] = [0x1f, 0x8b];
+        let (address, line) = (self.address, format!("GET {path}"));
+        write!(self.stream, "{line} HTTP/1.1\r\nhost: {address}\r\naccept: */*\r\naccept-encoding: gzip\r\n\r\n")?;
+        let body = expect_success(&line, self.receive()?)?;
+        if body.starts_with(&GZIP) { Ok(body) } else { bail!("{line} was not compressed") }
+    }
+
     /// Sends JSON, which must be taken; what came back.
     pub(crate) fn json(&mut self, line: &str, body: &Value) -> Result<Value> {
         let reply = self.ask(line, "application/json", body.to_string().as_bytes())?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Api, Browser, Daemon, Process, Reply, daemon::Setup, http::event};
 
 const AGENT: &str = "agent-3f9c2b7e5d1a4c80";
-const OPERATOR: &str = "operator-9b1e7f04c6d84a2f";
+pub(crate) const OPERATOR: &str = "operator-9b1e7f04c6d84a2f";
 
 async fn with_headers(daemon: &Daemon, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
     let mut request = daemon.api.request(method.clone(), path);
@@ -111,7 +111,7 @@ async fn an_open_address_needs_tokens() {
 }
 
 /// A daemon with one token of each kind.
-async fn guarded(setup: Setup) -> (Daemon, tempfile::TempDir) {
+pub(crate) async fn guarded(setup: Setup) -> (Daemon, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = token_file(&folder.path().join("tokens"), &format!("agent {AGENT}\noperator {OPERATOR} alice\n"), 0o600);
     let daemon = setup.args(["--token-file", file.to_str().unwrap()]).start().await;

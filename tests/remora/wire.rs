@@ -1,13 +1,23 @@
 //! The streams, and the routes that watch over the daemon.
 
-use reqwest::Method;
+use std::io::{Read as _, Write as _};
+
+use flate2::write::GzDecoder;
+use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{Daemon, Stream, http::event, wait_until};
+use crate::{
+    guard::{OPERATOR, guarded},
+    support::{
+        Browser, Daemon, Stream,
+        http::{Api, event},
+        wait_until,
+    },
+};
 
 fn seq(frame: &eventsource_stream::Event) -> u64 {
     frame.id.parse().unwrap_or_else(|_| panic!("an id that is no seq: {frame:?}"))
@@ -156,6 +166,97 @@ async fn a_stream_is_chunked_for_those_who_know_chunks() {
     }
 }
 
+async fn accepting(api: &Api, codings: &str, path: &str) -> reqwest::Response {
+    let request = api.request(Method::GET, path).header("accept-encoding", codings);
+    let response = request.send().await.expect("the daemon replies");
+    assert_eq!(response.status(), 200, "{path}");
+    response
+}
+
+/// Whether a response came in gzip.
+fn is_packed(response: &reqwest::Response) -> bool {
+    response.headers().get("content-encoding").is_some_and(|coding| coding == "gzip")
+}
+
+/// What has come of a stream, unpacked as it comes.
+struct Coming {
+    response: reqwest::Response,
+    gzip: Option<GzDecoder<Vec<u8>>>,
+    text: Vec<u8>,
+}
+
+impl Coming {
+    async fn open(daemon: &Daemon, codings: &str) -> Self {
+        let response = accepting(&daemon.api, codings, "/events").await;
+        assert_eq!(response.headers()["vary"], "accept-encoding");
+        let gzip = is_packed(&response).then(|| GzDecoder::new(Vec::new()));
+        let mut coming = Self { response, gzip, text: Vec::new() };
+        coming.until("\nid: 0\n\n").await;
+        coming.text.clear();
+        coming
+    }
+
+    /// Everything after the first frame, up to `end`.
+    async fn until(&mut self, end: &str) -> &str {
+        while !self.text.windows(end.len()).any(|part| part == end.as_bytes()) {
+            let bytes = self.response.chunk().await.expect("read").expect("a stream has no end");
+            match &mut self.gzip {
+                Some(gzip) => {
+                    gzip.write_all(&bytes).expect("gzip");
+                    gzip.flush().expect("gzip");
+                    self.text.append(gzip.get_mut());
+                }
+                None => self.text.extend_from_slice(&bytes),
+            }
+        }
+        std::str::from_utf8(&self.text).expect("whole frames")
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_stream_can_be_read_as_it_comes() {
+    let daemon = Daemon::setup().args(["--compression", "gzip"]).start().await;
+    let (mut plain, mut packed) =
+        (Coming::open(&daemon, "gzip;q=0").await, Coming::open(&daemon, "br, gzip, zstd").await);
+    assert!(plain.gzip.is_none() && packed.gzip.is_some());
+    for (name, end) in [("first", "\nid: 1\n\n"), ("second", "\nid: 2\n\n"), ("third", "\nid: 3\n\n")] {
+        daemon.api.start_agent(name).await;
+        let (plain, packed) = (plain.until(end).await, packed.until(end).await);
+        assert!(plain.contains(name), "{plain}");
+        assert_eq!(plain, packed);
+    }
+    assert!(!is_packed(&accepting(&daemon.api, "gzip", "/api/v1/events/stream").await), "for programs, one by one");
+}
+
+#[tokio::test]
+async fn pages_are_compressed_where_browsers_may_be_far_away_or_the_settings_say_so() {
+    let with = |compression: &str| Daemon::setup().args(["--compression", compression]);
+    let (tokens, _folder) = guarded(Daemon::setup()).await;
+    let (near, gzip, off) = (Daemon::start().await, with("gzip").start().await, with("off").start().await);
+    let far = tokens.api.with_token(Some(OPERATOR));
+    for (api, packs) in [(&far, true), (&near.api, false), (&gzip.api, true), (&off.api, false)] {
+        for path in ["/", "/agents", "/events"] {
+            let response = accepting(api, "gzip", path).await;
+            assert_eq!(
+                (is_packed(&response), &response.headers()["vary"]),
+                (packs, &HeaderValue::from_static("accept-encoding")),
+                "{path}"
+            );
+        }
+    }
+    let page = gzip.api.get("/").await.expect(200).body;
+    assert_eq!(unpacked(accepting(&gzip.api, "gzip", "/").await).await, page.as_bytes());
+}
+
+#[tokio::test]
+async fn a_page_lives_by_a_compressed_stream() {
+    let daemon = Daemon::setup().args(["--compression", "gzip"]).start().await;
+    let browser = Browser::open(&daemon.url("/")).await;
+    browser.text_has("#connection-status", "Connected").await;
+    daemon.api.start_agent("packed").await;
+    browser.text_has("#events-list", "packed").await;
+}
+
 #[tokio::test]
 async fn a_stream_over_a_restart_has_no_gap_and_no_repeat() {
     let mut daemon = Daemon::start().await;
@@ -239,6 +340,15 @@ async fn the_daemon_can_be_watched() {
     assert!(metrics.body.contains("# TYPE ") && metrics.body.trim_end().ends_with("# EOF"), "{}", metrics.body);
 }
 
+/// The body of a response in gzip, which is smaller.
+async fn unpacked(response: reqwest::Response) -> Vec<u8> {
+    assert!(is_packed(&response), "{response:?}");
+    let (packed, mut body) = (response.bytes().await.expect("the whole reply"), Vec::new());
+    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut body).expect("gzip");
+    assert!(packed.len() < body.len(), "{} bytes became {}", body.len(), packed.len());
+    body
+}
+
 #[tokio::test]
 async fn what_is_static_may_be_kept_for_ever() {
     let daemon = Daemon::start().await;
@@ -247,6 +357,11 @@ async fn what_is_static_may_be_kept_for_ever() {
     let mut count = 0;
     for address in page.split('"').filter(|text| text.starts_with("/static/")) {
         let file = daemon.api.get(address).await.expect(200);
+        assert_eq!(file.header("vary"), "accept-encoding");
+        let packed = accepting(&daemon.api, "deflate, gzip", address).await;
+        assert_eq!(packed.headers()["vary"], "accept-encoding");
+        assert_eq!(packed.headers()["content-type"], file.headers["content-type"]);
+        assert_eq!(unpacked(packed).await, file.body.as_bytes());
         assert!(file.header("cache-control").contains("immutable"), "{address}: {:?}", file.headers);
         assert_eq!(file.header("x-content-type-options"), "nosniff");
         count += 1;

@@ -1,9 +1,12 @@
 //! The static files, embedded. Each is served under a name that changes with its content, so that browsers may keep it
 //! for ever.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
+use flate2::Compression;
 use uuid::Uuid;
+
+use crate::gzip;
 
 /// One static file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,18 +59,32 @@ const FILES: [(&str, Asset); 4] = [
     ),
 ];
 
-struct Published {
+/// A file as it is served.
+#[derive(Debug)]
+pub(crate) struct Published {
     name: &'static str,
     url: String,
-    asset: Asset,
+    /// The file.
+    pub(crate) asset: Asset,
+    packed: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Published {
+    /// The file in gzip, which the first one to ask waits for; `None` where that saves nothing.
+    pub(crate) fn packed(&self) -> Option<&[u8]> {
+        let pack = || gzip::whole(self.asset.body, Compression::best()).ok();
+        self.packed.get_or_init(|| pack().filter(|packed| packed.len() < self.asset.body.len())).as_deref()
+    }
 }
 
 const FOLDER: &str = "/static/";
 
 static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
-    FILES
-        .map(|(name, asset)| Published { name, url: format!("{FOLDER}{}", fingerprinted(name, asset.body)), asset })
-        .into()
+    let publish = |(name, asset): (_, Asset)| {
+        let url = format!("{FOLDER}{}", fingerprinted(name, asset.body));
+        Published { name, url, asset, packed: OnceLock::new() }
+    };
+    FILES.map(publish).into()
 });
 
 /// `remora.css` becomes `remora.1f2e3d4c5b6a.css`.
@@ -90,8 +107,8 @@ pub(crate) fn url(name: &str) -> &'static str {
 }
 
 /// The file behind a path under `/static/`; `None` where the name or its fingerprint is another.
-pub(crate) fn find(path: &str) -> Option<Asset> {
-    PUBLISHED.iter().find(|file| file.url.strip_prefix(FOLDER) == Some(path)).map(|file| file.asset)
+pub(crate) fn find(path: &str) -> Option<&'static Published> {
+    PUBLISHED.iter().find(|file| file.url.strip_prefix(FOLDER) == Some(path))
 }
 
 #[cfg(test)]
@@ -102,10 +119,10 @@ mod tests {
     fn every_file_is_found_under_its_url_and_no_other_name() {
         for (name, asset) in FILES {
             let path = url(name).strip_prefix(FOLDER).expect("urls lie in the folder");
-            assert_eq!(find(path), Some(asset));
-            assert_eq!(find(name), None, "{name} without its fingerprint");
+            assert_eq!(find(path).map(|file| file.asset), Some(asset));
+            assert!(find(name).is_none(), "{name} without its fingerprint");
         }
-        assert_eq!(find("../Cargo.toml"), None);
+        assert!(find("../Cargo.toml").is_none());
     }
 
     #[test]
@@ -116,6 +133,6 @@ mod tests {
     #[test]
     fn the_bundle_is_the_one_that_the_pages_are_written_for() {
         let path = url("datastar.js").strip_prefix(FOLDER).expect("urls lie in the folder");
-        assert!(find(path).is_some_and(|asset| asset.body.starts_with(b"// Datastar v1.")));
+        assert!(find(path).is_some_and(|file| file.asset.body.starts_with(b"// Datastar v1.")));
     }
 }

@@ -9,15 +9,26 @@ use std::{
 
 use remora_actors::{Handle, system::Unreachable};
 use tokio::sync::{Mutex, Semaphore, watch};
-use warp::{Filter as _, http::StatusCode};
+use warp::{
+    Filter as _,
+    http::{HeaderMap, StatusCode},
+};
 
-use crate::{doors::otlp::lineage::Lineage, links::Links, metrics::Requests, problem::Problem};
+use crate::{
+    doors::otlp::lineage::Lineage,
+    gzip::{self, Gzip},
+    links::Links,
+    metrics::Requests,
+    problem::Problem,
+};
 
 /// Settings of the web front.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Silence after which a stream says that it is alive, so that proxies keep it open.
     pub heartbeat: Duration,
+    /// True where pages and their streams are compressed for clients that take that.
+    pub gzip: bool,
     /// True where the daemon listens on a loopback address only: then `Host` must be a loopback name.
     pub loopback: bool,
     /// Tokens of the agents and the operators; `None`: whoever reaches the daemon may do everything.
@@ -60,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) requests: Requests,
     /// The spans seen last: a hint about whose the next ones are, which nothing is lost without.
     pub(crate) lineage: Memory<Lineage>,
+    /// Compresses the streams of all pages.
+    pub(crate) gzip: Gzip,
 }
 
 impl Deref for Context {
@@ -88,6 +101,11 @@ impl Context {
         let mut closing = self.closing.clone();
         // The sender lives as long as the server; its end is the end as well.
         let _ = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// What compresses a page or its stream, where this daemon does so and the client takes it.
+    pub(crate) fn gzip(&self, headers: &HeaderMap) -> Option<&Gzip> {
+        (self.settings.gzip && gzip::is_accepted(headers)).then_some(&self.gzip)
     }
 }
 

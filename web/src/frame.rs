@@ -1,5 +1,7 @@
 //! Frames of the Datastar stream: one or more server-sent events that go out together.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use datastar::prelude::{DatastarEvent, ElementPatchMode, PatchElements, PatchSignals};
 use remora_actors::model::Seq;
@@ -98,9 +100,12 @@ pub const MAX_HEARTBEAT_S: u32 = 20;
 /// Shows that a stream lives: by a comment to whatever lies between, by an empty patch to the page, which hears of no
 /// comment.
 pub(crate) fn heartbeat() -> Bytes {
-    let mut frame = Frame(": alive\n".to_owned());
-    frame.signals(&json!({}));
-    frame.0.into()
+    static HEARTBEAT: LazyLock<Bytes> = LazyLock::new(|| {
+        let mut frame = Frame(": alive\n".to_owned());
+        frame.signals(&json!({}));
+        frame.0.into()
+    });
+    HEARTBEAT.clone()
 }
 
 /// The last frame of a stream that is given up because its browser has too many: the page then waits until it is

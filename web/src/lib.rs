@@ -6,6 +6,7 @@
 //! - [`Links`]: signed links that answer one question.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end, `connections`: one after the other, `live_response`: those that go on for ever.
+//! - `assets`: what is served as it is, and `gzip`: the same and everything else in fewer bytes.
 //!
 //! Routes hold no state: each asks an actor for rendered HTML or JSON, or sends a command, through one
 //! [`remora_actors::Handle`].
@@ -22,6 +23,7 @@ mod frame;
 #[cfg(all(test, feature = "fault-injection"))]
 mod fuzz;
 mod guard;
+mod gzip;
 pub mod html;
 mod links;
 mod live_response;

@@ -75,6 +75,7 @@ pub async fn serve(
         guessing: Mutex::default(),
         requests: Requests::default(),
         lineage: Default::default(),
+        gzip: Default::default(),
     });
     let mut closed = context.closing.clone();
     let closer = Arc::clone(&close);

@@ -5,6 +5,7 @@
 
 mod publishers;
 mod subscribers;
+mod unpack;
 
 use std::{
     net::SocketAddr,
@@ -14,7 +15,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use mio::{Events, Poll, Token};
 
-pub(crate) use self::subscribers::Reading;
+pub(crate) use self::subscribers::{Coding, Reading};
 use self::{publishers::Publishers, subscribers::Subscribers};
 use crate::{process::Server, statistics::percentile};
 
@@ -53,6 +54,8 @@ pub(crate) struct Outcome {
     pub(crate) acknowledged: f64,
     /// Events that reached a reader, each reader counted for itself.
     pub(crate) deliveries: f64,
+    /// Bytes that did, heads of chunks included.
+    pub(crate) bytes: f64,
     /// Processor time of the server.
     pub(crate) cpu: Duration,
     /// From the sending to the receiving of an event; only where events come at a pace of their own.
@@ -63,6 +66,11 @@ impl Outcome {
     /// Processor time of the server per delivery, in microseconds.
     pub(crate) fn cpu_us_per_delivery(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.deliveries
+    }
+
+    /// Bytes that a reader gets per event.
+    pub(crate) fn bytes_per_delivery(&self) -> f64 {
+        self.bytes / self.deliveries
     }
 
     /// Processor time of the server per event, in microseconds.
@@ -87,10 +95,16 @@ pub(crate) struct Load {
 
 impl Load {
     /// Opens so many streams and reads what each begins with.
-    pub(crate) fn subscribe(address: SocketAddr, path: &str, count: usize, reading: Reading) -> Result<Self> {
+    pub(crate) fn subscribe(
+        address: SocketAddr,
+        path: &str,
+        count: usize,
+        reading: Reading,
+        coding: Coding,
+    ) -> Result<Self> {
         /// Streams whose first bytes are waited for at once: browsers do not come all in one moment either.
         const OPENING: usize = 32;
-        let mut load = Self::new(reading)?;
+        let mut load = Self::new(reading, coding)?;
         for index in 0..count {
             load.subscribers.connect(load.poll.registry(), Token(index), address, path)?;
             if load.subscribers.opening() >= OPENING {
@@ -105,12 +119,12 @@ impl Load {
 
     /// Without readers.
     pub(crate) fn alone() -> Result<Self> {
-        Self::new(Reading::EachMark)
+        Self::new(Reading::EachMark, Coding::Plain)
     }
 
-    fn new(reading: Reading) -> Result<Self> {
+    fn new(reading: Reading, coding: Coding) -> Result<Self> {
         let poll = Poll::new().context("cannot make a poll")?;
-        let (subscribers, publishers) = (Subscribers::new(reading), Publishers::default());
+        let (subscribers, publishers) = (Subscribers::new(reading, coding), Publishers::default());
         Ok(Self { poll, ready: Events::with_capacity(1024), subscribers, publishers })
     }
 
@@ -135,12 +149,14 @@ impl Load {
         let mut pacer = Pacer { pace, due: Instant::now() };
         self.publish(&mut pacer, times.warm)?;
         self.subscribers.record(matches!(pace, Pace::PerSecond(_)));
-        let (acknowledged, progress) = (self.publishers.acknowledged, self.subscribers.progress);
+        let (acknowledged, progress, bytes) =
+            (self.publishers.acknowledged, self.subscribers.progress, self.subscribers.bytes);
         let (began, before) = (Instant::now(), server.cpu()?);
         self.publish(&mut pacer, times.measured)?;
         let (seconds, cpu) = (began.elapsed().as_secs_f64(), server.cpu()?.since(&before));
         let acknowledged = (self.publishers.acknowledged - acknowledged) as f64;
         let deliveries = (self.subscribers.progress - progress) as f64;
+        let bytes = (self.subscribers.bytes - bytes) as f64;
         self.drain()?;
         if let Pace::PerSecond(rate) = pace
             && acknowledged < 0.95 * f64::from(rate) * seconds
@@ -148,7 +164,7 @@ impl Load {
             eprintln!("the pace was not held: {:.0} instead of {rate} events/s", acknowledged / seconds);
         }
         let latencies_ms = self.subscribers.latencies_ms();
-        Ok(Outcome { seconds, acknowledged, deliveries, cpu, latencies_ms })
+        Ok(Outcome { seconds, acknowledged, deliveries, bytes, cpu, latencies_ms })
     }
 
     /// Reads until nothing has come for a moment.
@@ -182,6 +198,7 @@ impl Load {
         loop {
             while pacer.allows(self.publishers.next(), self.subscribers.arrived()) && self.publishers.send()? {
                 pacer.sent();
+                self.subscribers.sent(self.publishers.sent);
             }
             let now = Instant::now();
             if now >= until {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use memchr::memmem::Finder;
 use mio::{Interest, Registry, Token, net::TcpStream};
 
+use super::unpack::Unpack;
 use crate::event::{MARK_BEGINS, MARK_BYTES, Mark, now_ns};
 
 /// What the readers of a dashboard look for: the position that ends each frame.
@@ -29,10 +30,20 @@ pub(crate) enum Reading {
     LatestId,
 }
 
+/// How a stream is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// As it is.
+    Plain,
+    /// In gzip, which it must come in then.
+    Gzip,
+}
+
 #[derive(Debug)]
 struct Subscriber {
     stream: TcpStream,
     open: bool,
+    unpack: Option<Unpack>,
     /// The end of what was read, where what is looked for may begin.
     tail: Vec<u8>,
     /// The number of events that it has got, or the newest one's number or position.
@@ -43,12 +54,16 @@ struct Subscriber {
 #[derive(Debug)]
 pub(crate) struct Subscribers {
     reading: Reading,
+    coding: Coding,
     finder: Finder<'static>,
     list: Vec<Subscriber>,
     opening: usize,
     piece: Vec<u8>,
     records: bool,
     latencies_ns: Vec<u64>,
+    /// When each event was sent, and the position before the first of them: for readers of positions.
+    sent_ns: Vec<u64>,
+    began_at: u64,
     /// The events that have reached a reader, over all readers.
     pub(super) progress: u64,
     /// The bytes that have.
@@ -56,20 +71,36 @@ pub(crate) struct Subscribers {
 }
 
 impl Subscribers {
-    pub(super) fn new(reading: Reading) -> Self {
+    pub(super) fn new(reading: Reading, coding: Coding) -> Self {
         let finder = Finder::new(if reading == Reading::LatestId { ID_BEGINS } else { MARK_BEGINS });
-        let (list, piece, latencies_ns) = (Vec::new(), vec![0; PIECE], Vec::new());
-        Self { reading, finder, list, opening: 0, piece, records: false, latencies_ns, progress: 0, bytes: 0 }
+        Self {
+            reading,
+            coding,
+            finder,
+            list: Vec::new(),
+            opening: 0,
+            piece: vec![0; PIECE],
+            records: false,
+            latencies_ns: Vec::new(),
+            sent_ns: Vec::new(),
+            began_at: 0,
+            progress: 0,
+            bytes: 0,
+        }
     }
 
     pub(super) fn connect(&mut self, registry: &Registry, token: Token, address: SocketAddr, path: &str) -> Result<()> {
         let mut stream =
             std::net::TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n\r\n")?;
+        let (codings, unpack) = match self.coding {
+            Coding::Plain => ("", None),
+            Coding::Gzip => ("accept-encoding: gzip\r\n", Some(Unpack::new())),
+        };
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n{codings}\r\n")?;
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         registry.register(&mut stream, token, Interest::READABLE)?;
-        self.list.push(Subscriber { stream, open: false, tail: Vec::new(), position: 0 });
+        self.list.push(Subscriber { stream, open: false, unpack, tail: Vec::new(), position: 0 });
         self.opening += 1;
         Ok(())
     }
@@ -82,6 +113,12 @@ impl Subscribers {
     /// Counts from here on: what streams begin with is no delivery.
     pub(super) fn begin(&mut self) {
         self.progress = 0;
+        self.began_at = self.list.iter().map(|subscriber| subscriber.position).max().unwrap_or(0);
+    }
+
+    /// So many events have been sent by now.
+    pub(super) fn sent(&mut self, events: u64) {
+        self.sent_ns.resize(events as usize, now_ns());
     }
 
     /// Notes how long deliveries take, or not.
@@ -131,12 +168,23 @@ impl Subscribers {
                 self.opening -= 1;
             }
             self.bytes += read as u64;
-            self.scan(index, kept + read);
+            let is_full = kept + read == self.piece.len();
+            let end = kept + self.unpack(index, kept, read)?;
+            self.scan(index, end);
             // The socket is empty, or will tell of more.
-            if kept + read < PIECE {
+            if !is_full {
                 return Ok(());
             }
         }
+    }
+
+    /// Puts the text in the place of the bytes that were read, where these are packed; how many bytes it is.
+    fn unpack(&mut self, index: usize, kept: usize, read: usize) -> Result<usize> {
+        let Some(unpack) = &mut self.list[index].unpack else { return Ok(read) };
+        let text = unpack.feed(&self.piece[kept..kept + read])?;
+        self.piece.resize(self.piece.len().max(kept + text.len()), 0);
+        self.piece[kept..kept + text.len()].copy_from_slice(&text);
+        Ok(text.len())
     }
 
     /// Looks through the first `end` bytes of the piece.
@@ -176,6 +224,11 @@ impl Subscribers {
             subscriber.position += marks;
         }
         self.progress += subscriber.position - before;
+        if self.records && self.reading == Reading::LatestId {
+            let number = |position: u64| position.saturating_sub(self.began_at) as usize;
+            let sent = self.sent_ns.get(number(before)..number(subscriber.position)).unwrap_or_default();
+            self.latencies_ns.extend(sent.iter().map(|sent_ns| now.saturating_sub(*sent_ns)));
+        }
         // Only its beginning may have come.
         let rest = rest.min(end.saturating_sub(self.finder.needle().len() - 1).max(from));
         subscriber.tail.clear();

@@ -41,7 +41,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// KiB per reader.
-fn turn(contender: &Contender, readers: usize) -> Result<f64> {
+pub(super) fn turn(contender: &Contender, readers: usize) -> Result<f64> {
     let before = contender.server.memory()?.proportional;
     let _load = contender.subscribe(readers)?;
     pause(SETTLE);

@@ -1,6 +1,7 @@
 //! What is measured: one file per subject.
 
 mod answer;
+mod compression;
 mod dashboard;
 mod idle;
 mod idle_cpu;
@@ -28,6 +29,8 @@ pub(crate) enum Measure {
     Idle,
     /// The dashboard, as fast as it goes
     Dashboard,
+    /// The dashboard in gzip: its gain in bytes, and its price
+    Compression,
     /// Taking events in
     Ingest,
     /// A million events and ten thousand agents
@@ -55,6 +58,7 @@ impl Measure {
             Self::Saturated => saturated::measure(bench),
             Self::Idle => idle::measure(bench),
             Self::Dashboard => dashboard::measure(bench),
+            Self::Compression => compression::measure(bench),
             Self::Ingest => ingest::measure(bench),
             Self::Scale => scale::measure(bench),
             Self::Answer => answer::measure(bench),

@@ -40,7 +40,7 @@ fn turn(daemon: &Daemon) -> Result<Turn> {
 }
 
 /// The addresses of everything static that a page names, each once.
-fn assets(page: &str) -> Vec<&str> {
+pub(super) fn assets(page: &str) -> Vec<&str> {
     let mut assets: Vec<&str> = page.split(['"', '\'', ' ']).filter(|word| word.starts_with("/static/")).collect();
     assets.sort_unstable();
     assets.dedup();

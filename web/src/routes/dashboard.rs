@@ -21,7 +21,7 @@ use crate::{
     address, assets,
     context::Context,
     guard::{BROWSER_COOKIE, Caller, Scope, accepts_html, cookie, guard},
-    html,
+    gzip, html,
     problem::Problem,
     request::Segment,
 };
@@ -64,7 +64,10 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             workspace_keys(&context, &workspace.0, &headers).await
         })
         .map(respond);
-    let asset = warp::path!("static" / String).and(warp::get()).map(|name: String| respond(asset(&name)));
+    let asset = warp::path!("static" / String)
+        .and(warp::get())
+        .and(headers)
+        .map(|name: String, headers: HeaderMap| respond(asset(&name, &headers)));
     // The inbox with a filter before the one without.
     let routes = beside.or(page).unify().or(stream).unify().or(workspace).unify().or(asset).unify();
     routes.and_then(std::future::ready).boxed()
@@ -80,13 +83,13 @@ fn subject() -> impl Filter<Extract = (Subject,), Error = Rejection> + Clone {
 
 async fn page(context: &Context, headers: &HeaderMap) -> Result<Response, Problem> {
     let page = context.handle.render(View::Page).await?.unwrap_or_default();
-    Ok(document(&page, headers))
+    Ok(document(context, &page, headers))
 }
 
 async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Result<Response, Problem> {
     let page = context.handle.document(subject).await?;
     match page {
-        Some(page) => Ok(document(&page, headers)),
+        Some(page) => Ok(document(context, &page, headers)),
         None if accepts_html(headers) => {
             let page = html::not_found("No agent of this id is known: it has sent no event, or is long forgotten.");
             Ok(warp::reply::with_status(warp::reply::html(page), StatusCode::NOT_FOUND).into_response())
@@ -106,8 +109,11 @@ async fn workspace_keys(context: &Context, workspace_id: &str, headers: &HeaderM
 }
 
 /// A document, and a name for the browser that has none: its streams are counted together.
-pub(super) fn document(page: &Bytes, headers: &HeaderMap) -> Response {
-    let mut response = warp::reply::html(page.to_vec()).into_response();
+pub(super) fn document(context: &Context, page: &Bytes, headers: &HeaderMap) -> Response {
+    let packed = context.gzip(headers).and_then(|_| gzip::whole(page, gzip::EFFORT).ok());
+    let is_packed = packed.is_some();
+    let mut response = warp::reply::html(packed.unwrap_or_else(|| page.to_vec())).into_response();
+    gzip::declare(response.headers_mut(), is_packed);
     if cookie(headers, BROWSER_COOKIE).is_none() {
         let cookie = format!("{BROWSER_COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", Uuid::now_v7());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -123,15 +129,18 @@ async fn stream(context: Context, of: Option<&str>, headers: &HeaderMap) -> Resu
     let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let browser = cookie(headers, BROWSER_COOKIE).map(str::to_owned);
     match context.handle.open_session(Opening { last_event_id, browser, subject }).await? {
-        Ok(session) => Ok(streams::frames(context, session)),
+        Ok(session) => Ok(streams::frames(context, session, headers)),
         Err(error) => Err(Problem::unavailable(error)),
     }
 }
 
-fn asset(name: &str) -> Result<Response, Problem> {
-    let asset = assets::find(name).ok_or_else(|| Problem::not_found("there is no such file"))?;
-    let mut response = Response::new(Bytes::from_static(asset.body).into());
+/// Files are compressed whatever the settings say of pages: it is done once.
+fn asset(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    let file = assets::find(name).ok_or_else(|| Problem::not_found("there is no such file"))?;
+    let (asset, packed) = (file.asset, gzip::is_accepted(headers).then(|| file.packed()).flatten());
+    let mut response = Response::new(Bytes::from_static(packed.unwrap_or(asset.body)).into());
     let headers = response.headers_mut();
+    gzip::declare(headers, packed.is_some());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
     // The name changes with the content.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));

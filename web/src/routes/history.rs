@@ -106,14 +106,14 @@ async fn search(
     };
     let view = View::Found { search: Box::new(search), found, before, part };
     let page = context.handle.render(view).await?.unwrap_or_default();
-    Ok(page_or_frame(&page, part, headers))
+    Ok(page_or_frame(context, &page, part, headers))
 }
 
 async fn past(context: &Context, at: Result<At, Problem>, headers: &HeaderMap) -> Result<Response, Problem> {
     let part = part(headers);
     let page = context.handle.past(at?, part).await?;
     let page = page.ok_or_else(|| Problem::not_found("nothing has happened yet: there is no past to look at"))?;
-    Ok(page_or_frame(&page, part, headers))
+    Ok(page_or_frame(context, &page, part, headers))
 }
 
 /// A page asks for its changing part by a header that browsers do not send by themselves.
@@ -121,9 +121,9 @@ fn part(headers: &HeaderMap) -> Part {
     if headers.contains_key("datastar-request") { Part::Frame } else { Part::Document }
 }
 
-fn page_or_frame(page: &bytes::Bytes, part: Part, headers: &HeaderMap) -> Response {
+fn page_or_frame(context: &Context, page: &bytes::Bytes, part: Part, headers: &HeaderMap) -> Response {
     if part == Part::Document {
-        return document(page, headers);
+        return document(context, page, headers);
     }
     let mut response = Response::new(page.clone().into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

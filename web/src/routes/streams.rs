@@ -23,7 +23,7 @@ use crate::{
     context::Context,
     frame,
     guard::{Caller, Scope, guard},
-    live_response,
+    gzip, live_response,
     problem::Problem,
 };
 
@@ -89,9 +89,18 @@ fn until_closed<S: Send>(
     })
 }
 
-/// A page's stream.
-pub(super) fn frames(context: Context, session: Session) -> Response {
-    live_response::reply(until_closed(context, session, frame::heartbeat(), async |session| session.next().await))
+/// A page's stream. A raw one is not compressed: its readers want events each of their own, and many of these readers are
+/// programs on the same machine, whose libraries say that they take gzip without being asked.
+pub(super) fn frames(context: Context, session: Session, headers: &HeaderMap) -> Response {
+    let gzip = context.gzip(headers).cloned();
+    let is_packed = gzip.is_some();
+    let frames = until_closed(context, session, frame::heartbeat(), async |session| session.next().await);
+    let mut response = match gzip {
+        Some(gzip) => live_response::reply(gzip.pack(frames)),
+        None => live_response::reply(frames),
+    };
+    gzip::declare(response.headers_mut(), is_packed);
+    response
 }
 
 /// `GET events/stream`: every wanted event as JSON, from `Last-Event-ID` or `after` on, else from now on.
