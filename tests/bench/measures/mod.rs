@@ -1,6 +1,7 @@
 //! What is measured: one file per subject.
 
 mod answer;
+mod bus;
 mod dashboard;
 mod idle;
 mod idle_cpu;
@@ -36,6 +37,8 @@ pub(crate) enum Measure {
     Answer,
     /// What a daemon costs that has nothing to do
     IdleCpu,
+    /// Daemons on NATS, and NATS without them
+    Bus,
     /// Sizes, and the time to start
     Weight,
 }
@@ -59,6 +62,7 @@ impl Measure {
             Self::Scale => scale::measure(bench),
             Self::Answer => answer::measure(bench),
             Self::IdleCpu => idle_cpu::measure(bench),
+            Self::Bus => bus::measure(bench),
             Self::Weight => weight::measure(bench),
         }
     }
