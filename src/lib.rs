@@ -6,6 +6,7 @@
 //! - [`notify`]: who is told of questions, and in which words.
 //! - [`bus`]: the connection to NATS, which daemons share.
 //! - [`stores`]: what lies behind the actors' two ports. [`doors`]: the ways in beside HTTP.
+//! - [`scale`]: what a stream and a daemon bear, and what a million events a second would take. A page without code.
 //!
 //! # Invariants
 //!
@@ -39,6 +40,8 @@ pub mod daemon;
 pub mod doors;
 mod housekeeping;
 pub mod notify;
+#[doc = include_str!("scale.md")]
+pub mod scale {}
 pub mod service_manager;
 pub mod stores;
 pub mod telemetry;

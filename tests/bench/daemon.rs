@@ -14,7 +14,7 @@ use crate::{
     Bench,
     event::{EVENT_BYTES, Template, agent_id},
     http::Http,
-    process::{Server, wait_for},
+    process::{Place, Server, wait_for},
 };
 
 /// Takes events in.
@@ -53,12 +53,18 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts one that knows nothing.
     pub(crate) fn start(bench: &Bench) -> Result<Self> {
-        Self::start_with(bench, |data| vec!["--data".to_owned(), data])
+        Self::start_with(bench, Place::Server, |data| vec!["--data".to_owned(), data])
+    }
+
+    /// Starts one on NATS, whose copy is empty.
+    pub(crate) fn start_on_bus(bench: &Bench, place: Place, url: &str) -> Result<Self> {
+        let bus = ["--bus".to_owned(), url.to_owned()];
+        Self::start_with(bench, place, |data| ["--data".to_owned(), data].into_iter().chain(bus).collect())
     }
 
     /// Starts one that may open workspace files below its folder.
     pub(crate) fn start_with_files(bench: &Bench) -> Result<Self> {
-        Self::start_with(bench, |data| {
+        Self::start_with(bench, Place::Server, |data| {
             let root = Path::new(&data).parent().unwrap_or(Path::new("/")).display().to_string();
             vec!["--data".to_owned(), data, "--workspace-root".to_owned(), root]
         })
@@ -75,16 +81,16 @@ impl Daemon {
 
     /// Starts one on a data folder that is there already.
     pub(crate) fn start_on(bench: &Bench, data: &Path) -> Result<Self> {
-        Self::start_with(bench, |_| vec!["--data".to_owned(), data.display().to_string()])
+        Self::start_with(bench, Place::Server, |_| vec!["--data".to_owned(), data.display().to_string()])
     }
 
-    fn start_with(bench: &Bench, arguments: impl FnOnce(String) -> Vec<String>) -> Result<Self> {
+    fn start_with(bench: &Bench, place: Place, arguments: impl FnOnce(String) -> Vec<String>) -> Result<Self> {
         let folder = folder()?;
         let mut command = Command::new(&bench.binary);
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.args(arguments(folder.path().join("data").display().to_string()));
         let began = Instant::now();
-        let server = Server::start("remora", &command, folder.path())?;
+        let server = Server::start_in(place, "remora", &command, folder.path())?;
         let page = Http::connect(server.address())?.get("/")?;
         Ok(Self { first_page: began.elapsed(), page, server, folder })
     }
@@ -131,9 +137,15 @@ impl Daemon {
             }
             http.post(EVENTS, "application/x-ndjson", &body)?;
         }
+        self.until_shown(agents + events)
+    }
+
+    /// Waits until the picture shows so many events.
+    pub(crate) fn until_shown(&self, events: u32) -> Result<()> {
+        let mut http = self.http()?;
         wait_for("the picture shows all events", CATCH_UP, || {
             let state: Value = serde_json::from_slice(&http.get("/api/v1/state")?)?;
-            Ok((state["last_seq"].as_u64() >= Some(u64::from(agents + events))).then_some(()))
+            Ok((state["last_seq"].as_u64() >= Some(events.into())).then_some(()))
         })
     }
 }

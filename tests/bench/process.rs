@@ -19,6 +19,28 @@ use rustix::{
 /// Where servers run, and where the load runs.
 const SERVER_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
+
+/// Where a program runs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// On the core of the servers.
+    Server,
+    /// Beside the load.
+    Load,
+    /// On both cores.
+    Both,
+}
+
+impl Place {
+    fn cores(self) -> &'static [usize] {
+        match self {
+            Self::Server => &[SERVER_CORE],
+            Self::Load => &[LOAD_CORE],
+            Self::Both => &[SERVER_CORE, LOAD_CORE],
+        }
+    }
+}
+
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(120);
 /// How long a server may take until it has done what it does afterwards: a million events are to be indexed for the search.
@@ -30,20 +52,20 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Keeps this thread, and what it starts, on the load's core.
 pub(crate) fn pin_load() -> Result<()> {
-    pin(LOAD_CORE).context("cannot keep the load on core 1: the benchmarks need two cores")
+    pin(Place::Load).context("cannot keep the load on core 1: the benchmarks need two cores")
 }
 
-/// What is started meanwhile runs on the servers' core.
-pub(crate) fn on_server_core<T>(start: impl FnOnce() -> T) -> Result<T> {
-    pin(SERVER_CORE)?;
+/// What is started meanwhile runs there.
+pub(crate) fn started_at<T>(place: Place, start: impl FnOnce() -> T) -> Result<T> {
+    pin(place)?;
     let started = start();
-    pin(LOAD_CORE)?;
+    pin(Place::Load)?;
     Ok(started)
 }
 
-fn pin(core: usize) -> Result<()> {
+fn pin(place: Place) -> Result<()> {
     let mut cores = CpuSet::new();
-    cores.set(core);
+    place.cores().iter().for_each(|&core| cores.set(core));
     Ok(sched_setaffinity(None, &cores)?)
 }
 
@@ -81,7 +103,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server that says `listening on http://ADDRESS` once it serves. Its log goes into `folder`.
     pub(crate) fn start(name: &str, command: &Command, folder: &Path) -> Result<Self> {
-        let (mut child, log) = launch(name, command, folder, Stdio::piped())?;
+        Self::start_in(Place::Server, name, command, folder)
+    }
+
+    /// The same elsewhere than on the servers' core.
+    pub(crate) fn start_in(place: Place, name: &str, command: &Command, folder: &Path) -> Result<Self> {
+        let (mut child, log) = launch(place, name, command, folder, Stdio::piped())?;
         let mut stdout = BufReader::new(child.stdout.take().context("its output is ours")?);
         let mut line = String::new();
         stdout.read_line(&mut line).context("cannot read what the server says")?;
@@ -97,8 +124,14 @@ impl Server {
     }
 
     /// Starts a server that was told where to listen, and waits until it does.
-    pub(crate) fn start_at(name: &str, command: &Command, folder: &Path, address: SocketAddr) -> Result<Self> {
-        let (child, log) = launch(name, command, folder, Stdio::null())?;
+    pub(crate) fn start_at(
+        place: Place,
+        name: &str,
+        command: &Command,
+        folder: &Path,
+        address: SocketAddr,
+    ) -> Result<Self> {
+        let (child, log) = launch(place, name, command, folder, Stdio::null())?;
         let mut server = Self { name: name.to_owned(), child, _stdout: None, log, address };
         wait_for(&format!("{name} listens on {address}"), START, || {
             if let Some(status) = server.child.try_wait()? {
@@ -174,15 +207,15 @@ impl Drop for Server {
     }
 }
 
-/// Starts a program on the servers' core. However this process ends, the program is told to end as well.
-fn launch(name: &str, command: &Command, folder: &Path, stdout: Stdio) -> Result<(Child, PathBuf)> {
+/// Starts a program. However this process ends, the program is told to end as well.
+fn launch(place: Place, name: &str, command: &Command, folder: &Path, stdout: Stdio) -> Result<(Child, PathBuf)> {
     let log = folder.join(format!("{}.log", name.replace(' ', "-")));
     let mut bound = Command::new("setpriv");
     bound.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program()).args(command.get_args()).current_dir(folder);
     // Away from the settings of whoever runs the benchmarks.
     bound.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", folder);
     bound.stdin(Stdio::null()).stdout(stdout).stderr(fs::File::create(&log)?);
-    let child = on_server_core(|| bound.spawn())?;
+    let child = started_at(place, || bound.spawn())?;
     Ok((child.with_context(|| format!("cannot start {name}: setpriv, of the package util-linux, is missing"))?, log))
 }
 

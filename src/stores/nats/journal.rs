@@ -15,6 +15,7 @@
 //! its events come after those that followed them: they are published again under the same ids.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -58,6 +59,8 @@ use crate::stores::sqlite::{CopiedEvent, Database, SqliteJournal};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pause before what was not acknowledged is published again.
 const RETRY: Duration = Duration::from_millis(100);
+/// Events of a commit that are published and not acknowledged: enough that the way there and back does not count.
+const UNACKNOWLEDGED: usize = 4_096;
 /// Messages that the copy may be behind: it copies that many within a few seconds, far less than the server's memory
 /// for ids.
 const BEHIND: u64 = 100_000;
@@ -107,22 +110,21 @@ impl NatsJournal {
 
     /// Publishes the events that have no position yet, and gives them theirs; an error says why some have none still.
     async fn publish(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<(), PublishError> {
-        let (mut underway, mut outcome) = (Vec::new(), Ok(()));
+        let (mut underway, mut outcome) = (VecDeque::with_capacity(UNACKNOWLEDGED.min(entries.len())), Ok(()));
         for (entry, place) in entries.iter().zip(appended).filter(|(_, place)| place.is_none()) {
+            if underway.len() == UNACKNOWLEDGED {
+                outcome = outcome.and(settle(underway.pop_front()).await);
+            }
             match self.send(entry).await {
-                Ok(ack) => underway.push((ack, place)),
+                Ok(ack) => underway.push_back((ack, place)),
                 Err(error) => {
                     outcome = Err(error);
                     break;
                 }
             }
         }
-        for (ack, place) in underway {
-            match ack.await {
-                Ok(PublishAck { sequence, duplicate: false, .. }) => *place = Some(Appended::New(sequence)),
-                Ok(PublishAck { sequence, .. }) => *place = Some(Appended::Duplicate(sequence)),
-                Err(error) => outcome = Err(error),
-            }
+        while !underway.is_empty() {
+            outcome = outcome.and(settle(underway.pop_front()).await);
         }
         outcome
     }
@@ -279,6 +281,14 @@ impl Journal for NatsJournal {
     }
 }
 
+/// Waits for an acknowledgement, and notes the position that it tells.
+async fn settle(underway: Option<(PublishAckFuture, &mut Option<Appended>)>) -> Result<(), PublishError> {
+    let Some((ack, place)) = underway else { return Ok(()) };
+    let PublishAck { sequence, duplicate, .. } = ack.await?;
+    *place = Some(if duplicate { Appended::Duplicate(sequence) } else { Appended::New(sequence) });
+    Ok(())
+}
+
 /// The event's id; what a header cannot hold, or a server would trim, is written otherwise.
 fn message_id(id: &str) -> String {
     let plain = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=');
@@ -422,6 +432,19 @@ mod tests {
         assert_eq!(order(0, 200), (0..200).collect::<Vec<_>>(), "one daemon's events keep their order");
         assert_eq!(order(300, 500), (300..500).collect::<Vec<_>>());
         assert_eq!(mine.len(), 500, "what both had is there once");
+    }
+
+    #[tokio::test]
+    async fn a_commit_may_be_larger_than_what_is_unacknowledged_at_a_time() {
+        let fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        let large = journal::batch(0..2 * UNACKNOWLEDGED as u32 + 2);
+        let appends =
+            [journal::batch(0..UNACKNOWLEDGED as u32), large.clone(), large].map(|batch| journal.append(batch));
+        for appended in futures_util::future::join_all(appends).await {
+            let seqs: Vec<_> = appended.expect("append").iter().map(|appended| appended.seq()).collect();
+            assert!(seqs.is_sorted() && seqs.last() <= Some(&(2 * UNACKNOWLEDGED as u64 + 2)), "{seqs:?}");
+        }
     }
 
     #[tokio::test]

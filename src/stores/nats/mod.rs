@@ -57,8 +57,9 @@ use crate::{
 
 /// The copy's name in the data folder.
 pub const FILE_NAME: &str = "copy.db";
-/// Messages published and not acknowledged yet: enough that the way there and back does not count.
-const UNACKNOWLEDGED: usize = 4_096;
+/// Messages published and not acknowledged, as the client library counts them: more than there ever are, since whoever
+/// waits for a place there keeps those that it has. A commit bounds its own.
+const PLACES: usize = 1 << 16;
 /// How long a server may take to answer. Whoever waits for the daemon is more patient than that.
 const ANSWER: Duration = Duration::from_secs(3);
 /// Between two words in the log while a copy is made.
@@ -106,11 +107,8 @@ impl Nats {
 
     async fn assemble(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
         let max_payload = client.server_info().max_payload;
-        let context = ContextBuilder::new()
-            .max_ack_inflight(UNACKNOWLEDGED)
-            .backpressure_on_inflight(true)
-            .timeout(ANSWER)
-            .build(client);
+        let context =
+            ContextBuilder::new().max_ack_inflight(PLACES).backpressure_on_inflight(true).timeout(ANSWER).build(client);
         let streams = Streams { context: &context, settings };
         let stream = streams.journal().await.map_err(NatsError::Server)?;
         let bucket = streams.bucket("workspaces").await.map_err(NatsError::Server)?;

@@ -57,7 +57,7 @@ pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// Milliseconds from the sending of each answer until a second connection reads it.
-fn answers(daemon: &Daemon) -> Result<Vec<f64>> {
+pub(super) fn answers(daemon: &Daemon) -> Result<Vec<f64>> {
     let (mut person, mut agent) = (daemon.http()?, daemon.http()?);
     let mut waits = Vec::with_capacity(ANSWERS);
     for number in 0..ANSWERS {

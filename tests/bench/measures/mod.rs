@@ -1,6 +1,7 @@
 //! What is measured: one file per subject.
 
 mod answer;
+mod bus;
 mod compression;
 mod dashboard;
 mod idle;
@@ -39,6 +40,8 @@ pub(crate) enum Measure {
     Answer,
     /// What a daemon costs that has nothing to do
     IdleCpu,
+    /// Daemons on NATS, and NATS without them
+    Bus,
     /// Sizes, and the time to start
     Weight,
 }
@@ -63,6 +66,7 @@ impl Measure {
             Self::Scale => scale::measure(bench),
             Self::Answer => answer::measure(bench),
             Self::IdleCpu => idle_cpu::measure(bench),
+            Self::Bus => bus::measure(bench),
             Self::Weight => weight::measure(bench),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Those of our own are this program, started once more with the name of a peer.
 
+pub(crate) mod nats;
 pub(crate) mod nchan;
 mod page;
 mod sqlite;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 pub(crate) use self::stario::WholePage;
 use crate::{
     daemon::folder,
-    process::{Server, on_server_core},
+    process::{Place, Server, started_at},
 };
 
 /// A peer of our own.
@@ -33,6 +34,9 @@ pub(crate) enum Peer {
     Page,
     /// Appends batches durably to a bare SQLite and prints how many events a second
     Sqlite { folder: PathBuf, batch: u32, seconds: f64 },
+    /// A client of NATS, without a daemon
+    #[command(subcommand)]
+    Nats(nats::Client),
 }
 
 impl Peer {
@@ -42,6 +46,7 @@ impl Peer {
             Self::Warp => warp_server::run(),
             Self::Page => page::run(),
             Self::Sqlite { folder, batch, seconds } => sqlite::run(&folder, batch, seconds),
+            Self::Nats(client) => client.run(),
         }
     }
 }
@@ -68,11 +73,17 @@ pub(crate) fn start(peer: &str) -> Result<(Server, TempDir)> {
 pub(crate) fn sqlite_events_per_second(batch: u32, seconds: f64) -> Result<f64> {
     let folder = folder()?;
     let mut command = this_program("sqlite")?;
-    command.arg(folder.path()).args([batch.to_string(), seconds.to_string()]).stderr(Stdio::inherit());
-    let output = on_server_core(|| command.output())?.context("cannot start the SQLite peer")?;
+    command.arg(folder.path()).args([batch.to_string(), seconds.to_string()]);
+    figure_of(Place::Server, command)
+}
+
+/// The figure that a peer prints once it is done.
+fn figure_of(place: Place, mut command: Command) -> Result<f64> {
+    command.stderr(Stdio::inherit());
+    let output = started_at(place, || command.output())?.context("cannot start a peer")?;
     if !output.status.success() {
-        bail!("the SQLite peer ended with {}", output.status);
+        bail!("a peer ended with {}", output.status);
     }
     let said = String::from_utf8_lossy(&output.stdout);
-    said.trim().parse().with_context(|| format!("the SQLite peer said {said:?}"))
+    said.trim().parse().with_context(|| format!("a peer said {said:?}"))
 }

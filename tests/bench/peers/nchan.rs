@@ -6,7 +6,10 @@ use anyhow::{Result, bail};
 use tempfile::TempDir;
 
 use super::free_address;
-use crate::{daemon::folder, process::Server};
+use crate::{
+    daemon::folder,
+    process::{Place, Server},
+};
 
 /// Where Debian puts it.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
@@ -22,7 +25,7 @@ pub(crate) fn start() -> Result<(Server, TempDir)> {
     fs::write(&configuration, configure(address, folder.path()))?;
     let mut command = Command::new("nginx");
     command.arg("-p").arg(folder.path()).arg("-c").arg(&configuration).args(["-e", "stderr"]);
-    Ok((Server::start_at("nchan", &command, folder.path(), address)?, folder))
+    Ok((Server::start_at(Place::Server, "nchan", &command, folder.path(), address)?, folder))
 }
 
 /// One worker, everything that costs and is not asked for switched off. The buffer holds more than is ever in flight.

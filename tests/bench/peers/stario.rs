@@ -10,7 +10,7 @@ use crate::{
     daemon::{AGENTS, LOG_ROWS, folder},
     event::Template,
     http::Http,
-    process::Server,
+    process::{Place, Server},
 };
 
 /// Names a Python that has Stario; `tests/benchmarks` makes one.
@@ -58,7 +58,7 @@ impl WholePage {
                 let mut command = Command::new(python);
                 let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/peers/stario_page.py");
                 command.arg(script).arg(address.port().to_string());
-                (Server::start_at("stario", &command, folder.path(), address)?, folder)
+                (Server::start_at(Place::Server, "stario", &command, folder.path(), address)?, folder)
             }
             Self::OurOwn => super::start("page")?,
         };
