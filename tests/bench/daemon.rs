@@ -74,7 +74,7 @@ impl Daemon {
     pub(crate) fn start_with_compression(bench: &Bench, compression: &str) -> Result<Self> {
         let arguments =
             |data| ["--compression", compression, "--data"].map(str::to_owned).into_iter().chain([data]).collect();
-        let daemon = Self::start_with(bench, arguments)?;
+        let daemon = Self::start_with(bench, Place::Server, arguments)?;
         daemon.seed()?;
         Ok(daemon)
     }
