@@ -30,19 +30,28 @@ const HINT: &str = "!('Notification' in window) ? 'This browser shows notificati
     : !$_notify && Notification.permission === 'denied' \
     ? 'This browser refuses them: allow notifications for this address in its settings.' : ''";
 
+/// Does something about a question in the first tab that wants to, and in no other: what one tab keeps in the storage the
+/// others may read too late. Only pages that come over https or from this machine have locks.
+const FIRST: &str = "((tag, act) => 'locks' in navigator \
+    ? navigator.locks.request('remora.' + tag, {ifAvailable: true}, \
+        (lock) => lock && (act(), new Promise((end) => setTimeout(end, 10000)))) \
+    : act())";
+
 /// Tells of a question that is newer than the last one heard of. What was there when the page came is not new. The tab
-/// that has the focus needs no alert and tells the others so; of the others the first one alerts.
+/// that has the focus needs no alert and tells the others so; of the others the first one alerts, after a second, in which
+/// also a slow tab that has the focus has heard of it.
 fn ring() -> String {
     let alert = format!(
-        "(seq, tag, name, question, notify, sound) => localStorage.getItem('remora.heard') === tag \
-        || (localStorage.setItem('remora.heard', tag), sound && {TONE}, \
+        "(tag, name, question, notify, sound) => localStorage.getItem('remora.heard') === tag \
+        || {FIRST}(tag, () => (localStorage.setItem('remora.heard', tag), sound && {TONE}, \
             notify && 'Notification' in window && Notification.permission === 'granted' \
-            && new Notification(name + ' asks', {{body: question, tag}}))"
+            && new Notification(name + ' asks', {{body: question, tag}})))"
     );
+    let heard = format!("((tag) => {FIRST}(tag, () => localStorage.setItem('remora.heard', tag)))");
     format!(
         "$newest.seq === $_heard || ($_heard >= 0 && $newest.seq > $_heard && $newest.question \
-        && (document.hasFocus() && !document.hidden ? localStorage.setItem('remora.heard', $newest.tag) \
-            : setTimeout({alert}, 250, $newest.seq, $newest.tag, $newest.name, $newest.question, $_notify, $_sound)), \
+        && (document.hasFocus() && !document.hidden ? {heard}($newest.tag) \
+            : setTimeout({alert}, 1000, $newest.tag, $newest.name, $newest.question, $_notify, $_sound)), \
         $_heard = $newest.seq)"
     )
 }
