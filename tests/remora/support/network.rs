@@ -32,7 +32,8 @@ impl Network {
         let network = Self { name: format!("r{}", process::id()), subnet, hosts };
         if let Err(error) = network.make() {
             panic!(
-                "NOT TESTED: a network that is cut, because no hosts can be made here; run the tests as root: {error}"
+                "NOT TESTED: a network that is cut, because hosts cannot be made here; run the tests as root, \
+                 or as `unshare --map-root-user --mount --net tests/run`: {error}"
             );
         }
         network
