@@ -5,6 +5,8 @@
 mod away;
 mod loss;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -13,6 +15,9 @@ use crate::support::{
     receiver::Receiver,
     wait_until,
 };
+
+/// Daemons whose pictures still differ after this time may never show the same: then it is told where.
+const TOO_LONG: Duration = Duration::from_secs(55);
 
 /// Daemons that share a NATS.
 async fn daemons(url: &str, count: usize, args: &[&str]) -> Vec<Daemon> {
@@ -31,16 +36,28 @@ async fn picture(api: &Api) -> Option<Value> {
 
 /// Waits until all daemons show the same; that picture.
 async fn one_picture(daemons: &[&Daemon], at_least: u64) -> Value {
+    let began = Instant::now();
     wait_until("all daemons show the same picture", async || {
         let first = picture(&daemons[0].api).await.filter(|picture| picture["last_seq"].as_u64() >= Some(at_least))?;
         for daemon in &daemons[1..] {
-            if picture(&daemon.api).await? != first {
+            let other = picture(&daemon.api).await?;
+            if other != first {
+                if began.elapsed() > TOO_LONG {
+                    println!("{}", difference(&first, &other));
+                }
                 return None;
             }
         }
         Some(first)
     })
     .await
+}
+
+/// Where two pictures differ, field by field.
+fn difference(one: &Value, other: &Value) -> String {
+    let fields = one.as_object().expect("an object").iter();
+    let differ = fields.filter(|(name, value)| other[name.as_str()] != **value);
+    differ.map(|(name, value)| format!("{name}: {value}\n  and: {}\n", other[name.as_str()])).collect()
 }
 
 async fn times(api: &Api, pattern: &str, msg_id: &str) -> usize {
