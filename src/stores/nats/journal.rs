@@ -31,29 +31,26 @@ use async_nats::jetstream::{
     stream::Stream,
 };
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use remora_actors::{
     model::{Record, Search, Seq},
     ports::{
         Appended, Duties, Duty, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, Standing,
-        Workspace,
     },
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    client_is_connected,
-    follower::{Arrived, Copies, Progress},
+    followed::Followed,
+    journal_copy::{note_pruned, pruned},
     keys,
     leases::Leases,
     pictures::Pictures,
     why,
     workspace::NatsWorkspace,
 };
-use crate::stores::sqlite::{CopiedEvent, Database, SqliteJournal};
+use crate::stores::sqlite::{Database, SqliteJournal};
 
 /// How long a commit may take, with the server's loss in between: shorter than a publisher waits for the bus.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -61,13 +58,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(100);
 /// Events of a commit that are published and not acknowledged: enough that the way there and back does not count.
 const UNACKNOWLEDGED: usize = 4_096;
-/// Messages that the copy may be behind: it copies that many within a few seconds, far less than the server's memory
-/// for ids.
-const BEHIND: u64 = 100_000;
 /// Messages deleted from the stream at once.
 const DELETIONS: usize = 64;
-/// Under this key all daemons find up to where events were deleted.
-const PRUNED: &str = "pruned";
 
 /// The journal.
 #[derive(Clone)]
@@ -78,9 +70,7 @@ pub(super) struct NatsJournal {
     pub(super) subject: String,
     pub(super) database: Database,
     pub(super) copy: SqliteJournal,
-    pub(super) progress: watch::Receiver<Progress>,
-    /// How the workspaces are followed: while they are not, decisions cannot be made.
-    pub(super) workspaces: watch::Receiver<Progress>,
+    pub(super) followed: Followed,
     pub(super) pictures: Pictures,
     pub(super) duties: Arc<Leases>,
     /// What the daemons agree on.
@@ -90,24 +80,6 @@ pub(super) struct NatsJournal {
 }
 
 impl NatsJournal {
-    fn trouble(&self) -> Option<JournalError> {
-        let connected = client_is_connected(&self.context.client()).err();
-        let of = |progress: &watch::Receiver<Progress>| progress.borrow().trouble.as_deref().map(str::to_owned);
-        let trouble = connected.or_else(|| of(&self.progress)).or_else(|| of(&self.workspaces));
-        trouble.map(JournalError::Unavailable)
-    }
-
-    fn check(&self) -> Result<(), JournalError> {
-        if let Some(trouble) = self.trouble() {
-            return Err(trouble);
-        }
-        let behind = self.progress.borrow().behind;
-        if behind > BEHIND {
-            return Err(JournalError::Unavailable(format!("{behind} events are still to be read from the stream")));
-        }
-        Ok(())
-    }
-
     /// Publishes the events that have no position yet, and gives them theirs; an error says why some have none still.
     async fn publish(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<(), PublishError> {
         let (mut underway, mut outcome) = (VecDeque::with_capacity(UNACKNOWLEDGED.min(entries.len())), Ok(()));
@@ -152,15 +124,6 @@ impl NatsJournal {
         }
     }
 
-    async fn copied(&self, seq: Seq) -> Result<(), JournalError> {
-        let mut progress = self.progress.clone();
-        let copied = progress.wait_for(|progress| progress.position >= seq);
-        match tokio::time::timeout(PATIENCE, copied).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(JournalError::Unavailable("what was stored cannot be read back yet".to_owned())),
-        }
-    }
-
     /// Deletes from the stream what a batch will delete from the copy. First the pictures that hold it go where a daemon
     /// finds them that has not seen it.
     async fn prune_stream(&self, batch: &Prune) -> Result<(), JournalError> {
@@ -168,8 +131,7 @@ impl NatsJournal {
         let upto = doomed.last().copied().unwrap_or(0).max(self.copy.first_seq().await? - 1);
         if upto > pruned(&self.shared).await.map_err(JournalError::Unavailable)? {
             self.pictures.leave(&self.copy, batch.pictures, upto).await?;
-            let noted = self.shared.set(PRUNED, &json!(upto)).await;
-            noted.map_err(|error| JournalError::Unavailable(error.to_string()))?;
+            note_pruned(&self.shared, upto).await.map_err(JournalError::Unavailable)?;
         }
         let oldest = self.copy.read(0, 1, &Filter::ALL).await?.first().map_or(0, |record| record.seq);
         let unbroken = doomed.first() == Some(&oldest) && doomed.windows(2).all(|pair| pair[0] + 1 == pair[1]);
@@ -200,12 +162,12 @@ impl NatsJournal {
 #[async_trait]
 impl Journal for NatsJournal {
     async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        self.check()?;
+        self.followed.check()?;
         let known = self.database.positions(Arc::clone(&entries)).await?;
         let mut appended: Vec<_> = known.into_iter().map(|seq| seq.map(Appended::Duplicate)).collect();
         self.publish_all(&entries, &mut appended).await?;
         let appended: Vec<_> = appended.into_iter().flatten().collect();
-        self.copied(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0)).await?;
+        self.followed.copied(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0)).await?;
         Ok(appended)
     }
 
@@ -258,26 +220,13 @@ impl Journal for NatsJournal {
     }
 
     async fn probe(&self, bytes: usize) -> Result<(), JournalError> {
-        self.check()?;
+        self.followed.check()?;
         self.stream.get_info().await.map_err(|error| JournalError::Unavailable(why(&error)))?;
         self.copy.probe(bytes).await
     }
 
     async fn standing(&self, known: &Standing) -> Standing {
-        /// Between two looks at the connection, which tells of itself in no other way.
-        const LOOK: Duration = Duration::from_millis(250);
-        let (mut journal, mut workspaces) = (self.progress.clone(), self.workspaces.clone());
-        loop {
-            let standing = Standing { last_seq: journal.borrow_and_update().position, trouble: self.trouble() };
-            if standing != *known {
-                return standing;
-            }
-            tokio::select! {
-                _ = journal.changed() => {}
-                _ = workspaces.changed() => {}
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
+        self.followed.changed(known).await
     }
 }
 
@@ -293,79 +242,6 @@ async fn settle(underway: Option<(PublishAckFuture, &mut Option<Appended>)>) -> 
 fn message_id(id: &str) -> String {
     let plain = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=');
     if plain { id.to_owned() } else { keys::encode_part(id) }
-}
-
-/// The copy of the journal.
-pub(super) struct JournalCopy {
-    database: Database,
-    position: AtomicU64,
-    shared: Arc<NatsWorkspace>,
-    lacks: Arc<AtomicU64>,
-}
-
-/// What the copy wants to know of an event beside its text.
-#[derive(Deserialize)]
-struct Columns {
-    id: String,
-    category: String,
-    action: String,
-    agent_id: Option<String>,
-}
-
-impl JournalCopy {
-    pub(super) fn new(database: Database, position: Seq, shared: Arc<NatsWorkspace>, lacks: Arc<AtomicU64>) -> Self {
-        Self { database, position: AtomicU64::new(position), shared, lacks }
-    }
-
-    /// A copy that was cut off for so long that events were deleted which it has not seen cannot go on.
-    async fn check(&self, next: Seq) -> Result<(), String> {
-        let position = self.position.load(Ordering::Relaxed);
-        if next <= position + 1 {
-            return Ok(());
-        }
-        let pruned = pruned(&self.shared).await?;
-        if pruned > position.max(self.lacks.load(Ordering::Relaxed)) {
-            return Err(format!(
-                "events up to {pruned} were deleted, of which this daemon has seen those up to {position}; restart it, \
-                 so that it begins with what the others have made of them"
-            ));
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Copies for JournalCopy {
-    async fn copy(&self, messages: Vec<Arrived>) -> Result<(), String> {
-        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(()) };
-        let last = last.seq;
-        self.check(first.seq).await?;
-        let events = messages.into_iter().filter_map(read).collect();
-        self.database.copy_events(events).await.map_err(|error| error.to_string())?;
-        self.position.store(last, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// An event of the journal; whatever else somebody put into the stream is passed over.
-fn read(arrived: Arrived) -> Option<CopiedEvent> {
-    let Arrived { seq, received_at, message } = arrived;
-    let json: Bytes = message.payload;
-    match serde_json::from_slice(&json) {
-        Ok(Columns { id, category, action, agent_id }) => {
-            Some(CopiedEvent { seq, received_at, id, category, action, agent_id, json })
-        }
-        Err(error) => {
-            tracing::error!(seq, %error, "message ignored, it is no event that remora wrote");
-            None
-        }
-    }
-}
-
-/// Up to where events were deleted, as the daemons have agreed.
-pub(super) async fn pruned(shared: &NatsWorkspace) -> Result<Seq, String> {
-    let pruned = shared.get(PRUNED).await.map_err(|error| error.to_string())?;
-    Ok(pruned.and_then(|pruned| pruned.as_u64()).unwrap_or(0))
 }
 
 #[cfg(test)]

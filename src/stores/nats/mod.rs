@@ -1,18 +1,21 @@
 //! The stores of many daemons that share a NATS with JetStream.
 //!
 //! - `streams`: what is kept there.
-//! - `journal`: the [`Journal`] in a stream.
+//! - `journal`: the [`Journal`] in a stream, and its copy, the `journal_copy`.
 //! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
 //! - `leases`: the [`Duties`], which one daemon does for all.
-//! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read.
+//! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read;
+//!   `followed` says how well.
 //! - `pictures`: what a daemon begins with that comes after events were deleted.
 //!
 //! The copy is a database of its own in the data folder. It can be deleted: it is made anew from what NATS holds. So it
 //! is if it turns out to be the copy of something else.
 
 mod bucket;
+mod followed;
 mod follower;
 mod journal;
+mod journal_copy;
 mod keys;
 mod leases;
 mod pictures;
@@ -40,8 +43,10 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{
+    followed::Followed,
     follower::{Follower, Progress},
-    journal::{JournalCopy, NatsJournal},
+    journal::NatsJournal,
+    journal_copy::JournalCopy,
     leases::Leases,
     pictures::Pictures,
     streams::Streams,
@@ -129,14 +134,18 @@ impl Nats {
         let shared = Arc::new(workspaces.open(SHARED));
         let copy = database.journal();
         let position = copy.last_seq().await?;
-        let pruned = journal::pruned(&shared).await.map_err(NatsError::Server)?;
+        let pruned = journal_copy::pruned(&shared).await.map_err(NatsError::Server)?;
         database.pruned_until(pruned).await?;
         let lacks = Arc::new(AtomicU64::new(pruned));
         let copies = JournalCopy::new(database.clone(), position, Arc::clone(&shared), Arc::clone(&lacks));
         let follower = Follower::new(&context, stream.clone(), copies, position, false);
-        let progress = follower.progress();
+        let followed = Followed {
+            client: context.client(),
+            journal: follower.progress(),
+            workspaces: workspaces.progress.clone(),
+        };
         tasks.spawn(follower.run());
-        caught_up(progress.clone(), "events").await?;
+        caught_up(followed.journal.clone(), "events").await?;
 
         let duties = Arc::new(Leases::new(leases, work));
         let keep = Arc::clone(&duties);
@@ -146,8 +155,7 @@ impl Nats {
             stream,
             subject: settings.names.journal_subject(),
             copy,
-            progress,
-            workspaces: workspaces.progress.clone(),
+            followed,
             pictures,
             duties: Arc::clone(&duties),
             shared,

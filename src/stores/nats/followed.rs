@@ -1,0 +1,111 @@
+//! What a daemon hears of NATS: how far its copies follow, and what hinders them.
+
+use std::time::Duration;
+
+use async_nats::Client;
+use remora_actors::{
+    model::Seq,
+    ports::{JournalError, Standing},
+};
+use tokio::sync::watch;
+
+use super::{client_is_connected, follower::Progress};
+
+/// Messages that the copy of the journal may be behind: it copies that many within a few seconds, far less than the
+/// server's memory for ids.
+const BEHIND: u64 = 100_000;
+/// How long the copy may take to follow what was stored.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at the connection, which tells of itself in no other way.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The two streams that are followed, and the connection.
+#[derive(Clone)]
+pub(super) struct Followed {
+    pub(super) client: Client,
+    pub(super) journal: watch::Receiver<Progress>,
+    /// While the workspaces are not followed, decisions cannot be made.
+    pub(super) workspaces: watch::Receiver<Progress>,
+}
+
+impl Followed {
+    /// How the journal stands.
+    fn standing(&self) -> Standing {
+        // One lock at a time: a thread that reads a channel twice at once waits for ever if it is written in between.
+        let Progress { position, trouble, .. } = self.journal.borrow().clone();
+        let connected = client_is_connected(&self.client).err();
+        let trouble = connected
+            .or_else(|| trouble.as_deref().map(str::to_owned))
+            .or_else(|| self.workspaces.borrow().trouble.as_deref().map(str::to_owned));
+        Standing { last_seq: position, trouble: trouble.map(JournalError::Unavailable) }
+    }
+
+    /// Whether anything can be appended.
+    pub(super) fn check(&self) -> Result<(), JournalError> {
+        if let Some(trouble) = self.standing().trouble {
+            return Err(trouble);
+        }
+        let behind = self.journal.borrow().behind;
+        if behind > BEHIND {
+            return Err(JournalError::Unavailable(format!("{behind} events are still to be read from the stream")));
+        }
+        Ok(())
+    }
+
+    /// Waits until the journal's copy has a position.
+    pub(super) async fn copied(&self, seq: Seq) -> Result<(), JournalError> {
+        let mut progress = self.journal.clone();
+        let copied = progress.wait_for(|progress| progress.position >= seq);
+        match tokio::time::timeout(PATIENCE, copied).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(JournalError::Unavailable("what was stored cannot be read back yet".to_owned())),
+        }
+    }
+
+    /// Waits until the journal stands otherwise than is known.
+    pub(super) async fn changed(&self, known: &Standing) -> Standing {
+        let (mut journal, mut workspaces) = (self.journal.clone(), self.workspaces.clone());
+        loop {
+            journal.mark_unchanged();
+            workspaces.mark_unchanged();
+            let standing = self.standing();
+            if standing != *known {
+                return standing;
+            }
+            tokio::select! {
+                _ = journal.changed() => {}
+                _ = workspaces.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+    use crate::stores::nats::testing::Fixture;
+
+    #[tokio::test]
+    async fn the_standing_is_told_while_it_changes() {
+        let fixture = Fixture::new().await;
+        let progress = watch::Sender::new(Progress::default());
+        let followed = Followed { journal: progress.subscribe(), ..fixture.nats.journal.followed.clone() };
+        // Threads of their own, so that one that waits for ever fails the test instead of holding it up.
+        thread::spawn(move || {
+            while !progress.is_closed() {
+                progress.send_modify(|progress| progress.position += 1);
+            }
+        });
+        let (told, heard) = mpsc::channel();
+        thread::spawn(move || {
+            for _ in 0..20_000 {
+                followed.standing();
+            }
+            told.send(())
+        });
+        heard.recv_timeout(Duration::from_secs(60)).expect("nobody waits for ever");
+    }
+}

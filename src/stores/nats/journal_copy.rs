@@ -1,0 +1,99 @@
+//! The copy of the journal in the daemon's own database, and what of it was deleted before it was made.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use remora_actors::{model::Seq, ports::Workspace};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    follower::{Arrived, Copies},
+    workspace::NatsWorkspace,
+};
+use crate::stores::sqlite::{CopiedEvent, Database};
+
+/// Under this key all daemons find up to where events were deleted.
+const PRUNED: &str = "pruned";
+
+/// The copy of the journal.
+pub(super) struct JournalCopy {
+    database: Database,
+    position: AtomicU64,
+    shared: Arc<NatsWorkspace>,
+    lacks: Arc<AtomicU64>,
+}
+
+/// What the copy wants to know of an event beside its text.
+#[derive(Deserialize)]
+struct Columns {
+    id: String,
+    category: String,
+    action: String,
+    agent_id: Option<String>,
+}
+
+impl JournalCopy {
+    pub(super) fn new(database: Database, position: Seq, shared: Arc<NatsWorkspace>, lacks: Arc<AtomicU64>) -> Self {
+        Self { database, position: AtomicU64::new(position), shared, lacks }
+    }
+
+    /// A copy that was cut off for so long that events were deleted which it has not seen cannot go on.
+    async fn check(&self, next: Seq) -> Result<(), String> {
+        let position = self.position.load(Ordering::Relaxed);
+        if next <= position + 1 {
+            return Ok(());
+        }
+        let pruned = pruned(&self.shared).await?;
+        if pruned > position.max(self.lacks.load(Ordering::Relaxed)) {
+            return Err(format!(
+                "events up to {pruned} were deleted, of which this daemon has seen those up to {position}; restart it, \
+                 so that it begins with what the others have made of them"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Copies for JournalCopy {
+    async fn copy(&self, messages: Vec<Arrived>) -> Result<(), String> {
+        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(()) };
+        let last = last.seq;
+        self.check(first.seq).await?;
+        let events = messages.into_iter().filter_map(read).collect();
+        self.database.copy_events(events).await.map_err(|error| error.to_string())?;
+        self.position.store(last, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// An event of the journal; whatever else somebody put into the stream is passed over.
+fn read(arrived: Arrived) -> Option<CopiedEvent> {
+    let Arrived { seq, received_at, message } = arrived;
+    let json: Bytes = message.payload;
+    match serde_json::from_slice(&json) {
+        Ok(Columns { id, category, action, agent_id }) => {
+            Some(CopiedEvent { seq, received_at, id, category, action, agent_id, json })
+        }
+        Err(error) => {
+            tracing::error!(seq, %error, "message ignored, it is no event that remora wrote");
+            None
+        }
+    }
+}
+
+/// Up to where events were deleted, as the daemons have agreed.
+pub(super) async fn pruned(shared: &NatsWorkspace) -> Result<Seq, String> {
+    let pruned = shared.get(PRUNED).await.map_err(|error| error.to_string())?;
+    Ok(pruned.and_then(|pruned| pruned.as_u64()).unwrap_or(0))
+}
+
+/// Tells the other daemons up to where events will be deleted.
+pub(super) async fn note_pruned(shared: &NatsWorkspace, upto: Seq) -> Result<(), String> {
+    shared.set(PRUNED, &json!(upto)).await.map_err(|error| error.to_string())
+}
