@@ -1,8 +1,9 @@
 //! Many daemons on one NATS: one picture, one inbox, and each thing done once.
 //!
-//! - `loss`: daemons and servers are killed and paused. `away`: NATS is gone for a while.
+//! - `loss`: daemons and servers are killed, paused and cut off, while a `crowd` works. `away`: NATS is gone for a while.
 
 mod away;
+mod crowd;
 mod loss;
 
 use std::time::{Duration, Instant};

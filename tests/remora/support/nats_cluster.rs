@@ -6,36 +6,54 @@ use async_nats::{Client, jetstream};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::wait_until;
+use super::{Network, wait_until};
 
 /// How many servers: the fewest of which one can be lost.
 pub(crate) const SERVERS: usize = 3;
 
+/// Where the servers listen on hosts of their own, for clients and for each other.
+const PORTS: [u16; 2] = [4222, 6222];
+
 /// The cluster. Its servers run until the test ends or kills them.
 pub(crate) struct NatsCluster {
     servers: Vec<Option<Child>>,
-    ports: Vec<u16>,
+    clients: Vec<String>,
     folder: TempDir,
+    /// Goes after its servers.
+    network: Option<Network>,
 }
 
 impl NatsCluster {
     /// Starts it and waits until it has a leader.
     pub(crate) async fn start() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
         let ports = free_ports(2 * SERVERS);
+        let on_loopback = |ports: &[u16]| ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let (clients, routes) = ports.split_at(SERVERS);
-        let all: Vec<_> = routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\"")).collect();
-        for (place, (client, route)) in clients.iter().zip(routes).enumerate() {
+        Self::start_at(on_loopback(clients), on_loopback(routes), None).await
+    }
+
+    /// The same with each server on a host of its own, which can be cut off.
+    pub(crate) async fn start_apart() -> Self {
+        let network = Network::new(SERVERS);
+        let at = |port| (0..SERVERS).map(|host| format!("{}:{port}", network.address(host))).collect();
+        let [clients, routes] = PORTS.map(at);
+        Self::start_at(clients, routes, Some(network)).await
+    }
+
+    async fn start_at(clients: Vec<String>, routes: Vec<String>, network: Option<Network>) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let all: Vec<_> = routes.iter().map(|route| format!("\"nats://{route}\"")).collect();
+        for (place, (client, route)) in clients.iter().zip(&routes).enumerate() {
             let store = folder.path().join(name(place));
             let config = format!(
-                "server_name: {}\nlisten: \"127.0.0.1:{client}\"\njetstream {{ store_dir: {store:?} }}\n\
-                 cluster {{ name: test, listen: \"127.0.0.1:{route}\", routes: [{}] }}\n",
+                "server_name: {}\nlisten: \"{client}\"\njetstream {{ store_dir: {store:?} }}\n\
+                 cluster {{ name: test, listen: \"{route}\", routes: [{}] }}\n",
                 name(place),
                 all.join(", ")
             );
             fs::write(config_of(folder.path(), place), config).expect("written");
         }
-        let mut cluster = Self { servers: Vec::new(), ports: clients.to_vec(), folder };
+        let mut cluster = Self { servers: Vec::new(), clients, folder, network };
         for place in 0..SERVERS {
             cluster.servers.push(Some(cluster.launch(place)));
         }
@@ -45,14 +63,16 @@ impl NatsCluster {
 
     fn launch(&self, place: usize) -> Child {
         let log = fs::File::options().create(true).append(true).open(self.log_of(place)).expect("a log file");
-        let mut command = Command::new("nats-server");
-        command.arg("-c").arg(config_of(self.folder.path(), place)).kill_on_drop(true);
+        let mut program = self.network.as_ref().map(|network| network.run_on(place)).unwrap_or_default();
+        program.push("nats-server".to_owned());
+        let mut command = Command::new(&program[0]);
+        command.args(&program[1..]).arg("-c").arg(config_of(self.folder.path(), place)).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("nats-server is installed")
     }
 
     /// The addresses of all servers.
     pub(crate) fn url(&self) -> String {
-        let urls: Vec<_> = self.ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+        let urls: Vec<_> = self.clients.iter().map(|client| format!("nats://{client}")).collect();
         urls.join(",")
     }
 
@@ -87,6 +107,17 @@ impl NatsCluster {
         .await
     }
 
+    /// Waits until each server has all that is in a stream.
+    pub(crate) async fn is_whole(&self, stream: &str) {
+        let context = jetstream::new(self.client().await);
+        wait_until("all servers have the stream", async || {
+            let cluster = context.get_stream(stream).await.ok()?.get_info().await.ok()?.cluster?;
+            let current = cluster.replicas.iter().filter(|replica| replica.current && !replica.offline).count();
+            (cluster.leader.is_some() && current + 1 == SERVERS).then_some(())
+        })
+        .await;
+    }
+
     /// Ends a server without warning.
     pub(crate) async fn kill(&mut self, place: usize) {
         let mut child = self.servers[place].take().expect("running");
@@ -97,6 +128,16 @@ impl NatsCluster {
     pub(crate) fn start_again(&mut self, place: usize) {
         assert!(self.servers[place].is_none(), "it runs already");
         self.servers[place] = Some(self.launch(place));
+    }
+
+    /// Cuts a server off: what it and the others say to each other is lost.
+    pub(crate) fn cut_off(&self, place: usize) {
+        self.network.as_ref().expect("started apart").cut(place);
+    }
+
+    /// Lets it talk to the others again.
+    pub(crate) fn reconnect(&self, place: usize) {
+        self.network.as_ref().expect("started apart").mend(place);
     }
 
     fn log_of(&self, place: usize) -> std::path::PathBuf {
