@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::one_picture;
-use crate::support::{Api, Daemon, Reply, Stream, http::event, wait_until};
+use crate::support::{Api, DEADLINE, Daemon, Reply, Stream, http::event, wait_until};
 
 /// Agents at work.
 const AGENTS: usize = 4;
@@ -81,26 +81,35 @@ async fn work(doors: Vec<Api>, agent: usize, stop: Arc<AtomicBool>) -> Ledger {
     ledger
 }
 
-/// Reads a stream of one daemon as a browser or a program does, wherever it has to come back to; the ids in order.
-async fn read(doors: Vec<Api>, begin: usize, until: Arc<AtomicBool>) -> Vec<(u64, String)> {
-    let (mut seen, mut last): (Vec<(u64, String)>, Option<String>) = (Vec::new(), Some("0".to_owned()));
+/// Reads a stream of one daemon as a browser or a program does, wherever it has to come back to, up to a position that
+/// is set at the end.
+async fn read(doors: Vec<Api>, begin: usize, until: Arc<AtomicU64>) -> Vec<Place> {
+    let (mut seen, mut last): (Vec<Place>, Option<String>) = (Vec::new(), Some("0".to_owned()));
+    let has_all = |seen: &[Place]| seen.last().is_some_and(|(seq, _)| *seq >= until.load(Ordering::Relaxed));
     for door in doors.iter().cycle().skip(begin) {
-        if until.load(Ordering::Relaxed) {
+        if has_all(&seen) {
             break;
         }
         let Some(mut stream) = Stream::try_resume(door, "/api/v1/events/stream", last.as_deref()).await else {
             tokio::time::sleep(RETRY).await;
             continue;
         };
-        while !until.load(Ordering::Relaxed) {
+        while !has_all(&seen) {
             let Ok(next) = tokio::time::timeout(PATIENCE, stream.read()).await else { continue };
             let Some(event) = next else { break };
             let Ok(json) = serde_json::from_str::<Value>(&event.data) else { continue };
-            seen.push((json["seq"].as_u64().unwrap(), json["id"].as_str().unwrap().to_owned()));
+            seen.push(place(&json));
             last = Some(event.id);
         }
     }
     seen
+}
+
+/// Where an event stands, and which it is.
+type Place = (u64, String);
+
+fn place(event: &Value) -> Place {
+    (event["seq"].as_u64().unwrap(), event["id"].as_str().unwrap().to_owned())
 }
 
 /// Waits until agents have got on by some rounds, whatever was done to the daemons meanwhile.
@@ -116,26 +125,26 @@ pub(super) async fn get_on(api: &Api) {
 /// All of them.
 pub(super) struct Crowd {
     agents: JoinSet<Ledger>,
-    readers: JoinSet<Vec<(u64, String)>>,
+    readers: JoinSet<Vec<Place>>,
     /// Tells the agents and the people to end.
     stop: Arc<AtomicBool>,
-    /// Tells the readers.
-    end: Arc<AtomicBool>,
+    /// Tells the readers up to where they read.
+    until: Arc<AtomicU64>,
 }
 
 impl Crowd {
     /// Puts them to work.
     pub(super) fn at_work(daemons: &[Daemon]) -> Self {
         let doors: Vec<_> = daemons.iter().map(|daemon| daemon.api.clone()).collect();
-        let mut crowd =
-            Self { agents: JoinSet::new(), readers: JoinSet::new(), stop: Arc::default(), end: Arc::default() };
+        let (stop, until) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(u64::MAX)));
+        let (mut agents, mut readers) = (JoinSet::new(), JoinSet::new());
         for agent in 0..AGENTS {
-            crowd.agents.spawn(work(doors.clone(), agent, Arc::clone(&crowd.stop)));
+            agents.spawn(work(doors.clone(), agent, Arc::clone(&stop)));
         }
         for begin in 0..daemons.len() {
-            crowd.readers.spawn(read(doors.clone(), begin, Arc::clone(&crowd.end)));
+            readers.spawn(read(doors.clone(), begin, Arc::clone(&until)));
         }
-        crowd
+        Self { agents, readers, stop, until }
     }
 
     /// Lets them end, and checks what all daemons have kept of it.
@@ -144,33 +153,45 @@ impl Crowd {
         let ledgers = self.agents.join_all().await;
         let stopped = Instant::now();
         let all: Vec<&Daemon> = daemons.iter().collect();
-        let picture = one_picture(&all, 1).await;
+        one_picture(&all, 1).await;
         println!("all daemons showed the same {:?} after the last event", stopped.elapsed());
-        verify(daemons, &ledgers).await;
-        let last = picture["last_seq"].as_u64().unwrap();
-        self.end.store(true, Ordering::Relaxed);
-        for seen in self.readers.join_all().await {
-            assert!(seen.windows(2).all(|pair| pair[0].0 < pair[1].0), "a stream has its events in order and once");
-            assert!(seen.len() as u64 <= last);
+        let journal = one_journal(daemons).await;
+        verify(&journal, &ledgers);
+        let places: Vec<_> = journal.iter().map(place).collect();
+        self.until.store(places.last().unwrap().0, Ordering::Relaxed);
+        let read = tokio::time::timeout(DEADLINE, self.readers.join_all()).await;
+        for seen in read.expect("whoever reads a stream comes to its end") {
+            assert_eq!(seen[..places.len()], places, "a stream has every event once and in order");
         }
     }
 }
 
-async fn verify(daemons: &[Daemon], ledgers: &[Ledger]) {
-    let journals =
-        [daemons[0].api.journal("*").await, daemons[1].api.journal("*").await, daemons[2].api.journal("*").await];
-    assert!(journals[0] == journals[1] && journals[1] == journals[2], "all have the same journal");
-    let ids: Vec<_> = journals[0].iter().map(|event| event["id"].as_str().unwrap()).collect();
-    let unique: HashSet<_> = ids.iter().copied().collect();
-    assert_eq!(ids.len(), unique.len(), "an id is journaled once");
+/// Waits until all daemons have the same journal; that one.
+async fn one_journal(daemons: &[Daemon]) -> Vec<Value> {
+    wait_until("all daemons have the same journal", async || {
+        let first = daemons[0].api.journal("*").await;
+        for daemon in &daemons[1..] {
+            if daemon.api.journal("*").await != first {
+                return None;
+            }
+        }
+        Some(first)
+    })
+    .await
+}
+
+/// Checks a journal against what was acknowledged.
+fn verify(journal: &[Value], ledgers: &[Ledger]) {
+    let ids: HashSet<_> = journal.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), journal.len(), "an id is journaled once");
     let (mut events, mut answers) = (0, 0);
     for ledger in ledgers {
         for id in &ledger.events {
-            assert!(unique.contains(id.as_str()), "{id} was acknowledged and is lost");
+            assert!(ids.contains(id.as_str()), "{id} was acknowledged and is lost");
         }
         for (msg_id, taken) in &ledger.answers {
             let of = |event: &&Value| event["payload"]["msg_id"] == **msg_id && event["action"] == "resumed";
-            let resumed: Vec<_> = journals[0].iter().filter(of).collect();
+            let resumed: Vec<_> = journal.iter().filter(of).collect();
             assert_eq!(resumed.len(), 1, "{msg_id} has one answer");
             if let Some(taken) = taken {
                 assert_eq!(resumed[0]["payload"]["answer"], **taken, "{msg_id} has the answer that was taken");
@@ -179,5 +200,5 @@ async fn verify(daemons: &[Daemon], ledgers: &[Ledger]) {
         events += ledger.events.len();
         answers += ledger.answers.len();
     }
-    println!("{events} events and {answers} answers were acknowledged, {} are journaled", ids.len());
+    println!("{events} events and {answers} answers were acknowledged, {} are journaled", journal.len());
 }

@@ -1,6 +1,12 @@
 //! A cluster of three NATS servers, the real programs.
 
-use std::{fs, net::TcpListener, path::Path, process::Stdio};
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::Path,
+    process::{self, Stdio},
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 use async_nats::{Client, jetstream};
 use tempfile::TempDir;
@@ -11,7 +17,7 @@ use super::{Network, wait_until};
 /// How many servers: the fewest of which one can be lost.
 pub(crate) const SERVERS: usize = 3;
 
-/// Where the servers listen on hosts of their own, for clients and for each other.
+/// Where the servers listen for clients and for each other; the first of them, where they share a host.
 const PORTS: [u16; 2] = [4222, 6222];
 
 /// The cluster. Its servers run until the test ends or kills them.
@@ -26,10 +32,10 @@ pub(crate) struct NatsCluster {
 impl NatsCluster {
     /// Starts it and waits until it has a leader.
     pub(crate) async fn start() -> Self {
-        let ports = free_ports(2 * SERVERS);
-        let on_loopback = |ports: &[u16]| ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-        let (clients, routes) = ports.split_at(SERVERS);
-        Self::start_at(on_loopback(clients), on_loopback(routes), None).await
+        let address = address_of_its_own();
+        let at = |port: u16| (port..).take(SERVERS).map(|port| format!("{address}:{port}")).collect();
+        let [clients, routes] = PORTS.map(at);
+        Self::start_at(clients, routes, None).await
     }
 
     /// The same with each server on a host of its own, which can be cut off.
@@ -174,9 +180,10 @@ fn config_of(folder: &Path, place: usize) -> std::path::PathBuf {
     folder.join(format!("{}.conf", name(place)))
 }
 
-/// Ports that nobody uses at the moment: the servers of a cluster must know each other's before they start.
-fn free_ports(count: usize) -> Vec<u16> {
-    let bind = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let listeners: Vec<_> = (0..count).map(bind).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("bound").port()).collect()
+/// An address on loopback that nobody else uses: the servers of a cluster must know each other's ports before they
+/// start, and a port that is free at one moment may be taken at the next.
+fn address_of_its_own() -> Ipv4Addr {
+    static CLUSTERS: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = process::id().to_be_bytes();
+    Ipv4Addr::new(127, CLUSTERS.fetch_add(1, Ordering::Relaxed), high, low)
 }
