@@ -21,8 +21,8 @@ const BATCH_EVENTS: usize = 500;
 /// Pause between two transactions, so that most of the time is the publishers'.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The snapshots that [`Handle::save_snapshots`] saves.
-const PICTURES: [&str; 4] = [Dashboard::SNAPSHOT, Inbox::SNAPSHOT, Registrations::SNAPSHOT, Ledger::SNAPSHOT];
+/// The snapshots that hold what was folded from events: with them, those events can go.
+pub const PICTURES: [&str; 4] = [Dashboard::SNAPSHOT, Inbox::SNAPSHOT, Registrations::SNAPSHOT, Ledger::SNAPSHOT];
 
 /// How long events are kept. What is not done with stays, whatever it says here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

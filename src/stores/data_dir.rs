@@ -115,22 +115,46 @@ impl DataDir {
     /// # Errors
     /// The file can be neither read nor made.
     pub fn link_key(&self) -> Result<[u8; KEY_BYTES], DataDirError> {
-        let file = self.path.join(KEY_NAME);
-        let io = |error: io::Error| DataDirError::Io { path: file.clone(), why: error.to_string() };
-        match fs::read(&file).map(<[u8; KEY_BYTES]>::try_from) {
-            Ok(Ok(key)) => return Ok(key),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
-            // Written halfway: no link was made with it.
-            Ok(Err(_)) | Err(_) => {}
+        if let Some(key) = self.known_link_key()? {
+            return Ok(key);
         }
         let mut key = [0; KEY_BYTES];
-        SystemRandom::new().fill(&mut key).map_err(|_| io(io::Error::other("the system gives no random bytes")))?;
-        let unfinished = self.path.join(format!("{KEY_NAME}.new"));
-        let mut options = File::options();
-        let mut new = options.create(true).truncate(true).write(true).mode(0o600).open(&unfinished).map_err(io)?;
-        new.write_all(&key).and_then(|()| new.sync_all()).map_err(io)?;
-        fs::rename(&unfinished, &file).map_err(io)?;
+        let random = SystemRandom::new().fill(&mut key);
+        random.map_err(|_| self.key_failed(&io::Error::other("the system gives no random bytes")))?;
+        self.set_link_key(&key)?;
         Ok(key)
+    }
+
+    /// The key that signs links; `None`: it was not needed yet.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn known_link_key(&self) -> Result<Option<[u8; KEY_BYTES]>, DataDirError> {
+        match fs::read(self.path.join(KEY_NAME)) {
+            // Written halfway: no link was made with it.
+            Ok(bytes) => Ok(bytes.try_into().ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.key_failed(&error)),
+        }
+    }
+
+    /// Keeps the key that signs links.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn set_link_key(&self, key: &[u8; KEY_BYTES]) -> Result<(), DataDirError> {
+        let (file, unfinished) = (self.path.join(KEY_NAME), self.path.join(format!("{KEY_NAME}.new")));
+        let write = || {
+            let mut new = File::options().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
+            new.write_all(key)?;
+            new.sync_all()?;
+            fs::rename(&unfinished, &file)
+        };
+        write().map_err(|error| self.key_failed(&error))
+    }
+
+    fn key_failed(&self, error: &io::Error) -> DataDirError {
+        DataDirError::Io { path: self.path.join(KEY_NAME), why: error.to_string() }
     }
 
     /// Where the daemon's database lies.

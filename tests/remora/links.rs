@@ -13,7 +13,7 @@ use crate::support::{
 const PUBLIC: &str = "https://remora.example";
 
 /// A daemon that tells a phone.
-fn told(receiver: &Receiver, folder: &tempfile::TempDir) -> Setup {
+pub(crate) fn told(receiver: &Receiver, folder: &tempfile::TempDir) -> Setup {
     let file = folder.path().join("remora.toml");
     let phone = format!("[[notify]]\nname = 'phone'\nkind = 'ntfy'\nurl = '{}'\nevents = ['opened']\n", receiver.url());
     fs::write(&file, format!("public_url = '{PUBLIC}'\n{phone}")).unwrap();
@@ -21,7 +21,7 @@ fn told(receiver: &Receiver, folder: &tempfile::TempDir) -> Setup {
 }
 
 /// The path of the button with that label.
-fn button(notice: &Value, label: &str) -> String {
+pub(crate) fn button(notice: &Value, label: &str) -> String {
     let actions = notice["body"]["actions"].as_array().unwrap();
     let action = actions.iter().find(|action| action["label"] == label).unwrap();
     assert_eq!((&action["action"], &action["method"]), (&json!("http"), &json!("POST")));
@@ -33,7 +33,7 @@ async fn through_proxy(daemon: &Daemon, method: Method, path: &str) -> Reply {
     Api::send(daemon.api.request(method, path).header("host", "remora.example")).await
 }
 
-async fn tap(daemon: &Daemon, path: &str) -> Reply {
+pub(crate) async fn tap(daemon: &Daemon, path: &str) -> Reply {
     through_proxy(daemon, Method::POST, path).await
 }
 

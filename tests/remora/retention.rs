@@ -22,7 +22,7 @@ async fn page(api: &Api, path: &str) -> (Vec<u64>, u64) {
 }
 
 /// Waits until everything before a position has gone, but for what is kept.
-async fn first_seq_is(api: &Api, first: u64) -> Vec<u64> {
+pub(crate) async fn first_seq_is(api: &Api, first: u64) -> Vec<u64> {
     let read = async || page(api, "/api/v1/events?after=0&limit=10000").await;
     wait_until(&format!("the journal begins at {first}"), async || (read().await.1 == first).then_some(())).await;
     // The events of a page are read before its beginning is: those of that one may be older.

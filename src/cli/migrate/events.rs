@@ -1,14 +1,12 @@
-//! Events: compared, and moved in their order with their text as it stands.
+//! Events: compared, and moved with their positions and their text as it stands.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use indicatif::ProgressBar;
-use remora_actors::{
-    model::{Record, Seq},
-    ports::{Entry, Filter, Journal, JournalError},
-};
+use remora_actors::{model::Seq, ports::JournalError};
 
 use super::{Common, MigrateError, side::Side};
+use crate::stores::sqlite::CopiedEvent;
 
 /// Events read, and moved, at once: some tens of megabytes where each is as large as it may be.
 const PAGE: usize = 500;
@@ -24,50 +22,54 @@ pub(super) async fn compare(from: &Side, to: &Side, bar: &ProgressBar) -> Result
             (None, Some(_)) => {
                 return Err(MigrateError::MoreEvents { side: to.name().to_owned(), number: common.events });
             }
-            (Some(wanted), Some(found)) if wanted.event.id != found.event.id || wanted.json != found.json => {
-                let (found, wanted) = (found.event.id.clone(), wanted.event.id.clone());
+            (Some(wanted), Some(found)) if is_same(&wanted, &found) => {
+                common = Common { events: common.events + 1, seq: wanted.seq, is_whole: false };
+                bar.inc(1);
+            }
+            (Some(wanted), Some(found)) => {
+                let [wanted, found] = [wanted, found].map(|event| format!("{:?} at {}", event.id, event.seq));
                 let number = common.events + 1;
                 return Err(MigrateError::OtherEvents { side: to.name().to_owned(), number, found, wanted });
             }
-            (Some(same), Some(_)) => {
-                common = Common { events: common.events + 1, seq: same.seq, is_whole: false };
-                bar.inc(1);
-            }
         }
     }
+}
+
+/// When an event came in is not asked: a NATS counts that from the move.
+fn is_same(wanted: &CopiedEvent, found: &CopiedEvent) -> bool {
+    (wanted.seq, &wanted.id, &wanted.json) == (found.seq, &found.id, &found.json)
 }
 
 /// Moves what stands behind a position.
 pub(super) async fn copy(from: &Side, to: &Side, after: Seq, bar: &ProgressBar) -> Result<(), MigrateError> {
     let mut after = after;
     loop {
-        let page = from.journal().read(after, PAGE, &Filter::ALL).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let page = from.events(after, PAGE).await?;
+        let (Some(last), count) = (page.last(), page.len() as u64) else { return Ok(()) };
         after = last.seq;
-        let entry = |record: &Arc<Record>| Entry { event: Arc::clone(&record.event), json: record.json.clone() };
-        to.journal().append(page.iter().map(entry).collect()).await?;
-        bar.inc(page.len() as u64);
+        to.write_events(page).await?;
+        bar.inc(count);
     }
 }
 
 /// A journal's events, one after the other.
 struct Pages<'a> {
-    journal: &'a dyn Journal,
-    page: VecDeque<Arc<Record>>,
+    side: &'a Side,
+    page: VecDeque<CopiedEvent>,
     after: Seq,
 }
 
 impl<'a> Pages<'a> {
     fn of(side: &'a Side) -> Self {
-        Self { journal: side.journal(), page: VecDeque::new(), after: 0 }
+        Self { side, page: VecDeque::new(), after: 0 }
     }
 
-    async fn next(&mut self) -> Result<Option<Arc<Record>>, JournalError> {
+    async fn next(&mut self) -> Result<Option<CopiedEvent>, JournalError> {
         if self.page.is_empty() {
-            self.page = self.journal.read(self.after, PAGE, &Filter::ALL).await?.into();
+            self.page = self.side.events(self.after, PAGE).await?.into();
         }
         let next = self.page.pop_front();
-        self.after = next.as_ref().map_or(self.after, |record| record.seq);
+        self.after = next.as_ref().map_or(self.after, |event| event.seq);
         Ok(next)
     }
 }

@@ -1,9 +1,10 @@
 //! `remora migrate`: moves the journal and the workspaces from a data folder to a NATS, or back.
 //!
 //! What is there already is not copied again, so a move that was interrupted goes on where it was; and nothing is taken
-//! away from where it comes from. [`side`] is one end, [`events`] and [`values`] are what is moved, compared at both
-//! ends afterwards.
+//! away from where it comes from. [`side`] is one end; [`events`], [`values`] and what is [`beyond`] them are what is
+//! moved, compared at both ends afterwards.
 
+mod beyond;
 mod events;
 mod side;
 mod values;
@@ -70,9 +71,7 @@ pub(crate) enum MigrateError {
     NoJournal(String),
     #[error("a daemon runs on {0}; stop it, and all others there")]
     InUse(String),
-    #[error(
-        "{side} holds other events: number {number} is {found:?}, and not {wanted:?}; move to where nothing is yet"
-    )]
+    #[error("{side} holds other events: number {number} is {found}, and not {wanted}; move to where nothing is yet")]
     OtherEvents { side: String, number: u64, found: String, wanted: String },
     #[error("{side} holds more events than the {number} to be moved; move to where nothing is yet")]
     MoreEvents { side: String, number: u64 },
@@ -80,6 +79,8 @@ pub(crate) enum MigrateError {
     OtherValues { side: String },
     #[error("{side} ends after {number} events, and there are more; look for what else writes there, and move again")]
     FewerEvents { side: String, number: u64 },
+    #[error("what deleted events told is not the same at {side}; look for what else writes there, and move again")]
+    OtherPictures { side: String },
     #[error("value {key:?} of workspace {workspace:?} is not the same at both ends; look for what else writes there")]
     Differs { workspace: String, key: String },
 }
@@ -117,13 +118,6 @@ pub(crate) async fn run(args: &MigrateArgs, shared: &Shared) -> Result<(), Error
 }
 
 async fn moved(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
-    let first = from.journal().first_seq().await?;
-    if first > 1 {
-        terminal::note(&format!(
-            "events before number {first} were deleted: what only they told is not moved, such as finished agents, and \
-             where the workspaces of older ones are"
-        ));
-    }
     let bar = terminal::steps();
     let (events, values) = (from.count_events().await?, from.count_values().await?);
     let begin = |step: &'static str, length: u64| {
@@ -148,6 +142,7 @@ async fn moved(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
     begin("comparing values", values);
     let values = values::compare(from, to, &bar).await?;
     bar.finish_and_clear();
+    beyond::copy(from, to).await?;
     Ok((Moved { all: all.events, new: all.events - known.events }, Moved { all: values, new: changed }))
 }
 

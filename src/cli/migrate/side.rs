@@ -4,7 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_nats::jetstream;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use remora_actors::ports::{Duties, Duty, Journal, JournalError};
+use remora_actors::{
+    model::Seq,
+    ports::{Duties, Duty, Journal, JournalError, Snapshot},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -13,9 +16,9 @@ use crate::{
     bus,
     config::Settings,
     stores::{
-        data_dir::DataDir,
+        data_dir::{DataDir, KEY_BYTES},
         nats::{self, Nats},
-        sqlite::{self, CopiedValue, Database, Durability, ValueKey},
+        sqlite::{self, CopiedEvent, CopiedValue, Database, Durability, ValueKey},
     },
 };
 
@@ -36,8 +39,8 @@ pub(super) struct Side {
 }
 
 enum Held {
-    /// The lock of the folder.
-    Folder { _lock: DataDir },
+    /// The folder, which is locked.
+    Folder { folder: DataDir },
     /// The stores, and the folder of their copy.
     Nats { nats: Box<Nats>, _copy: TempDir },
 }
@@ -52,12 +55,12 @@ impl Side {
         if must_exist && !folder.join(sqlite::FILE_NAME).is_file() {
             return Err(MigrateError::NoJournal(place.to_owned()));
         }
-        let lock = DataDir::open(folder)?;
-        let path = lock.database();
+        let folder = DataDir::open(folder)?;
+        let path = folder.database();
         let opened = tokio::task::spawn_blocking(move || Database::open(&path, Durability::Full)).await;
         let database = opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
         let journal = Arc::new(database.journal());
-        Ok(Self { name: place.to_owned(), journal, database, held: Held::Folder { _lock: lock } })
+        Ok(Self { name: place.to_owned(), journal, database, held: Held::Folder { folder } })
     }
 
     async fn open_nats(servers: &str, settings: &Settings, must_exist: bool) -> Result<Self, MigrateError> {
@@ -86,6 +89,53 @@ impl Side {
     /// Its events.
     pub(super) fn journal(&self) -> &dyn Journal {
         &*self.journal
+    }
+
+    /// Up to `limit` of its events behind a position, in order.
+    pub(super) async fn events(&self, after: Seq, limit: usize) -> Result<Vec<CopiedEvent>, JournalError> {
+        self.database.events(after, limit).await
+    }
+
+    /// Writes events behind those that it holds, at their positions.
+    pub(super) async fn write_events(&self, events: Vec<CopiedEvent>) -> Result<(), MigrateError> {
+        match &self.held {
+            Held::Folder { .. } => Ok(self.database.copy_events(events).await?),
+            Held::Nats { nats, .. } => Ok(nats.take_in(&events).await?),
+        }
+    }
+
+    /// Takes over what was made of the events up to `deleted`, which it does not hold.
+    pub(super) async fn take_over(
+        &self,
+        deleted: Seq,
+        pictures: &[(&'static str, Snapshot)],
+    ) -> Result<(), MigrateError> {
+        match &self.held {
+            Held::Folder { .. } => {
+                for (name, picture) in pictures {
+                    self.journal.save_snapshot(name, picture.clone()).await?;
+                }
+                Ok(self.database.pruned_until(deleted).await?)
+            }
+            Held::Nats { nats, .. } => Ok(nats.take_over(deleted, pictures).await?),
+        }
+    }
+
+    /// The key with which links are signed; `None`: none was needed yet.
+    pub(super) async fn link_key(&self) -> Result<Option<[u8; KEY_BYTES]>, MigrateError> {
+        match &self.held {
+            Held::Folder { folder } => Ok(folder.known_link_key()?),
+            Held::Nats { nats, .. } => Ok(nats.link_key().await?),
+        }
+    }
+
+    /// Takes that key, unless it has one: with another one, the links that it has given out would be void.
+    pub(super) async fn keep_link_key(&self, key: [u8; KEY_BYTES]) -> Result<(), MigrateError> {
+        match &self.held {
+            Held::Folder { folder } if folder.known_link_key()?.is_none() => Ok(folder.set_link_key(&key)?),
+            Held::Folder { .. } => Ok(()),
+            Held::Nats { nats, .. } => Ok(nats.agree_on_link_key(key).await.map(drop)?),
+        }
     }
 
     /// Up to `limit` of its values behind a key, in order.

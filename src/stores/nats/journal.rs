@@ -31,6 +31,7 @@ use async_nats::jetstream::{
     stream::Stream,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use remora_actors::{
     model::{Record, Search, Seq},
@@ -103,8 +104,8 @@ impl NatsJournal {
 
     async fn send(&self, entry: &Entry) -> Result<PublishAckFuture, PublishError> {
         let Entry { event, json } = entry;
-        let subject = format!("{}.{}.{}", self.subject, event.category.as_str(), event.action);
-        let message = PublishMessage::build().message_id(message_id(&event.id)).payload(json.clone());
+        let kind = (event.category.as_str(), event.action.as_str());
+        let (subject, message) = message_of(&self.subject, kind, &event.id, json);
         self.context.send_publish(subject, message).await
     }
 
@@ -236,6 +237,17 @@ async fn settle(underway: Option<(PublishAckFuture, &mut Option<Appended>)>) -> 
     let PublishAck { sequence, duplicate, .. } = ack.await?;
     *place = Some(if duplicate { Appended::Duplicate(sequence) } else { Appended::New(sequence) });
     Ok(())
+}
+
+/// The message that an event is, and its subject.
+pub(super) fn message_of(
+    prefix: &str,
+    (category, action): (&str, &str),
+    id: &str,
+    json: &Bytes,
+) -> (String, PublishMessage) {
+    let message = PublishMessage::build().message_id(message_id(id)).payload(json.clone());
+    (format!("{prefix}.{category}.{action}"), message)
 }
 
 /// The event's id; what a header cannot hold, or a server would trim, is written otherwise.

@@ -72,10 +72,14 @@ impl Copies for JournalCopy {
     }
 }
 
-/// An event of the journal; whatever else somebody put into the stream is passed over.
+/// An event of the journal; whatever else somebody put into the stream is passed over, and without a word what only
+/// stands in for an event that is missing.
 fn read(arrived: Arrived) -> Option<CopiedEvent> {
     let Arrived { seq, received_at, message } = arrived;
     let json: Bytes = message.payload;
+    if json.is_empty() {
+        return None;
+    }
     match serde_json::from_slice(&json) {
         Ok(Columns { id, category, action, agent_id }) => {
             Some(CopiedEvent { seq, received_at, id, category, action, agent_id, json })

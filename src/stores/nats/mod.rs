@@ -7,6 +7,7 @@
 //! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read;
 //!   `followed` says how well.
 //! - `pictures`: what a daemon begins with that comes after events were deleted.
+//! - `moving`: takes in a journal that lay elsewhere.
 //!
 //! The copy is a database of its own in the data folder. It can be deleted: it is made anew from what NATS holds. So it
 //! is if it turns out to be the copy of something else.
@@ -18,6 +19,7 @@ mod journal;
 mod journal_copy;
 mod keys;
 mod leases;
+mod moving;
 mod pictures;
 mod streams;
 mod workspace;
@@ -38,7 +40,7 @@ use async_nats::{
     jetstream::{context::ContextBuilder, stream::Stream},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use remora_actors::ports::{Duties, Journal, JournalError, Snapshot, Workspace, WorkspaceError};
+use remora_actors::ports::{Duties, Journal, JournalError, Snapshot, Workspace};
 use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -71,6 +73,8 @@ const ANSWER: Duration = Duration::from_secs(3);
 const TELL: Duration = Duration::from_secs(5);
 /// Where the daemons agree on what is no workspace. No agent can reach it: ids from outside hold no control characters.
 pub(crate) const SHARED: &str = "\u{1}shared";
+/// Where the key lies there that signs links.
+const LINK_KEY: &str = "link_key";
 /// Under this name the copy says of which stream it is one.
 const ORIGIN: &str = "origin";
 /// Bytes of a message beside what it carries: its headers, with the longest key.
@@ -187,16 +191,19 @@ impl Nats {
     }
 
     /// The key with which links are signed: this daemon's, unless another one was first.
-    pub(super) async fn agree_on_link_key(&self, own: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], NatsError> {
-        /// Where it lies.
-        const LINK_KEY: &str = "link_key";
-        let failed = |error: WorkspaceError| NatsError::Server(error.to_string());
-        let shared = self.workspaces.open(SHARED);
+    pub(crate) async fn agree_on_link_key(&self, own: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], NatsError> {
         let mine = json!(BASE64_STANDARD.encode(own));
-        shared.compare_and_set(LINK_KEY, None, &mine).await.map_err(failed)?;
-        let agreed = shared.get(LINK_KEY).await.map_err(failed)?;
-        let agreed = agreed.as_ref().and_then(|key| BASE64_STANDARD.decode(key.as_str()?).ok()?.try_into().ok());
-        agreed.ok_or_else(|| NatsError::Server("the key of the links that lies there is none".to_owned()))
+        let written = self.workspaces.open(SHARED).compare_and_set(LINK_KEY, None, &mine).await;
+        written.map_err(|error| NatsError::Server(error.to_string()))?;
+        self.link_key().await?.ok_or_else(|| NatsError::Server("the key of the links is gone".to_owned()))
+    }
+
+    /// The key with which links are signed; `None`: no daemon has needed one yet.
+    pub(crate) async fn link_key(&self) -> Result<Option<[u8; KEY_BYTES]>, NatsError> {
+        let found = self.workspaces.open(SHARED).get(LINK_KEY).await;
+        let Some(key) = found.map_err(|error| NatsError::Server(error.to_string()))? else { return Ok(None) };
+        let key = key.as_str().and_then(|key| BASE64_STANDARD.decode(key).ok()?.try_into().ok());
+        key.map(Some).ok_or_else(|| NatsError::Server("the key of the links that lies there is none".to_owned()))
     }
 
     /// Bytes of the largest value or event that fits into a message.

@@ -44,13 +44,18 @@ impl Pictures {
             let Some(snapshot) = journal.load_snapshot(name).await?.filter(|snapshot| snapshot.seq >= seq) else {
                 return Err(JournalError::Unavailable(format!("picture {name} does not go up to event {seq} yet")));
             };
-            let mut bytes = snapshot.seq.to_be_bytes().to_vec();
-            bytes.extend_from_slice(&snapshot.body);
-            let metadata = ObjectMetadata { name: name.to_owned(), ..ObjectMetadata::default() };
-            self.store.put(metadata, &mut bytes.as_slice()).await.map_err(|error| unavailable(&error))?;
+            self.put(name, &snapshot).await?;
             left.insert(name, snapshot.seq);
         }
         Ok(())
+    }
+
+    /// Leaves a picture.
+    pub(super) async fn put(&self, name: &str, picture: &Snapshot) -> Result<(), JournalError> {
+        let mut bytes = picture.seq.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&picture.body);
+        let metadata = ObjectMetadata { name: name.to_owned(), ..ObjectMetadata::default() };
+        self.store.put(metadata, &mut bytes.as_slice()).await.map(drop).map_err(|error| unavailable(&error))
     }
 
     /// A picture that a daemon left.

@@ -7,7 +7,7 @@ use remora_actors::{
     model::Seq,
     ports::{Entry, JournalError, Prune},
 };
-use tokio_rusqlite::rusqlite::{Connection, OptionalExtension, params};
+use tokio_rusqlite::rusqlite::{self, Connection, OptionalExtension, Row, params};
 
 use super::{
     Database,
@@ -21,8 +21,11 @@ use super::{
 const COPY: &str = "INSERT OR IGNORE INTO events (seq, id, category, action, agent_id, body, received_at)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
+const PAGE: &str = "SELECT seq, received_at, id, category, action, agent_id, body FROM events
+                    WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+
 /// An event as it stands in another journal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedEvent {
     /// Its position there, and here.
     pub seq: Seq,
@@ -51,7 +54,33 @@ pub struct CopiedValue {
     pub json: Option<String>,
 }
 
+impl CopiedEvent {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: seq_of(row)?,
+            received_at: row.get(1)?,
+            id: row.get(2)?,
+            category: row.get(3)?,
+            action: row.get(4)?,
+            agent_id: row.get(5)?,
+            json: row.get::<_, String>(6)?.into(),
+        })
+    }
+}
+
 impl Database {
+    /// Up to `limit` events behind a position, in order, for whoever copies them.
+    ///
+    /// # Errors
+    /// The disk is failing.
+    pub async fn events(&self, after: Seq, limit: usize) -> Result<Vec<CopiedEvent>, JournalError> {
+        let page = move |connection: &mut Connection| {
+            let mut page = connection.prepare_cached(PAGE)?;
+            page.query_map(params![after.cast_signed(), limit.cast_signed()], CopiedEvent::from_row)?.collect()
+        };
+        self.journal_reader.call(page).await.map_err(failed)
+    }
+
     /// Copies events in one commit.
     ///
     /// # Errors
@@ -122,7 +151,7 @@ impl Database {
     }
 }
 
-fn insert(connection: &Connection, events: &[CopiedEvent]) -> tokio_rusqlite::rusqlite::Result<()> {
+fn insert(connection: &Connection, events: &[CopiedEvent]) -> rusqlite::Result<()> {
     let after = last_seq(connection)?;
     let mut copy = connection.prepare_cached(COPY)?;
     let mut spans = Spans::default();

@@ -6,10 +6,15 @@ use async_nats::jetstream;
 use serde_json::{Value, json};
 
 use super::on;
-use crate::support::{
-    Daemon, NatsServer, Process,
-    http::{event, rows, text},
-    wait_until,
+use crate::{
+    links::{button, tap, told},
+    retention::first_seq_is,
+    support::{
+        Daemon, NatsServer, Process,
+        http::{event, rows, text},
+        receiver::Receiver,
+        wait_until,
+    },
 };
 
 fn migrate(home: &Path, from: &str, to: &str) -> Process {
@@ -22,13 +27,6 @@ fn migrate(home: &Path, from: &str, to: &str) -> Process {
 async fn moved(home: &Path, from: &str, to: &str) -> Value {
     let said = migrate(home, from, to).wait().await.expect(0).stdout;
     serde_json::from_str(&said).unwrap()
-}
-
-/// The journal without the positions, in order.
-async fn story(daemon: &Daemon) -> Vec<Value> {
-    let mut events = daemon.api.journal("*").await;
-    events.iter_mut().for_each(|event| drop(event.as_object_mut().unwrap().remove("seq")));
-    events
 }
 
 /// A data folder in which something has happened: one question is answered and one is open, a message and a value wait.
@@ -54,9 +52,9 @@ async fn lived_in(home: &Path) -> (PathBuf, Vec<Value>) {
     .await;
     assert!(daemon.terminate().await.success());
     daemon.start_again().await;
-    let story = story(&daemon).await;
+    let journal = daemon.api.journal("*").await;
     assert!(daemon.terminate().await.success());
-    (data, story)
+    (data, journal)
 }
 
 #[tokio::test]
@@ -72,14 +70,14 @@ async fn there_and_back_again_everything_is_as_it_was() {
     assert_eq!((&again["events"]["new"], &again["values"]["new"]), (&json!(0), &json!(0)));
 
     let mut daemon = on(&server).start().await;
-    assert_eq!(story(&daemon).await, before);
+    assert_eq!(daemon.api.journal("*").await, before);
     assert_eq!(daemon.api.question("open").await["status"], "open");
     daemon.api.answer("answered", &json!("that")).await.expect(409);
     assert_eq!(daemon.api.value_of("a", "notes:1").await, json!({"b": [1, 2.5], "a": null}));
     daemon.api.answer("open", &json!("this too")).await.expect(200);
     daemon.api.value_of("a", "inbox:response:open").await;
     let after = wait_until("the story ends", async || {
-        let after = story(&daemon).await;
+        let after = daemon.api.journal("*").await;
         (after.last()?["action"] == "answer_written").then_some(after)
     })
     .await;
@@ -89,13 +87,55 @@ async fn there_and_back_again_everything_is_as_it_was() {
     let said = moved(home.path(), &url, &back.display().to_string()).await;
     assert_eq!(said["events"]["all"], json!(after.len()));
     let daemon = Daemon::setup().data(&back).start().await;
-    assert_eq!(story(&daemon).await, after);
+    assert_eq!(daemon.api.journal("*").await, after);
     for msg_id in ["answered", "open"] {
         daemon.api.answer(msg_id, &json!("too late")).await.expect(409);
     }
     assert_eq!(daemon.api.value_of("a", "notes:1").await, json!({"b": [1, 2.5], "a": null}));
     let waiting = daemon.api.get("/api/v1/workspaces/a/kv?prefix=inbox:user_message:").await.expect(200).json();
     assert_eq!(text(&rows(waiting, "entries")[0]["value"], "content"), "mind the tone");
+}
+
+#[tokio::test]
+async fn positions_and_links_hold_and_what_only_deleted_events_told_is_known() {
+    let (home, mut receiver, server) =
+        (tempfile::tempdir().unwrap(), Receiver::start().await, NatsServer::start().await);
+    let data = home.path().join("data");
+    let keep = ["--housekeeping-s", "1", "--retain-at-least-s", "1", "--retain-events", "100"];
+    let mut daemon = told(&receiver, &home).args(keep).data(&data).start().await;
+    let finished = event("agent", "completed", "early", &json!({}));
+    daemon.api.emit(&json!([event("agent", "started", "early", &json!({})), finished])).await; // 1 and 2
+    daemon.api.ask(&json!({"agent_id": "a", "msg_id": "q", "question": "Deploy?", "options": ["yes", "no"]})).await; // 3
+    let yes = button(&receiver.next().await, "yes");
+    let calls: Vec<_> = (0..1_000).map(|n| event("tool", "called", "busy", &json!({"n": n}))).collect();
+    daemon.api.emit(&json!(calls)).await;
+    let last = daemon.api.journal("*").await.last().unwrap()["seq"].as_u64().unwrap();
+    let kept = first_seq_is(&daemon.api, last - 99).await;
+    assert!(kept[0] == 3 && kept.len() < 110, "{kept:?}");
+    assert!(daemon.terminate().await.success());
+    daemon.start_again().await;
+    let before = daemon.api.journal("*").await;
+    let agents = async |daemon: &Daemon| daemon.api.state().await["agentStates"].clone();
+    let told_of = agents(&daemon).await;
+    assert!(told_of.to_string().contains("early"), "{told_of}");
+    assert!(daemon.terminate().await.success());
+
+    let (from, url, back) = (data.display().to_string(), server.url(), home.path().join("back").display().to_string());
+    let mut ends = Vec::new();
+    for (from, to) in [(&from, &url), (&url, &back)] {
+        let said = migrate(home.path(), from, to).wait().await.expect(0);
+        assert!(!said.stderr.contains("deleted"), "{}", said.stderr);
+        assert_eq!(moved(home.path(), from, to).await["events"]["new"], 0);
+        ends.push(to);
+    }
+    let there = told(&receiver, &home).args(["--bus", ends[0]]).start().await;
+    let here = told(&receiver, &home).data(Path::new(ends[1])).start().await;
+    for daemon in [&there, &here] {
+        assert_eq!(daemon.api.journal("*").await, before, "also their positions");
+        assert_eq!(first_seq_is(&daemon.api, last - 99).await, kept);
+        assert_eq!(agents(daemon).await, told_of);
+        assert_eq!(tap(daemon, &yes).await.expect(200).json()["answer"], "yes");
+    }
 }
 
 #[tokio::test]
@@ -123,7 +163,8 @@ async fn an_interrupted_move_goes_on_where_it_was() {
     let new = said["events"]["new"].as_u64().unwrap();
     assert!(said["events"]["all"] == json!(EVENTS) && new < EVENTS as u64, "{said}");
     let daemon = on(&server).start().await;
-    let numbers: Vec<_> = story(&daemon).await.iter().map(|event| event["payload"]["n"].as_u64().unwrap()).collect();
+    let numbers: Vec<_> =
+        daemon.api.journal("*").await.iter().map(|event| event["payload"]["n"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (0..EVENTS as u64).collect::<Vec<_>>());
 }
 
