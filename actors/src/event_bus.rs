@@ -1,7 +1,7 @@
 //! The `EventBus`: numbers events by journaling them, then delivers them.
 //!
-//! One commit runs at a time. Events that come meanwhile go into the next one together; a lone event does not wait for
-//! company. What a person does comes before what agents do. Where other daemons append to the same journal, their
+//! One commit is stored at a time. Events that come meanwhile go into the next one together; a lone event does not wait
+//! for company. What a person does comes before what agents do. Where other daemons append to the same journal, their
 //! events are delivered as well, in the one order of the journal.
 
 use std::{
@@ -16,7 +16,7 @@ use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     model::{Record, Seq},
-    ports::{Appended, Entry, JournalError, Standing},
+    ports::{Appended, Entry, JournalError, Standing, last_of},
     replica,
     system::{Role, System},
 };
@@ -54,6 +54,8 @@ pub struct Commit {
 pub enum EventBusMessage {
     /// Take these events in.
     Publish(Publish),
+    /// A commit is stored, or was refused: the next one can begin.
+    Stored,
     /// A commit has ended.
     Committed(Box<Commit>),
     /// Others have appended events, or the journal has begun or ceased to work.
@@ -73,7 +75,10 @@ pub struct EventBus;
 pub struct EventBusState {
     system: Arc<System>,
     waiting: VecDeque<Publish>,
-    committing: bool,
+    /// True while a commit is stored.
+    storing: bool,
+    /// Commits that have not ended: the one that is stored, and those before it that cannot be read yet.
+    underway: usize,
     probing: bool,
     /// What others do to the journal, until it is attended to.
     stands: Option<Standing>,
@@ -104,7 +109,8 @@ impl Actor for EventBus {
             others: follow_others(&system, myself.clone()),
             system,
             waiting: VecDeque::new(),
-            committing: false,
+            storing: false,
+            underway: 0,
             probing: false,
             stands: None,
             away: false,
@@ -124,8 +130,10 @@ impl Actor for EventBus {
         match message {
             EventBusMessage::Publish(publish) if publish.urgent => state.waiting.push_front(publish),
             EventBusMessage::Publish(publish) => state.waiting.push_back(publish),
+            EventBusMessage::Stored => state.storing = false,
             EventBusMessage::Committed(commit) => {
-                state.committing = false;
+                // One of an earlier bus is not counted here.
+                state.underway = state.underway.saturating_sub(1);
                 state.finish(*commit).await;
                 state.probe_later(&myself);
             }
@@ -140,12 +148,11 @@ impl Actor for EventBus {
             }
         }
         // What this bus commits it delivers itself, and need not read back.
-        if let Some(standing) = state.stands.take_if(|_| !state.committing) {
+        if let Some(standing) = state.stands.take_if(|_| state.underway == 0) {
             state.attend(standing).await;
             state.probe_later(&myself);
         }
-        if !state.committing && !state.waiting.is_empty() {
-            state.committing = true;
+        if !state.storing && !state.waiting.is_empty() {
             state.start_commit(&myself);
         }
         Ok(())
@@ -168,10 +175,19 @@ impl EventBusState {
             many => many.iter().flat_map(|publish| publish.entries.iter().cloned()).collect(),
         };
         let span = span_of(&publishes, entries.len());
+        self.storing = true;
+        self.underway += 1;
         let (system, myself) = (Arc::clone(&self.system), myself.clone());
         tokio::spawn(async move {
             let began = Instant::now();
-            let result = system.journal().append(entries).instrument(span.clone()).await;
+            let journal = system.journal();
+            let stored = journal.store(entries).instrument(span.clone()).await;
+            // A bus that has come meanwhile stores commits of its own.
+            let _ = myself.cast(EventBusMessage::Stored);
+            let result = match stored {
+                Ok(appended) => journal.readable(last_of(&appended)).await.map(|()| appended),
+                Err(error) => Err(error),
+            };
             system.metrics.commit_latency.observe(began.elapsed());
             let commit = EventBusMessage::Committed(Box::new(Commit { publishes, result, span }));
             // Should this bus have died meanwhile, its successor delivers; the publishers then ask again, and the
@@ -243,9 +259,7 @@ impl EventBusState {
         // Where others append as well, their events may stand between these.
         if !records.is_empty() && records.iter().zip(next..).all(|(record, seq)| record.seq == seq) {
             self.system.deliver(records, room);
-        } else if let Some(last) = appended.iter().map(|appended| appended.seq()).max()
-            && let Err(error) = self.deliver_until(last).await
-        {
+        } else if let Err(error) = self.deliver_until(last_of(appended)).await {
             // The next delivery closes the gap.
             tracing::error!(%error, "journaled events cannot be read back");
         }

@@ -158,11 +158,29 @@ pub struct Standing {
 /// Under this name it is tried whether anything can be written.
 const PROBE: &str = "probe";
 
+/// The newest position among those that events have or got; 0 where there is none.
+pub fn last_of(appended: &[Appended]) -> Seq {
+    appended.iter().map(|appended| appended.seq()).max().unwrap_or(0)
+}
+
 /// The durable, ordered list of events, without gaps but for those that were deleted.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
-    /// Appends the events in order, in one commit. On return they are durable, each id once.
-    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError>;
+    /// Stores the events in order, in one commit. On return they are durable, each id once.
+    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError>;
+
+    /// Returns once what was stored up to a position can be read: at once, unless it is read from a copy.
+    async fn readable(&self, seq: Seq) -> Result<(), JournalError> {
+        let _ = seq;
+        Ok(())
+    }
+
+    /// Stores the events, and returns once they can be read.
+    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+        let appended = self.store(entries).await?;
+        self.readable(last_of(&appended)).await?;
+        Ok(appended)
+    }
 
     /// Up to `limit` of the wanted events after `after`, in order.
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;

@@ -50,7 +50,7 @@ struct Memory {
 
 #[async_trait]
 impl Journal for Memory {
-    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let mut append = |entry: &Entry| {
             let seq = records.len() as Seq + 1;

@@ -215,8 +215,8 @@ pub(crate) struct WithoutIndex<J>(pub(crate) J);
 
 #[async_trait::async_trait]
 impl<J: Journal> Journal for WithoutIndex<J> {
-    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        self.0.append(entries).await
+    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+        self.0.store(entries).await
     }
 
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {

@@ -2,7 +2,7 @@
 //!
 //! Events are appended at the stream and read from a copy in the daemon's own database, which follows the stream. So
 //! pages, searches and histories are as quick as with a journal of one's own, a start reads only what is new, and what
-//! is there stays readable while NATS is away. An append returns once the copy has its events.
+//! is there stays readable while NATS is away. While the copy follows one commit, the next is already published.
 //!
 //! **An id is taken once.** The server recognises the ids of the last two minutes; older ones are found in the copy
 //! before anything is published. Between the two there is no gap: nothing is appended while the copy is further behind
@@ -162,14 +162,16 @@ impl NatsJournal {
 
 #[async_trait]
 impl Journal for NatsJournal {
-    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
         self.followed.check()?;
         let known = self.database.positions(Arc::clone(&entries)).await?;
         let mut appended: Vec<_> = known.into_iter().map(|seq| seq.map(Appended::Duplicate)).collect();
         self.publish_all(&entries, &mut appended).await?;
-        let appended: Vec<_> = appended.into_iter().flatten().collect();
-        self.followed.copied(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0)).await?;
-        Ok(appended)
+        Ok(appended.into_iter().flatten().collect())
+    }
+
+    async fn readable(&self, seq: Seq) -> Result<(), JournalError> {
+        self.followed.copied(seq).await
     }
 
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use remora_actors::{
     model::{Record, Search, Seq},
-    ports::{Appended, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot},
+    ports::{Appended, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, last_of},
 };
 use tokio_rusqlite::{
     Error,
@@ -47,12 +47,12 @@ pub(super) fn failed(error: Error) -> JournalError {
 
 #[async_trait]
 impl Journal for SqliteJournal {
-    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        let append = move |connection: &mut rusqlite::Connection| {
+    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+        let store = move |connection: &mut rusqlite::Connection| {
             transact(connection, |connection| insert(connection, &entries))
         };
-        let appended = self.database.writer.call(append).await.map_err(failed)?;
-        self.database.appends.tell(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0));
+        let appended = self.database.writer.call(store).await.map_err(failed)?;
+        self.database.appends.tell(last_of(&appended));
         Ok(appended)
     }
 
