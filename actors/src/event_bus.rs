@@ -256,16 +256,20 @@ impl EventBusState {
         metrics.events_accepted.inc_by(records.len() as u64);
         metrics.events_duplicate.inc_by((appended.len() - records.len()) as u64);
         let next = self.system.subscribers.delivered().map_or(1, |seq| seq + 1);
-        // Where others append as well, their events may stand between these.
+        // Where others append as well, their events may stand between these, and a later commit may end before this one.
         if !records.is_empty() && records.iter().zip(next..).all(|(record, seq)| record.seq == seq) {
             self.system.deliver(records, room);
-        } else if let Err(error) = self.deliver_until(last_of(appended)).await {
+            return;
+        }
+        // Under steady load a commit is always underway: what others did is attended to here as well.
+        let others = self.stands.as_ref().map_or(0, |standing| standing.last_seq);
+        if let Err(error) = self.deliver_until(last_of(appended).max(others)).await {
             // The next delivery closes the gap.
             tracing::error!(%error, "journaled events cannot be read back");
         }
     }
 
-    /// Delivers from the journal what an earlier bus committed and did not live to deliver.
+    /// Delivers from the journal what was not delivered yet up to a position, whoever has appended it.
     async fn deliver_until(&mut self, last: Seq) -> Result<(), JournalError> {
         let system = &self.system;
         match system.subscribers.delivered() {

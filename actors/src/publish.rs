@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     event_bus::{EventBusMessage, Publish},
     model::{Event, Seq},
-    ports::{Appended, Entry, JournalError},
+    ports::{Appended, Entry, JournalError, last_of},
     system::{Role, System, Unreachable},
 };
 
@@ -62,7 +62,7 @@ impl System {
     /// event for each step of an open question. Returns the last of the events' positions.
     pub(crate) async fn publish_urgent(&self, events: Vec<Event>) -> Result<Seq, PublishError> {
         let appended = self.send(events.into_iter().map(Entry::from).collect(), true, Vec::new()).await?;
-        Ok(appended.iter().map(|appended| appended.seq()).max().unwrap_or(0))
+        Ok(last_of(&appended))
     }
 
     #[tracing::instrument(name = "publish", level = "debug", skip_all, fields(events = entries.len(), urgent))]

@@ -9,7 +9,7 @@ use super::Handle;
 use crate::{
     event_stream::{Encode, EventStream},
     model::{Draft, Record, Seq},
-    ports::{Appended, Entry, Filter, JournalError},
+    ports::{Appended, Entry, Filter, JournalError, last_of},
     publish::PublishError,
 };
 
@@ -38,11 +38,7 @@ impl Handle {
         }
         let appended = self.system.publish(entries).await?;
         let accepted = appended.iter().filter(|appended| matches!(appended, Appended::New(_))).count();
-        Ok(Receipt {
-            accepted,
-            duplicates: appended.len() - accepted,
-            last_seq: appended.iter().map(|appended| appended.seq()).max().unwrap_or(0),
-        })
+        Ok(Receipt { accepted, duplicates: appended.len() - accepted, last_seq: last_of(&appended) })
     }
 
     /// Up to `limit` of the wanted events after `after`.

@@ -24,7 +24,13 @@ pub(super) async fn look(settings: &Settings, findings: &mut Vec<Finding>) {
         }
     };
     let version = client.server_info().version;
-    findings.push(Finding::ok("bus", format!("nats-server {version} with jetstream at {}", bus.servers)));
+    let detail = format!("nats-server {version} with jetstream at {}", bus.servers);
+    findings.push(if bus.replicas > 1 && lets_two_be_first(&version) {
+        let cure = "update it to 2.9.21 or newer: of two answers at the same moment its cluster may let both win";
+        Finding::failed("bus", detail, cure)
+    } else {
+        Finding::ok("bus", detail)
+    });
     let names = &bus.names;
     let workspaces = format!("KV_{}", names.bucket("workspaces"));
     for stream in [names.journal_stream(), workspaces, names.inbox_stream()] {
@@ -39,6 +45,13 @@ pub(super) async fn look(settings: &Settings, findings: &mut Vec<Finding>) {
             }
         });
     }
+}
+
+/// Servers whose cluster does not always refuse a write that expects what is not there any more; the notes of 2.9.21 say
+/// so.
+fn lets_two_be_first(version: &str) -> bool {
+    let patch = version.strip_prefix("2.9.").and_then(|patch| patch.split('-').next()?.parse::<u32>().ok());
+    patch.is_some_and(|patch| (15..=20).contains(&patch))
 }
 
 /// How many copies of a stream there are, and whether all of them are up to date.
@@ -56,4 +69,15 @@ fn copies(bus: &BusSettings, info: &Info) -> Finding {
         return Finding::failed("copies", detail, cure);
     }
     Finding::ok("copies", format!("of {name} there are {num_replicas}, all up to date"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_versions_are_known_to_let_two_be_first() {
+        assert!(["2.9.15", "2.9.20", "2.9.20-rc.1"].into_iter().all(lets_two_be_first));
+        assert!(!["2.9.10", "2.9.21", "2.10.16", "2.90.15", "", "2.9.x"].into_iter().any(lets_two_be_first));
+    }
 }

@@ -33,8 +33,13 @@ pub(super) async fn copy(from: &Side, to: &Side) -> Result<(), MigrateError> {
     if pictures(to, deleted).await? != wanted {
         return Err(MigrateError::OtherPictures { side: to.name().to_owned() });
     }
-    if let Some(key) = from.link_key().await? {
-        to.keep_link_key(key).await?;
+    if let Some(key) = from.link_key().await?
+        && to.keep_link_key(key).await? != key
+    {
+        let (from, to) = (from.name(), to.name());
+        terminal::note(&format!(
+            "{to} signs links with a key of its own: those that {from} gave out do not work there"
+        ));
     }
     Ok(())
 }

@@ -40,12 +40,18 @@ fn is_same(wanted: &CopiedEvent, found: &CopiedEvent) -> bool {
     (wanted.seq, &wanted.id, &wanted.json) == (found.seq, &found.id, &found.json)
 }
 
-/// Moves what stands behind a position.
+/// Moves what stands behind a position. A NATS counts its positions by itself, so that each that is missing costs it a
+/// message, and time.
 pub(super) async fn copy(from: &Side, to: &Side, after: Seq, bar: &ProgressBar) -> Result<(), MigrateError> {
     let mut after = after;
     loop {
         let page = from.events(after, PAGE).await?;
         let (Some(last), count) = (page.last(), page.len() as u64) else { return Ok(()) };
+        let missing = last.seq - after - count;
+        bar.set_message(match missing {
+            0 => "moving events".to_owned(),
+            missing => format!("moving events, over {missing} positions of deleted ones"),
+        });
         after = last.seq;
         to.write_events(page).await?;
         bar.inc(count);

@@ -156,3 +156,48 @@ struct Common {
     /// True where the first one has no more.
     is_whole: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::sqlite::{CopiedEvent, CopiedValue};
+
+    fn event(seq: Seq) -> CopiedEvent {
+        let (id, category, action) = (format!("e{seq}"), "tool".to_owned(), "called".to_owned());
+        let json = format!(
+            r#"{{"id":"{id}","timestamp":"2026-02-24T09:37:15.120Z","category":"tool","action":"called","payload":{{}}}}"#
+        );
+        CopiedEvent { seq, received_at: 1_000, id, category, action, agent_id: None, json: json.into() }
+    }
+
+    fn value(text: &str) -> CopiedValue {
+        CopiedValue { workspace: "a".to_owned(), key: "k".to_owned(), json: Some(text.to_owned()) }
+    }
+
+    /// A folder with events at these positions.
+    async fn folder(seqs: &[Seq]) -> (Side, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let side = Side::open(&folder.path().display().to_string(), &Settings::default(), false).await.expect("opened");
+        side.write_events(seqs.iter().copied().map(event).collect()).await.expect("written");
+        (side, folder)
+    }
+
+    #[tokio::test]
+    async fn what_differs_at_the_ends_is_found() {
+        let bar = indicatif::ProgressBar::hidden();
+        let ((from, _here), (to, _there)) = (folder(&[3, 5, 6]).await, folder(&[]).await);
+        from.write_values(vec![value("1")]).await.expect("written");
+        let (events, values) = moved(&from, &to).await.expect("moved");
+        assert_eq!((events, values), (Moved { all: 3, new: 3 }, Moved { all: 1, new: 1 }));
+        assert_eq!(to.events(0, 9).await, from.events(0, 9).await, "also when they came in");
+
+        to.write_values(vec![value("2")]).await.expect("written");
+        let differs = values::compare(&from, &to, &bar).await.expect_err("a value was changed");
+        assert!(matches!(differs, MigrateError::Differs { .. }), "{differs}");
+        from.write_events(vec![event(8)]).await.expect("written");
+        assert!(!events::compare(&from, &to, &bar).await.expect("compared").is_whole);
+        to.write_events(vec![event(7)]).await.expect("written");
+        let other = events::compare(&from, &to, &bar).await.expect_err("they stand elsewhere").to_string();
+        assert!(other.contains(r#"number 4 is "e7" at 7, and not "e8" at 8"#), "{other}");
+    }
+}

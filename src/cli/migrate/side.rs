@@ -129,12 +129,15 @@ impl Side {
         }
     }
 
-    /// Takes that key, unless it has one: with another one, the links that it has given out would be void.
-    pub(super) async fn keep_link_key(&self, key: [u8; KEY_BYTES]) -> Result<(), MigrateError> {
+    /// Takes that key, unless it has one: with another one, the links that it has given out would be void. The key that
+    /// it has.
+    pub(super) async fn keep_link_key(&self, key: [u8; KEY_BYTES]) -> Result<[u8; KEY_BYTES], MigrateError> {
         match &self.held {
-            Held::Folder { folder } if folder.known_link_key()?.is_none() => Ok(folder.set_link_key(&key)?),
-            Held::Folder { .. } => Ok(()),
-            Held::Nats { nats, .. } => Ok(nats.agree_on_link_key(key).await.map(drop)?),
+            Held::Folder { folder } => match folder.known_link_key()? {
+                Some(known) => Ok(known),
+                None => Ok(folder.set_link_key(&key).map(|()| key)?),
+            },
+            Held::Nats { nats, .. } => Ok(nats.agree_on_link_key(key).await?),
         }
     }
 

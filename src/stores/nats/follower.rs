@@ -116,7 +116,11 @@ impl<C: Copies> Follower<C> {
             .await
             .map_err(|error| why(&error))?;
         let behind = consumer.cached_info().num_pending;
-        self.progress.send_modify(|progress| *progress = Progress { behind, trouble: None, ..*progress });
+        self.progress.send_modify(|progress| {
+            progress.behind = behind;
+            // Where there is something to copy, the trouble may be the copying.
+            progress.trouble.take_if(|_| behind == 0);
+        });
         *followed = true;
         let mut expected = 1;
         loop {
@@ -136,7 +140,7 @@ impl<C: Copies> Follower<C> {
             let Some(position) = batch.last().map(|arrived| arrived.seq) else {
                 return Err("the server has ended the connection".to_owned());
             };
-            self.copies.copy(batch).await?;
+            self.copies.copy(batch).await.inspect_err(|_| *followed = false)?;
             self.progress.send_modify(|progress| *progress = Progress { position, behind, trouble: None });
         }
     }
@@ -178,4 +182,37 @@ fn arrived(message: Message) -> Result<(u64, u64, Arrived), String> {
     let (number, pending, seq) = (info.consumer_sequence, info.pending, info.stream_sequence);
     let received_at = i64::try_from(info.published.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
     Ok((number, pending, Arrived { seq, received_at, message: message.message }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::{conformance::journal, nats::testing::Fixture};
+
+    /// A disk that is full, and is not any more.
+    struct Full(watch::Receiver<bool>);
+
+    #[async_trait]
+    impl Copies for Full {
+        async fn copy(&self, _: Vec<Arrived>) -> Result<(), String> {
+            if *self.0.borrow() { Err("the disk is full".to_owned()) } else { Ok(()) }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_copied_is_trouble_until_it_can() {
+        let fixture = Fixture::new().await;
+        let journal = &fixture.nats.journal;
+        fixture.nats.journal().append(journal::batch(0..3)).await.expect("append");
+        let full = watch::Sender::new(true);
+        let follower = Follower::new(&journal.context, journal.stream.clone(), Full(full.subscribe()), 0, false);
+        let mut progress = follower.progress();
+        let follow = tokio::spawn(follower.run());
+        let trouble = progress.wait_for(|progress| progress.trouble.is_some()).await.expect("follows").clone();
+        assert_eq!((trouble.position, trouble.trouble.as_deref()), (0, Some("the disk is full")));
+        full.send_replace(false);
+        let copied = progress.wait_for(|progress| progress.position == 3).await.expect("follows").clone();
+        assert_eq!(copied.trouble, None);
+        follow.abort();
+    }
 }

@@ -25,7 +25,7 @@ use std::{
 
 use async_nats::jetstream::{
     self,
-    context::{PublishAckFuture, PublishError},
+    context::{PublishAckFuture, PublishError, PublishErrorKind},
     message::PublishMessage,
     publish::PublishAck,
     stream::Stream,
@@ -236,9 +236,20 @@ impl Journal for NatsJournal {
 /// Waits for an acknowledgement, and notes the position that it tells.
 async fn settle(underway: Option<(PublishAckFuture, &mut Option<Appended>)>) -> Result<(), PublishError> {
     let Some((ack, place)) = underway else { return Ok(()) };
-    let PublishAck { sequence, duplicate, .. } = ack.await?;
-    *place = Some(if duplicate { Appended::Duplicate(sequence) } else { Appended::New(sequence) });
+    *place = Some(appended(&ack.await?)?);
     Ok(())
+}
+
+/// Where an event stands. The leader of a cluster may recognise one that it has only proposed to the others, and has no
+/// position for it yet: if the leader is lost then, so is the event.
+fn appended(ack: &PublishAck) -> Result<Appended, PublishError> {
+    match *ack {
+        PublishAck { sequence: 0, .. } => {
+            Err(PublishError::with_source(PublishErrorKind::Other, "the event is not stored yet"))
+        }
+        PublishAck { sequence, duplicate: true, .. } => Ok(Appended::Duplicate(sequence)),
+        PublishAck { sequence, .. } => Ok(Appended::New(sequence)),
+    }
 }
 
 /// The message that an event is, and its subject.
@@ -267,7 +278,7 @@ mod tests {
     use super::*;
     use crate::stores::{
         conformance::journal,
-        nats::testing::{Fixture, Server, open},
+        nats::testing::{Fixture, Server, in_time, open},
     };
 
     fn ids(records: &[Arc<Record>]) -> Vec<&str> {
@@ -281,15 +292,18 @@ mod tests {
     }
 
     async fn lead(nats: &super::super::Nats) {
-        while !nats.duties.has(Duty::Retention) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let lead = async {
+            while !nats.duties.has(Duty::Retention) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        in_time(lead).await;
     }
 
     async fn follow(journal: &Arc<dyn Journal>, until: Seq) {
         let mut standing = Standing::default();
         while standing.last_seq < until {
-            standing = journal.standing(&standing).await;
+            standing = in_time(journal.standing(&standing)).await;
         }
         assert_eq!(standing, Standing { last_seq: until, trouble: None });
     }
@@ -301,6 +315,14 @@ mod tests {
             (fixture.nats.journal.as_ref().clone(), fixture)
         }))
         .await;
+    }
+
+    #[test]
+    fn what_has_no_position_is_not_stored() {
+        let ack = |text: &str| appended(&serde_json::from_str(text).expect("an acknowledgement"));
+        assert_eq!(ack(r#"{"stream":"s","seq":7}"#).expect("stored"), Appended::New(7));
+        assert_eq!(ack(r#"{"stream":"s","seq":7,"duplicate":true}"#).expect("stored"), Appended::Duplicate(7));
+        ack(r#"{"stream":"s","seq":0,"duplicate":true}"#).expect_err("it is only proposed");
     }
 
     #[tokio::test]

@@ -53,8 +53,8 @@ impl Nats {
 
     async fn stand_in(&self, missing: Range<Seq>, underway: &mut Underway) -> Result<(), NatsError> {
         for seq in missing {
-            let sent = self.journal.context.send_publish(self.missing(), PublishMessage::build()).await;
-            underway.add(sent).await?;
+            let stand_in = PublishMessage::build().expected_last_sequence(seq - 1);
+            underway.add(self.journal.context.send_publish(self.missing(), stand_in).await).await?;
             if seq.is_multiple_of(STAND_INS) {
                 underway.settle().await?;
                 self.take_away().await?;

@@ -49,9 +49,10 @@ impl Streams<'_> {
         self.make_bucket(name, Config::default()).await
     }
 
-    /// A bucket that forgets, in memory: what it holds means nothing after a restart of all servers.
+    /// A bucket that forgets. What it holds means nothing after a restart of all servers, but the bucket itself must be
+    /// there: one in memory would be gone.
     pub(super) async fn passing_bucket(&self, name: &str, max_age: Duration) -> Result<Bucket, String> {
-        self.make_bucket(name, Config { max_age, storage: StorageType::Memory, ..Config::default() }).await
+        self.make_bucket(name, Config { max_age, ..Config::default() }).await
     }
 
     /// A bucket is a stream of a certain form. The client library makes one only after it has read what the server says

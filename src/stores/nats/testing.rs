@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 use super::Nats;
 use crate::bus::{self, BusSettings, Login, Names, Tls};
 
-/// How long a server may take to start.
+/// How long a server may take to start, and what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Stores of one daemon on a server of its own.
@@ -71,7 +71,7 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let url = tokio::time::timeout(PATIENCE, read).await.expect("the server starts");
+        let url = in_time(read).await;
         Self { child, url, _folder: folder }
     }
 
@@ -89,4 +89,19 @@ impl Server {
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.expect("killed");
     }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Wait for its end: its folder goes next.
+        let _ = self.child.start_kill();
+        while let Ok(None) = self.child.try_wait() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Lets a test fail that waits in vain.
+pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("in time")
 }

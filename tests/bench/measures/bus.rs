@@ -33,8 +33,8 @@ const FOUND: u32 = 300_000;
 const SHARDS: [usize; 3] = [1, 2, 4];
 /// Every round takes half a minute, and three agree.
 const ROUNDS: u32 = 3;
-const PUBLISH: &str = "the daemon also reads, checks, copies and folds each event, on the core of its load, and publishes \
-    nothing while its last commit is being copied back";
+const PUBLISH: &str =
+    "the daemon also reads, checks, copies and folds each event, on the core that it shares with its load";
 const ANSWER: &str = "three writes one after the other: the claim, the journal, the workspace; the copy has each of the first \
     two before the next begins";
 

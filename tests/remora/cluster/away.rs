@@ -42,6 +42,9 @@ async fn while_nats_is_away_nothing_is_taken_in_and_everything_is_shown() {
     other.answer(&msg_id, &json!("yes")).await.expect(200);
     api.question_is(&msg_id, "answered").await;
     assert_eq!(api.value_of("a", &format!("inbox:response:{msg_id}")).await["answer"], "yes");
+    // Somebody has the duties again.
+    api.ask(&json!({"agent_id": "a", "msg_id": "late", "question": "In time?", "timeout": 1})).await;
+    other.question_is("late", "expired").await;
 }
 
 #[tokio::test]

@@ -59,7 +59,9 @@ async fn work(doors: Vec<Api>, agent: usize, stop: Arc<AtomicBool>) -> Ledger {
         if round % 5 == 0 {
             let msg_id = format!("q-{agent}-{round}");
             let question = json!({"agent_id": agent_id, "msg_id": msg_id, "question": "Go on?"});
-            insist(&doors, agent + round, Method::POST, "/api/v1/questions", &question).await;
+            let asked = insist(&doors, agent + round, Method::POST, "/api/v1/questions", &question).await;
+            // It may have been asked by a request whose reply was lost.
+            assert!([200, 201].contains(&asked.status), "{msg_id} is not asked: {asked:?}");
             let path = format!("/api/v1/questions/{msg_id}/answer");
             let answer = async |who: usize| {
                 let body = json!({"answer": format!("by {who}")});
@@ -150,7 +152,7 @@ impl Crowd {
     /// Lets them end, and checks what all daemons have kept of it.
     pub(super) async fn check(self, daemons: &[Daemon]) {
         self.stop.store(true, Ordering::Relaxed);
-        let ledgers = self.agents.join_all().await;
+        let ledgers = tokio::time::timeout(DEADLINE, self.agents.join_all()).await.expect("the agents end");
         let stopped = Instant::now();
         let all: Vec<&Daemon> = daemons.iter().collect();
         one_picture(&all, 1).await;
@@ -161,7 +163,8 @@ impl Crowd {
         self.until.store(places.last().unwrap().0, Ordering::Relaxed);
         let read = tokio::time::timeout(DEADLINE, self.readers.join_all()).await;
         for seen in read.expect("whoever reads a stream comes to its end") {
-            assert_eq!(seen[..places.len()], places, "a stream has every event once and in order");
+            let seen = &seen[..places.len().min(seen.len())];
+            assert_eq!(seen, places, "a stream has every event once and in order");
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Api, Daemon, NatsServer, Stream,
+    Api, Daemon, NatsCluster, NatsServer, Stream,
     http::{event, rows, text},
     receiver::Receiver,
     wait_until,
@@ -29,7 +29,15 @@ async fn daemons(url: &str, count: usize, args: &[&str]) -> Vec<Daemon> {
     daemons
 }
 
-/// What a daemon shows, but for what it measures of itself.
+/// Whether a daemon does something for all of them, as it has said since its last start.
+fn has_duty(daemon: &Daemon, duty: &str) -> bool {
+    let log = daemon.log();
+    let told = log.rsplit("message bus connected").next().unwrap_or_default();
+    let told = told.lines().filter(|line| line.contains(&format!("duty changed hands duty={duty:?}")));
+    told.last().is_some_and(|line| line.ends_with("has=true"))
+}
+
+/// What a daemon shows.
 async fn picture(api: &Api) -> Option<Value> {
     let reply = Api::try_send(api.request(reqwest::Method::GET, "/api/v1/state")).await?;
     (reply.status == 200).then(|| reply.json())
@@ -92,25 +100,37 @@ async fn an_agent_talks_to_any_daemon_and_a_person_answers_on_any() {
 #[tokio::test]
 async fn of_answers_on_two_daemons_the_first_wins() {
     let server = NatsServer::start().await;
-    let daemons = daemons(&server.url(), 2, &[]).await;
-    let [one, two] = &daemons[..] else { panic!("two") };
-    for round in 0..10 {
-        let msg_id = one.api.ask_text("a", &format!("question {round}")).await;
-        two.api.question_is(&msg_id, "open").await;
-        let (yes, no) = (json!("yes"), json!("no"));
-        let (here, there) = tokio::join!(one.api.answer(&msg_id, &yes), two.api.answer(&msg_id, &no));
-        let mut statuses = [here.status, there.status];
-        statuses.sort_unstable();
-        assert_eq!(statuses, [200, 409]);
-        let won = if here.status == 200 { "yes" } else { "no" };
-        for api in [&one.api, &two.api] {
+    the_first_wins(&daemons(&server.url(), 2, &[]).await).await;
+}
+
+#[tokio::test]
+async fn of_answers_on_three_daemons_the_first_wins_also_in_a_cluster() {
+    let cluster = NatsCluster::start().await;
+    the_first_wins(&daemons(&cluster.url(), 3, &["--bus-replicas", "3"]).await).await;
+}
+
+/// Answers questions on all daemons at once.
+async fn the_first_wins(daemons: &[Daemon]) {
+    for round in 0..20 {
+        let msg_id = daemons[0].api.ask_text("a", &format!("question {round}")).await;
+        for daemon in daemons {
+            daemon.api.question_is(&msg_id, "open").await;
+        }
+        let answer = |place: usize| {
+            let (api, msg_id) = (daemons[place].api.clone(), msg_id.clone());
+            async move { api.answer(&msg_id, &json!(format!("by {place}"))).await.status }
+        };
+        let statuses = futures_util::future::join_all((0..daemons.len()).map(answer)).await;
+        let winners: Vec<_> = (0..daemons.len()).filter(|place| statuses[*place] == 200).collect();
+        assert!(winners.len() == 1 && statuses.iter().all(|status| [200, 409].contains(status)), "{statuses:?}");
+        for daemon in daemons {
             wait_until("the answer is known", async || {
-                let record = api.question(&msg_id).await;
-                (record["answer"] == won).then_some(())
+                let record = daemon.api.question(&msg_id).await;
+                (record["answer"] == format!("by {}", winners[0])).then_some(())
             })
             .await;
         }
-        assert_eq!(times(&one.api, "agent:resumed", &msg_id).await, 1);
+        assert_eq!(times(&daemons[0].api, "agent:resumed", &msg_id).await, 1);
     }
 }
 
@@ -118,18 +138,26 @@ async fn of_answers_on_two_daemons_the_first_wins() {
 async fn a_workspace_is_watched_by_whichever_daemon_has_the_duty() {
     let server = NatsServer::start().await;
     let mut daemons = daemons(&server.url(), 2, &[]).await;
-    daemons[0].api.start_agent("a").await;
-    for round in 0..2 {
-        let (written, other) = (&daemons[0].api, &daemons[daemons.len() - 1].api);
-        let key = format!("/api/v1/workspaces/a/kv/outbox:question:k{round}");
-        written.put(&key, &json!({"question": "Which?", "options": [], "status": "pending"})).await.expect(204);
-        other.question_is(&format!("k{round}"), "open").await;
-        other.answer(&format!("k{round}"), &json!("this")).await.expect(200);
-        assert_eq!(written.value_of("a", &format!("inbox:response:k{round}")).await["answer"], "this");
-        if round == 0 {
-            daemons[1].kill().await;
-            daemons.pop();
-        }
+    let api = daemons[1].api.clone();
+    // On the other one, which alone has it open.
+    daemons[0].api.put("/api/v1/workspaces/a", &json!({"agent_id": "a"})).await.expect(200);
+    let jetstream = async_nats::jetstream::new(server.client().await);
+    // Beside the daemons: none of them hears of it by being asked.
+    let ask = async |msg_id: &str| {
+        let question = json!({"question": "Which?", "options": [], "status": "pending"}).to_string();
+        let subject = format!("$KV.remora-workspaces.a.outbox.question.{msg_id}");
+        jetstream.publish(subject, question.into()).await.unwrap().await.unwrap();
+    };
+    ask("held").await;
+    daemons[0].api.question_is("held", "open").await;
+    assert!(has_duty(&daemons[0], "workspaces"), "it came first");
+    daemons[0].kill().await;
+    ask("passed-on").await;
+    api.question_is("passed-on", "open").await;
+    assert!(has_duty(&daemons[1], "workspaces"));
+    for msg_id in ["held", "passed-on"] {
+        api.answer(msg_id, &json!("this")).await.expect(200);
+        assert_eq!(api.value_of("a", &format!("inbox:response:{msg_id}")).await["answer"], "this");
     }
 }
 
@@ -138,22 +166,31 @@ async fn each_question_is_announced_expired_and_told_of_once() {
     let (server, mut receiver) = (NatsServer::start().await, Receiver::start().await);
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("remora.toml");
-    std::fs::write(&config, format!("[[notify]]\nname = 'hook'\nkind = 'json'\nurl = '{}'\n", receiver.url())).unwrap();
+    std::fs::write(
+        &config,
+        format!("[[notify]]\nname = 'hook'\nkind = 'json'\nurl = '{}'\nnear = '7s'\n", receiver.url()),
+    )
+    .unwrap();
     let daemons = daemons(&server.url(), 3, &["--config", &config.display().to_string()]).await;
-    let told = async |receiver: &mut Receiver| text(&receiver.next().await["body"], "type");
-    let question = json!({"agent_id": "a", "msg_id": "q", "question": "Now?", "timeout": 2});
+    let told = async |receiver: &mut Receiver| {
+        let notice = receiver.next().await["body"].clone();
+        (text(&notice, "type"), text(&notice["data"]["questions"][0]["question"], "msg_id"))
+    };
+    let question = json!({"agent_id": "a", "msg_id": "q", "question": "Now?", "timeout": 8});
     daemons[1].api.ask(&question).await;
     for kind in ["question.opened", "question.near", "question.expired"] {
-        assert_eq!(told(&mut receiver).await, kind);
+        assert_eq!(told(&mut receiver).await, (kind.to_owned(), "q".to_owned()));
     }
     daemons[2].api.question_is("q", "expired").await;
     // Whatever was told twice would come before this.
     daemons[0].api.ask(&json!({"agent_id": "a", "msg_id": "last", "question": "And now?"})).await;
-    assert_eq!(told(&mut receiver).await, "question.opened");
-    wait_until("the notices are journaled", async || {
-        (daemons[0].api.journal("user:notified").await.len() == 4).then_some(())
+    assert_eq!(told(&mut receiver).await, ("question.opened".to_owned(), "last".to_owned()));
+    let notified = wait_until("the notices are journaled", async || {
+        let notified = daemons[0].api.journal("user:notified").await;
+        notified.iter().any(|event| event["payload"].to_string().contains("\"last\"")).then_some(notified)
     })
     .await;
+    assert_eq!(notified.len(), 4, "{notified:?}");
     assert_eq!(times(&daemons[0].api, "agent:blocked", "q").await, 1);
     assert_eq!(times(&daemons[0].api, "agent:question_expired", "q").await, 1);
 }

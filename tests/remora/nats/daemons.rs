@@ -87,3 +87,24 @@ async fn events_stay_in_order_while_the_daemons_take_turns() {
         assert_eq!(seqs.len(), EVENTS);
     }
 }
+
+#[tokio::test]
+async fn under_prefixes_of_their_own_they_share_a_server_and_nothing_else() {
+    let server = NatsServer::start().await;
+    let [one, other] = [
+        on(&server).args(["--bus-prefix", "one"]).start().await,
+        on(&server).args(["--bus-prefix", "other"]).start().await,
+    ];
+    one.api.ask(&json!({"agent_id": "a", "msg_id": "q", "question": "Which?"})).await;
+    let jetstream = jetstream::new(server.client().await);
+    jetstream.publish("other.events.b.tool.called", "".into()).await.unwrap().await.unwrap();
+    let journal = wait_until("the event has come", async || {
+        let journal = other.api.journal("*").await;
+        (!journal.is_empty()).then_some(journal)
+    })
+    .await;
+    assert_eq!((journal.len(), text(&journal[0], "agent_id").as_str()), (1, "b"));
+    other.api.get("/api/v1/questions/q").await.expect(404);
+    one.api.question_is("q", "open").await;
+    assert!(one.api.journal("tool:*").await.is_empty());
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Daemon, NatsServer, Packages, Process, http::text, repository, wait_until};
+use crate::support::{DEADLINE, Daemon, NatsServer, Packages, Process, http::text, repository, wait_until};
 use serde_json::json;
 
 static NATS: Packages = Packages::new(&["nats-py==2.16.0"]);
@@ -56,19 +56,31 @@ async fn the_example_asks_and_goes_on_with_the_answers() {
 async fn its_server_lets_an_agent_speak_only_for_itself_and_never_for_a_person() {
     let server = server().await;
     let daemon = daemon(&server).await;
+    let (refused, mut refusals) = tokio::sync::mpsc::unbounded_channel();
     let options = async_nats::ConnectOptions::with_user_and_password("release-1".to_owned(), AGENTS.to_owned());
+    let options = options.event_callback(move |event| {
+        let refused = refused.clone();
+        async move {
+            if let async_nats::Event::ServerError(error) = event {
+                refused.send(error.to_string()).unwrap();
+            }
+        }
+    });
     let client = server.client_with(options).await;
-    let answer = json!({"payload": {"msg_id": "m", "answer": "yes"}}).to_string();
     for subject in [
-        "remora.journal.release-1.agent.resumed",
+        "remora.journal.agent.resumed",
         "remora.events.release-2.agent.started",
         "remora.ask",
         "remora.ask.release-2",
-        "$KV.remora-claims.m",
+        "remora.messages.release-2",
+        "$KV.remora-workspaces.=01claims.m",
+        "$KV.remora-workspaces.release-2.inbox.response.m",
         "$JS.API.STREAM.PURGE.remora-events",
         "$JS.API.STREAM.DELETE.remora-inbox",
     ] {
-        client.publish(subject, answer.clone().into()).await.unwrap();
+        client.publish(subject, "{}".into()).await.unwrap();
+        let refusal = tokio::time::timeout(DEADLINE, refusals.recv()).await.expect("it is refused").unwrap();
+        assert!(refusal.to_lowercase().contains(&format!("publish to \"{}\"", subject.to_lowercase())), "{refusal}");
     }
     client.publish("remora.events.release-1.agent.started", "{}".into()).await.unwrap();
     client.flush().await.unwrap();

@@ -1,6 +1,6 @@
 //! The ways into a NATS server, and what is said of those that are shut.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -10,6 +10,8 @@ use crate::support::{Daemon, NatsServer, Process, fixture, process::Finished};
 /// The seed of an nkey, and its public half, as `nk -gen user -pubout` prints them.
 const SEED: &str = "SUACA7QISZ5VTPACNVCSNY3I2MSPSUOV7L7XRDXXRUIEJGZGKQFIYDCDIM";
 const PUBLIC: &str = "UADNGESRL3NAVKSEAAMPLNJOUD7TYI5WYWN7JOZ4UB2DX6WYJ7ZWXTXM";
+/// Where nobody can listen who is not root, and nobody does.
+const NOBODY: &str = "nats://127.0.0.1:1";
 const JETSTREAM: &str = "jetstream { store_dir: \"$FOLDER/jetstream\" }";
 
 /// Writes what only its owner may read.
@@ -120,9 +122,7 @@ async fn encrypted_and_with_a_certificate_of_ones_own() {
 async fn what_is_no_server_of_ours_is_told_from_one_that_is_not_there() {
     let plain = NatsServer::with(|_| String::new()).await;
     stays_out(&plain.url(), &[]).await.complains(&["has no jetstream", "-js", &plain.url()]);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let nobody = format!("nats://127.0.0.1:{port}");
-    stays_out(&nobody, &[]).await.complains(&["no nats server can be reached", &nobody, "refused"]);
+    stays_out(NOBODY, &[]).await.complains(&["no nats server can be reached", NOBODY, "refused"]);
     stays_out("nats://no-such-host.invalid:4222", &[]).await.complains(&["no-such-host.invalid", "`bus`"]);
     let missing = ["--bus-ca-file", "/nowhere/ca.pem"];
     stays_out("tls://127.0.0.1:1", &missing).await.complains(&["/nowhere/ca.pem"]);
@@ -154,6 +154,5 @@ async fn settings_are_looked_at_without_a_server() {
 #[tokio::test]
 async fn one_server_of_a_list_is_enough() {
     let there = NatsServer::start().await;
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    gets_in(&format!("nats://127.0.0.1:{port},{}", there.url()), &[]).await;
+    gets_in(&format!("{NOBODY},{}", there.url()), &[]).await;
 }

@@ -17,8 +17,7 @@ impl SmallDisk {
         let mounted = mounted.expect("mount is there");
         assert!(
             mounted.status.success(),
-            "NOT TESTED: a full disk, because a small one cannot be mounted here; run the tests as root, \
-             or as `unshare --map-root-user --mount tests/run`: {}",
+            "NOT TESTED: a full disk, because a small one cannot be mounted here; run the tests as root: {}",
             String::from_utf8_lossy(&mounted.stderr)
         );
         disk

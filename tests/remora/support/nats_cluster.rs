@@ -78,8 +78,13 @@ impl NatsCluster {
 
     /// The addresses of all servers.
     pub(crate) fn url(&self) -> String {
-        let urls: Vec<_> = self.clients.iter().map(|client| format!("nats://{client}")).collect();
+        let urls: Vec<_> = (0..SERVERS).map(|place| self.url_of(place)).collect();
         urls.join(",")
+    }
+
+    /// The address of one.
+    pub(crate) fn url_of(&self, place: usize) -> String {
+        format!("nats://{}", self.clients[place])
     }
 
     /// A client that knows all servers.

@@ -1,10 +1,14 @@
 //! Hosts of their own, each in a network namespace, on a wire that can be cut: what is sent over it then is lost, and
 //! nobody is told.
 
-use std::process::{self, Command};
+use std::{
+    path::Path,
+    process::{self, Command},
+    sync::atomic::{AtomicU8, Ordering},
+};
 
-/// What joins the hosts is the machine itself, at an address that nobody else has: of those that are set aside for such tests
-/// (RFC 2544), the first 256 networks.
+/// What joins the hosts is the machine itself, at an address that nobody else has: of those that are set aside for such
+/// tests (RFC 2544), the first 256 networks.
 const PREFIX: &str = "198.18";
 /// The machine's own place in a network.
 const MACHINE: u8 = 254;
@@ -23,16 +27,20 @@ pub(crate) struct Network {
 impl Network {
     /// Makes so many hosts. Where that is not allowed the test fails: it has not tested what it says.
     pub(crate) fn new(hosts: usize) -> Self {
-        let start = process::id() as u8;
+        static NETWORKS: AtomicU8 = AtomicU8::new(0);
+        let (process, number) = (process::id(), NETWORKS.fetch_add(1, Ordering::Relaxed));
+        sweep(hosts);
         let free =
             |subnet: &u8| ip(&format!("-o route show {PREFIX}.{subnet}.0/24")).is_ok_and(|routes| routes.is_empty());
+        let start = process as u8;
         let subnet = (0..=u8::MAX).map(|step| start.wrapping_add(step)).find(free);
         let subnet =
             subnet.expect("NOT TESTED: a network that is cut, because `ip` (Debian: iproute2) shows none that is free");
-        let network = Self { name: format!("r{}", process::id()), subnet, hosts };
+        let network = Self { name: format!("rt{process}-{number}"), subnet, hosts };
         if let Err(error) = network.make() {
             panic!(
-                "NOT TESTED: a network that is cut, because no hosts can be made here; run the tests as root: {error}"
+                "NOT TESTED: a network that is cut, because hosts cannot be made here; run the tests as root, where \
+                 network namespaces are allowed: {error}"
             );
         }
         network
@@ -93,6 +101,18 @@ impl Drop for Network {
             let _ = ip(&format!("netns del {}", self.namespace(host)));
         }
         let _ = ip(&format!("link del {}", self.name));
+    }
+}
+
+/// Takes away what tests have left behind that were killed.
+fn sweep(hosts: usize) {
+    let links = ip("-o link show type bridge").unwrap_or_default();
+    let names = links.lines().filter_map(|line| line.split(": ").nth(1)?.strip_prefix("rt"));
+    for name in names {
+        let process = name.split('-').next().unwrap_or_default();
+        if process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists() {
+            drop(Network { name: format!("rt{name}"), subnet: 0, hosts });
+        }
     }
 }
 
