@@ -34,8 +34,9 @@ pub(crate) const EFFORT: Compression = Compression::fast();
 /// Bytes of the largest item that serves as a dictionary: what is alike in two items lies as far apart as the first of them
 /// is long, and gzip looks back 32 KiB.
 const DICTIONARY_BYTES: usize = 16 << 10;
-/// Items kept with what was made of them. Readers that keep up are an item or two apart.
-const KEPT: usize = 8;
+/// Items kept with what was made of them: readers of a page that keep up are an item or two apart, and some dozen pages
+/// may be looked at at once.
+const KEPT: usize = 64;
 /// Bytes of those items. The newest is kept whatever its size: many who come at once are sent the same page.
 const KEPT_BYTES: usize = 256 << 10;
 

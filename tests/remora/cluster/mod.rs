@@ -33,8 +33,8 @@ async fn daemons(url: &str, count: usize, args: &[&str]) -> Vec<Daemon> {
 fn has_duty(daemon: &Daemon, duty: &str) -> bool {
     let log = daemon.log();
     let told = log.rsplit("message bus connected").next().unwrap_or_default();
-    let told = told.lines().filter(|line| line.contains(&format!("duty changed hands duty={duty:?}")));
-    told.last().is_some_and(|line| line.ends_with("has=true"))
+    let mut told = told.lines().filter(|line| line.contains(&format!("duty changed hands duty={duty:?}")));
+    told.next_back().is_some_and(|line| line.ends_with("has=true"))
 }
 
 /// What a daemon shows.

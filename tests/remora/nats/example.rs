@@ -56,13 +56,13 @@ async fn the_example_asks_and_goes_on_with_the_answers() {
 async fn its_server_lets_an_agent_speak_only_for_itself_and_never_for_a_person() {
     let server = server().await;
     let daemon = daemon(&server).await;
-    let (refused, mut refusals) = tokio::sync::mpsc::unbounded_channel();
+    let (refused, mut refusals) = tokio::sync::mpsc::channel(1);
     let options = async_nats::ConnectOptions::with_user_and_password("release-1".to_owned(), AGENTS.to_owned());
     let options = options.event_callback(move |event| {
         let refused = refused.clone();
         async move {
             if let async_nats::Event::ServerError(error) = event {
-                refused.send(error.to_string()).unwrap();
+                refused.send(error.to_string()).await.unwrap();
             }
         }
     });
