@@ -73,7 +73,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 const TELL: Duration = Duration::from_secs(5);
 /// Where the daemons agree on what is no workspace. No agent can reach it: ids from outside hold no control characters.
 pub(crate) const SHARED: &str = "\u{1}shared";
-/// Where the key lies there that signs links.
+/// Where the key that signs links lies there.
 const LINK_KEY: &str = "link_key";
 /// Under this name the copy says of which stream it is one.
 const ORIGIN: &str = "origin";

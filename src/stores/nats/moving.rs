@@ -89,6 +89,7 @@ impl Nats {
         Ok(self.database.pruned_until(deleted).await?)
     }
 
+    /// However long that takes: nobody waits here for an acknowledgement, as publishers do for a commit.
     async fn copied(&self, seq: Seq) -> Result<(), NatsError> {
         let mut progress = self.journal.followed.journal.clone();
         let reached = progress.wait_for(|progress| progress.position >= seq || progress.trouble.is_some()).await;

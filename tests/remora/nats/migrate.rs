@@ -107,6 +107,10 @@ async fn positions_and_links_hold_and_what_only_deleted_events_told_is_known() {
     daemon.api.emit(&json!([event("agent", "started", "early", &json!({})), finished])).await; // 1 and 2
     daemon.api.ask(&json!({"agent_id": "a", "msg_id": "q", "question": "Deploy?", "options": ["yes", "no"]})).await; // 3
     let yes = button(&receiver.next().await, "yes");
+    wait_until("the notice is journaled", async || {
+        (!daemon.api.journal("user:notified").await.is_empty()).then_some(())
+    })
+    .await;
     let calls: Vec<_> = (0..1_000).map(|n| event("tool", "called", "busy", &json!({"n": n}))).collect();
     daemon.api.emit(&json!(calls)).await;
     let last = daemon.api.journal("*").await.last().unwrap()["seq"].as_u64().unwrap();
@@ -121,15 +125,13 @@ async fn positions_and_links_hold_and_what_only_deleted_events_told_is_known() {
     assert!(daemon.terminate().await.success());
 
     let (from, url, back) = (data.display().to_string(), server.url(), home.path().join("back").display().to_string());
-    let mut ends = Vec::new();
     for (from, to) in [(&from, &url), (&url, &back)] {
         let said = migrate(home.path(), from, to).wait().await.expect(0);
         assert!(!said.stderr.contains("deleted"), "{}", said.stderr);
         assert_eq!(moved(home.path(), from, to).await["events"]["new"], 0);
-        ends.push(to);
     }
-    let there = told(&receiver, &home).args(["--bus", ends[0]]).start().await;
-    let here = told(&receiver, &home).data(Path::new(ends[1])).start().await;
+    let there = told(&receiver, &home).args(["--bus", &url]).start().await;
+    let here = told(&receiver, &home).data(Path::new(&back)).start().await;
     for daemon in [&there, &here] {
         assert_eq!(daemon.api.journal("*").await, before, "also their positions");
         assert_eq!(first_seq_is(&daemon.api, last - 99).await, kept);
