@@ -25,7 +25,7 @@ impl From<Event> for Entry {
     }
 }
 
-/// What became of an event given to [`Journal::append`].
+/// What became of an event given to [`Journal::store`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
     /// It is new and has this position.
@@ -173,13 +173,6 @@ pub trait Journal: Send + Sync + 'static {
     async fn readable(&self, seq: Seq) -> Result<(), JournalError> {
         let _ = seq;
         Ok(())
-    }
-
-    /// Stores the events, and returns once they can be read.
-    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        let appended = self.store(entries).await?;
-        self.readable(last_of(&appended)).await?;
-        Ok(appended)
     }
 
     /// Up to `limit` of the wanted events after `after`, in order.

@@ -177,7 +177,7 @@ async fn commit(system: &System, count: usize) -> Vec<Arc<Record>> {
     let before = system.journal().last_seq().await.expect("readable");
     let event = || Event::of_agent("a", "noted", Timestamp::UNIX_EPOCH, &[], json!({}));
     let entries: Vec<Entry> = (0..count).map(|_| event().into()).collect();
-    system.journal().append(entries.into()).await.expect("writable");
+    system.journal().store(entries.into()).await.expect("writable");
     system.journal().read(before, count, &Filter::ALL).await.expect("readable")
 }
 

@@ -5,9 +5,22 @@ use std::{ops::Range, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use remora_actors::{
     model::{Category, Event, Record, Search, Seq},
-    ports::{Appended, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot},
+    ports::{Appended, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot, last_of},
 };
 use serde_json::json;
+
+/// What the tests do, which wait for what they have stored.
+#[async_trait::async_trait]
+pub(crate) trait Append: Journal {
+    /// Stores the events, and returns once they can be read.
+    async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+        let appended = self.store(entries).await?;
+        self.readable(last_of(&appended)).await?;
+        Ok(appended)
+    }
+}
+
+impl<J: Journal + ?Sized> Append for J {}
 
 /// An event of an id.
 pub(crate) fn event(id: &str) -> Event {

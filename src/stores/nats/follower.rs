@@ -187,7 +187,10 @@ fn arrived(message: Message) -> Result<(u64, u64, Arrived), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stores::{conformance::journal, nats::testing::Fixture};
+    use crate::stores::{
+        conformance::journal::{self, Append},
+        nats::testing::Fixture,
+    };
 
     /// A disk that is full, and is not any more.
     struct Full(watch::Receiver<bool>);

@@ -277,7 +277,7 @@ mod tests {
 
     use super::*;
     use crate::stores::{
-        conformance::journal,
+        conformance::journal::{self, Append},
         nats::testing::{Fixture, Server, in_time, open},
     };
 

@@ -241,7 +241,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Arc<Record>> {
 mod tests {
     use super::*;
     use crate::stores::{
-        conformance::journal,
+        conformance::journal::{self, Append},
         sqlite::{Durability, FILE_NAME},
     };
 

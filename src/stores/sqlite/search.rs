@@ -270,7 +270,7 @@ mod tests {
 
     use super::*;
     use crate::stores::{
-        conformance::journal,
+        conformance::journal::{self, Append},
         sqlite::{Database, Durability, FILE_NAME},
     };
 
