@@ -1,8 +1,9 @@
 //! The `EventBus`: numbers events by journaling them, then delivers them.
 //!
-//! One commit is stored at a time. Events that come meanwhile go into the next one together; a lone event does not wait
-//! for company. What a person does comes before what agents do. Where other daemons append to the same journal, their
-//! events are delivered as well, in the one order of the journal.
+//! The journal takes over one commit at a time. Events that come meanwhile go into the next one together; a lone event
+//! does not wait for company. What a person does comes before what agents do. Commits end in the order in which they
+//! began. Where other daemons append to the same journal, their events are delivered as well, in the one order of the
+//! journal.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +12,10 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
-use tokio::{sync::OwnedSemaphorePermit, task::AbortHandle};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    task::AbortHandle,
+};
 use tracing::{Instrument, Span, debug_span};
 
 use crate::{
@@ -21,8 +25,14 @@ use crate::{
     system::{Role, System},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Events in one commit: large enough that the commit's cost vanishes, small enough that nobody waits long for it.
 const COMMIT_EVENTS: usize = 10_000;
+/// Commits underway at once: enough that the journal always has one to go on with, few enough that events which come one
+/// by one come together in them.
+const COMMITS: usize = 3;
 /// While nothing can be journaled, time between two tries whether something can: a full disk is not freed faster.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -54,8 +64,8 @@ pub struct Commit {
 pub enum EventBusMessage {
     /// Take these events in.
     Publish(Publish),
-    /// A commit is stored, or was refused: the next one can begin.
-    Stored,
+    /// The journal has taken a commit over: the next one can begin.
+    TakenOver,
     /// A commit has ended.
     Committed(Box<Commit>),
     /// Others have appended events, or the journal has begun or ceased to work.
@@ -75,10 +85,12 @@ pub struct EventBus;
 pub struct EventBusState {
     system: Arc<System>,
     waiting: VecDeque<Publish>,
-    /// True while a commit is stored.
-    storing: bool,
-    /// Commits that have not ended: the one that is stored, and those before it that cannot be read yet.
+    /// True while the journal takes a commit over.
+    handing_over: bool,
+    /// Commits that have not ended.
     underway: usize,
+    /// Resolves once the newest of them has.
+    newest: Option<oneshot::Receiver<()>>,
     probing: bool,
     /// What others do to the journal, until it is attended to.
     stands: Option<Standing>,
@@ -109,8 +121,9 @@ impl Actor for EventBus {
             others: follow_others(&system, myself.clone()),
             system,
             waiting: VecDeque::new(),
-            storing: false,
+            handing_over: false,
             underway: 0,
+            newest: None,
             probing: false,
             stands: None,
             away: false,
@@ -130,7 +143,7 @@ impl Actor for EventBus {
         match message {
             EventBusMessage::Publish(publish) if publish.urgent => state.waiting.push_front(publish),
             EventBusMessage::Publish(publish) => state.waiting.push_back(publish),
-            EventBusMessage::Stored => state.storing = false,
+            EventBusMessage::TakenOver => state.handing_over = false,
             EventBusMessage::Committed(commit) => {
                 // One of an earlier bus is not counted here.
                 state.underway = state.underway.saturating_sub(1);
@@ -152,7 +165,7 @@ impl Actor for EventBus {
             state.attend(standing).await;
             state.probe_later(&myself);
         }
-        if !state.storing && !state.waiting.is_empty() {
+        if !state.handing_over && state.underway < COMMITS && !state.waiting.is_empty() {
             state.start_commit(&myself);
         }
         Ok(())
@@ -175,19 +188,21 @@ impl EventBusState {
             many => many.iter().flat_map(|publish| publish.entries.iter().cloned()).collect(),
         };
         let span = span_of(&publishes, entries.len());
-        self.storing = true;
+        self.handing_over = true;
         self.underway += 1;
+        let (ended, end) = oneshot::channel();
+        let before = self.newest.replace(end);
         let (system, myself) = (Arc::clone(&self.system), myself.clone());
         tokio::spawn(async move {
             let began = Instant::now();
-            let journal = system.journal();
-            let stored = journal.store(entries).instrument(span.clone()).await;
-            // A bus that has come meanwhile stores commits of its own.
-            let _ = myself.cast(EventBusMessage::Stored);
-            let result = match stored {
-                Ok(appended) => journal.readable(last_of(&appended)).await.map(|()| appended),
-                Err(error) => Err(error),
-            };
+            let storing = system.journal().store(entries).instrument(span.clone()).await;
+            // A bus that has come meanwhile begins commits of its own.
+            let _ = myself.cast(EventBusMessage::TakenOver);
+            let result = storing.instrument(span.clone()).await;
+            if let Some(before) = before {
+                // However it has ended.
+                let _ = before.await;
+            }
             system.metrics.commit_latency.observe(began.elapsed());
             let commit = EventBusMessage::Committed(Box::new(Commit { publishes, result, span }));
             // Should this bus have died meanwhile, its successor delivers; the publishers then ask again, and the
@@ -195,6 +210,7 @@ impl EventBusState {
             if let Err(ractor::MessagingErr::SendErr(commit)) = myself.cast(commit) {
                 system.cast(Role::EventBus, commit);
             }
+            drop(ended);
         });
     }
 
@@ -256,7 +272,7 @@ impl EventBusState {
         metrics.events_accepted.inc_by(records.len() as u64);
         metrics.events_duplicate.inc_by((appended.len() - records.len()) as u64);
         let next = self.system.subscribers.delivered().map_or(1, |seq| seq + 1);
-        // Where others append as well, their events may stand between these, and a later commit may end before this one.
+        // Where others append as well, their events may stand between these.
         if !records.is_empty() && records.iter().zip(next..).all(|(record, seq)| record.seq == seq) {
             self.system.deliver(records, room);
             return;

@@ -42,6 +42,8 @@ pub mod sse_session;
 pub mod state_aggregator;
 pub mod subscribers;
 pub mod system;
+#[cfg(test)]
+mod testing;
 pub mod view;
 pub mod view_watcher;
 pub mod workspace_registry;

@@ -1,6 +1,6 @@
 //! The ports: what the actors need from the world, implemented by the daemon's stores and its courier.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -163,17 +163,15 @@ pub fn last_of(appended: &[Appended]) -> Seq {
     appended.iter().map(|appended| appended.seq()).max().unwrap_or(0)
 }
 
+/// What becomes of events that a journal has taken over: once they are durable and can be read, where they stand.
+pub type Storing = Pin<Box<dyn Future<Output = Result<Vec<Appended>, JournalError>> + Send>>;
+
 /// The durable, ordered list of events, without gaps but for those that were deleted.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
-    /// Stores the events in order, in one commit. On return they are durable, each id once.
-    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError>;
-
-    /// Returns once what was stored up to a position can be read: at once, unless it is read from a copy.
-    async fn readable(&self, seq: Seq) -> Result<(), JournalError> {
-        let _ = seq;
-        Ok(())
-    }
+    /// Takes the events over, to be stored in order and each id once. Returns once it can take over those that are to
+    /// stand behind them.
+    async fn store(&self, entries: Arc<[Entry]>) -> Storing;
 
     /// Up to `limit` of the wanted events after `after`, in order.
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;

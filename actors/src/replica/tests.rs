@@ -8,18 +8,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
-use crate::{
-    model::{Event, Limits, notice::Notice},
-    ports::{Alone, Appended, Courier, DeliveryError, Entry, Extent, Prune, Pruned, Workspace, WorkspaceError},
-    system::{NotifySettings, Settings, World},
-};
+use crate::{model::Event, ports::Entry, testing};
 
 /// Every event that was folded, in order.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -39,89 +34,6 @@ impl Fold for Seen {
 
 fn apply(seen: &mut Seen, record: &Arc<Record>) {
     seen.0.push(record.seq);
-}
-
-/// A journal in memory.
-#[derive(Default)]
-struct Memory {
-    records: Mutex<Vec<Arc<Record>>>,
-    snapshots: Mutex<Vec<(String, Snapshot)>>,
-}
-
-#[async_trait]
-impl Journal for Memory {
-    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut append = |entry: &Entry| {
-            let seq = records.len() as Seq + 1;
-            records.push(Record::new(seq, Arc::clone(&entry.event), entry.json.clone()));
-            Appended::New(seq)
-        };
-        Ok(entries.iter().map(&mut append).collect())
-    }
-
-    async fn read(&self, after: Seq, limit: usize, _: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
-        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(records.iter().filter(|record| record.seq > after).take(limit).cloned().collect())
-    }
-
-    async fn latest(&self, _: Option<Seq>, _: usize, _: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
-        unreachable!("no replica asks for it")
-    }
-
-    async fn last_seq(&self) -> Result<Seq, JournalError> {
-        Ok(self.records.lock().unwrap_or_else(PoisonError::into_inner).len() as Seq)
-    }
-
-    async fn first_seq(&self) -> Result<Seq, JournalError> {
-        Ok(1)
-    }
-
-    async fn extent(&self) -> Result<Extent, JournalError> {
-        unreachable!("no replica asks for it")
-    }
-
-    async fn prune(&self, _: Prune) -> Result<Pruned, JournalError> {
-        unreachable!("no replica asks for it")
-    }
-
-    async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
-        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(snapshots.iter().rev().find(|(of, _)| of == name).map(|(_, snapshot)| snapshot.clone()))
-    }
-
-    async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError> {
-        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), snapshot));
-        Ok(())
-    }
-}
-
-/// No replica looks into a workspace.
-struct Nowhere;
-
-#[async_trait]
-impl Workspace for Nowhere {
-    async fn get(&self, _: &str) -> Result<Option<Value>, WorkspaceError> {
-        unreachable!()
-    }
-    async fn set(&self, _: &str, _: &Value) -> Result<(), WorkspaceError> {
-        unreachable!()
-    }
-    async fn compare_and_set(&self, _: &str, _: Option<&Value>, _: &Value) -> Result<bool, WorkspaceError> {
-        unreachable!()
-    }
-    async fn set_once(&self, _: &str, _: &Value, _: &str) -> Result<bool, WorkspaceError> {
-        unreachable!()
-    }
-    async fn list(&self, _: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
-        unreachable!()
-    }
-    async fn delete(&self, _: &str) -> Result<bool, WorkspaceError> {
-        unreachable!()
-    }
-    async fn changed(&self) {
-        unreachable!()
-    }
 }
 
 /// One step of a schedule.
@@ -177,7 +89,7 @@ async fn commit(system: &System, count: usize) -> Vec<Arc<Record>> {
     let before = system.journal().last_seq().await.expect("readable");
     let event = || Event::of_agent("a", "noted", Timestamp::UNIX_EPOCH, &[], json!({}));
     let entries: Vec<Entry> = (0..count).map(|_| event().into()).collect();
-    system.journal().store(entries.into()).await.expect("writable");
+    system.journal().store(entries.into()).await.await.expect("writable");
     system.journal().read(before, count, &Filter::ALL).await.expect("readable")
 }
 
@@ -189,33 +101,8 @@ async fn deliver_rest(system: &System) {
     replay(system.journal(), delivered, last, deliver).await.expect("readable");
 }
 
-#[async_trait]
-impl Courier for Nowhere {
-    async fn deliver(&self, _: &Notice) -> Result<(), DeliveryError> {
-        unreachable!("no replica tells anybody")
-    }
-}
-
 async fn run(steps: &[Step]) -> Vec<Seq> {
-    let limits = Limits::default();
-    let settings = Settings {
-        patience: Default::default(),
-        limits,
-        frame_interval: Default::default(),
-        view_interval: Default::default(),
-        undo: Default::default(),
-        snapshot_events: 1,
-        notify: NotifySettings { policies: Vec::new(), tries: 1, first_pause: Default::default() },
-    };
-    let system = Arc::new(System::new(World {
-        duties: Arc::new(Alone),
-        journal: Arc::new(Memory::default()),
-        claims: Arc::new(Nowhere),
-        open_workspace: Arc::new(|_| Ok(Arc::new(Nowhere))),
-        courier: Arc::new(Nowhere),
-        renderer: |_, _, _| None,
-        settings,
-    }));
+    let system = testing::system(Arc::default());
     system.subscribers.start_at(0);
     let (mut replica, mut mailbox) = start(&system).await;
     let mut handled: Option<Delivery> = None;

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use jiff::{SignedDuration, Timestamp};
 use remora_actors::{
     model::{Category, Event, Record, Search, Seq},
-    ports::{Appended, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot, last_of},
+    ports::{Appended, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot, Storing},
 };
 use serde_json::json;
 
@@ -14,9 +14,7 @@ use serde_json::json;
 pub(crate) trait Append: Journal {
     /// Stores the events, and returns once they can be read.
     async fn append(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        let appended = self.store(entries).await?;
-        self.readable(last_of(&appended)).await?;
-        Ok(appended)
+        self.store(entries).await.await
     }
 }
 
@@ -45,6 +43,7 @@ fn ids(records: &[Arc<Record>]) -> Vec<&str> {
 pub(crate) async fn keeps_the_contract<J: Journal, K>(new: impl AsyncFn() -> (J, K)) {
     begins_empty(&new().await.0).await;
     numbers_without_gaps_and_returns_what_was_written(&new().await.0).await;
+    stores_in_the_order_of_taking_over(&new().await.0).await;
     takes_each_id_once(&new().await.0).await;
     filters(&new().await.0).await;
     numbers_concurrent_writers_without_gaps(&new().await.0).await;
@@ -71,6 +70,21 @@ async fn numbers_without_gaps_and_returns_what_was_written(journal: &impl Journa
     assert_eq!(ids(&journal.read(2, 2, &Filter::ALL).await.expect("read")), ["2", "3"]);
     assert!(journal.read(5, 2, &Filter::ALL).await.expect("read").is_empty());
     assert!(journal.read(u64::MAX, 2, &Filter::ALL).await.expect("read").is_empty());
+}
+
+async fn stores_in_the_order_of_taking_over(journal: &impl Journal) {
+    let mut underway = Vec::new();
+    for tens in 0..20 {
+        underway.push(journal.store(batch(10 * tens..10 * tens + 10)).await);
+    }
+    // Whoever waits for the last one alone can read the others as well.
+    while let Some(storing) = underway.pop() {
+        let before = 10 * underway.len() as Seq;
+        let expected: Vec<_> = (before + 1..=before + 10).map(Appended::New).collect();
+        assert_eq!(storing.await.expect("stored"), expected);
+        let read = journal.read(0, 1_000, &Filter::ALL).await.expect("read");
+        assert_eq!(ids(&read), (0..200).map(|id| id.to_string()).collect::<Vec<_>>());
+    }
 }
 
 async fn takes_each_id_once(journal: &impl Journal) {
@@ -228,7 +242,7 @@ pub(crate) struct WithoutIndex<J>(pub(crate) J);
 
 #[async_trait::async_trait]
 impl<J: Journal> Journal for WithoutIndex<J> {
-    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+    async fn store(&self, entries: Arc<[Entry]>) -> Storing {
         self.0.store(entries).await
     }
 

@@ -135,7 +135,9 @@ impl<C: Copies> Follower<C> {
                 expected += 1;
                 behind = pending;
                 batch.push(arrived);
-                next = if batch.len() < BATCH { messages.next().now_or_never().flatten() } else { None };
+                // As it is, a task's turn ends after 128 of them, and a commit costs as much as many.
+                let waiting = || tokio::task::unconstrained(messages.next()).now_or_never().flatten();
+                next = (batch.len() < BATCH).then(waiting).flatten();
             }
             let Some(position) = batch.last().map(|arrived| arrived.seq) else {
                 return Err("the server has ended the connection".to_owned());
@@ -208,7 +210,8 @@ mod tests {
         let journal = &fixture.nats.journal;
         fixture.nats.journal().append(journal::batch(0..3)).await.expect("append");
         let full = watch::Sender::new(true);
-        let follower = Follower::new(&journal.context, journal.stream.clone(), Full(full.subscribe()), 0, false);
+        let (context, copies) = (&journal.publisher.context, Full(full.subscribe()));
+        let follower = Follower::new(context, journal.stream.clone(), copies, 0, false);
         let mut progress = follower.progress();
         let follow = tokio::spawn(follower.run());
         let trouble = progress.wait_for(|progress| progress.trouble.is_some()).await.expect("follows").clone();

@@ -2,50 +2,35 @@
 //!
 //! Events are appended at the stream and read from a copy in the daemon's own database, which follows the stream. So
 //! pages, searches and histories are as quick as with a journal of one's own, a start reads only what is new, and what
-//! is there stays readable while NATS is away. While the copy follows one commit, the next is already published.
+//! is there stays readable while NATS is away.
 //!
 //! **An id is taken once.** The server recognises the ids of the last two minutes; older ones are found in the copy
 //! before anything is published. Between the two there is no gap: nothing is appended while the copy is further behind
 //! than it could make good in that time. So an id is recognised for as long as its event is kept, as in SQLite, and the
 //! server needs memory for minutes of ids and not for days. Should an event stand in the stream twice all the same, the
 //! copies pass over the second.
-//!
-//! **Order.** The events of a commit are published without waiting in between, over one connection, and stand in the
-//! stream in that order, with others' between them. Only where a server is lost in the middle of a commit may some of
-//! its events come after those that followed them: they are published again under the same ids.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
-use async_nats::jetstream::{
-    self,
-    context::{PublishAckFuture, PublishError, PublishErrorKind},
-    message::PublishMessage,
-    publish::PublishAck,
-    stream::Stream,
-};
+use async_nats::jetstream::stream::Stream;
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use remora_actors::{
     model::{Record, Search, Seq},
     ports::{
-        Appended, Duties, Duty, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, Standing,
+        Duties, Duty, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, Standing, Storing,
+        last_of,
     },
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{
+    commit::{Commit, Publisher},
     followed::Followed,
     journal_copy::{note_pruned, pruned},
-    keys,
     leases::Leases,
     pictures::Pictures,
     why,
@@ -53,22 +38,14 @@ use super::{
 };
 use crate::stores::sqlite::{Database, SqliteJournal};
 
-/// How long a commit may take, with the server's loss in between: shorter than a publisher waits for the bus.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Pause before what was not acknowledged is published again.
-const RETRY: Duration = Duration::from_millis(100);
-/// Events of a commit that are published and not acknowledged: enough that the way there and back does not count.
-const UNACKNOWLEDGED: usize = 4_096;
 /// Messages deleted from the stream at once.
 const DELETIONS: usize = 64;
 
 /// The journal.
 #[derive(Clone)]
 pub(super) struct NatsJournal {
-    pub(super) context: jetstream::Context,
+    pub(super) publisher: Arc<Publisher>,
     pub(super) stream: Stream,
-    /// Where subjects begin.
-    pub(super) subject: String,
     pub(super) database: Database,
     pub(super) copy: SqliteJournal,
     pub(super) followed: Followed,
@@ -81,48 +58,10 @@ pub(super) struct NatsJournal {
 }
 
 impl NatsJournal {
-    /// Publishes the events that have no position yet, and gives them theirs; an error says why some have none still.
-    async fn publish(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<(), PublishError> {
-        let (mut underway, mut outcome) = (VecDeque::with_capacity(UNACKNOWLEDGED.min(entries.len())), Ok(()));
-        for (entry, place) in entries.iter().zip(appended).filter(|(_, place)| place.is_none()) {
-            if underway.len() == UNACKNOWLEDGED {
-                outcome = outcome.and(settle(underway.pop_front()).await);
-            }
-            match self.send(entry).await {
-                Ok(ack) => underway.push_back((ack, place)),
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
-            }
-        }
-        while !underway.is_empty() {
-            outcome = outcome.and(settle(underway.pop_front()).await);
-        }
-        outcome
-    }
-
-    async fn send(&self, entry: &Entry) -> Result<PublishAckFuture, PublishError> {
-        let Entry { event, json } = entry;
-        let kind = (event.category.as_str(), event.action.as_str());
-        let (subject, message) = message_of(&self.subject, kind, &event.id, json);
-        self.context.send_publish(subject, message).await
-    }
-
-    async fn publish_all(&self, entries: &[Entry], appended: &mut [Option<Appended>]) -> Result<(), JournalError> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let tried = tokio::time::timeout_at(deadline, self.publish(entries, appended)).await;
-            let trouble = match tried {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => why(&error),
-                Err(_) => "nats has not acknowledged it in time".to_owned(),
-            };
-            if Instant::now() + RETRY >= deadline {
-                return Err(JournalError::Unavailable(trouble));
-            }
-            tokio::time::sleep(RETRY).await;
-        }
+    async fn begin(&self, entries: Arc<[Entry]>) -> Result<Commit, JournalError> {
+        self.followed.check()?;
+        let known = self.database.positions(Arc::clone(&entries)).await?;
+        Ok(Commit::begin(Arc::clone(&self.publisher), entries, known).await)
     }
 
     /// Deletes from the stream what a batch will delete from the copy. First the pictures that hold it go where a daemon
@@ -152,7 +91,8 @@ impl NatsJournal {
         let subject = format!("STREAM.MSG.DELETE.{}", self.stream.cached_info().config.name);
         // That it is gone already is as good: what counts is that the server has heard it.
         let message = json!({"seq": seq, "no_erase": true});
-        self.context
+        self.publisher
+            .context
             .request::<_, _, Value>(subject, &message)
             .await
             .map(drop)
@@ -162,16 +102,14 @@ impl NatsJournal {
 
 #[async_trait]
 impl Journal for NatsJournal {
-    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
-        self.followed.check()?;
-        let known = self.database.positions(Arc::clone(&entries)).await?;
-        let mut appended: Vec<_> = known.into_iter().map(|seq| seq.map(Appended::Duplicate)).collect();
-        self.publish_all(&entries, &mut appended).await?;
-        Ok(appended.into_iter().flatten().collect())
-    }
-
-    async fn readable(&self, seq: Seq) -> Result<(), JournalError> {
-        self.followed.copied(seq).await
+    async fn store(&self, entries: Arc<[Entry]>) -> Storing {
+        let begun = self.begin(entries).await;
+        let followed = self.followed.clone();
+        Box::pin(async move {
+            let appended = begun?.finish().await?;
+            followed.copied(last_of(&appended)).await?;
+            Ok(appended)
+        })
     }
 
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
@@ -233,52 +171,20 @@ impl Journal for NatsJournal {
     }
 }
 
-/// Waits for an acknowledgement, and notes the position that it tells.
-async fn settle(underway: Option<(PublishAckFuture, &mut Option<Appended>)>) -> Result<(), PublishError> {
-    let Some((ack, place)) = underway else { return Ok(()) };
-    *place = Some(appended(&ack.await?)?);
-    Ok(())
-}
-
-/// Where an event stands. The leader of a cluster may recognise one that it has only proposed to the others, and has no
-/// position for it yet: if the leader is lost then, so is the event.
-fn appended(ack: &PublishAck) -> Result<Appended, PublishError> {
-    match *ack {
-        PublishAck { sequence: 0, .. } => {
-            Err(PublishError::with_source(PublishErrorKind::Other, "the event is not stored yet"))
-        }
-        PublishAck { sequence, duplicate: true, .. } => Ok(Appended::Duplicate(sequence)),
-        PublishAck { sequence, .. } => Ok(Appended::New(sequence)),
-    }
-}
-
-/// The message that an event is, and its subject.
-pub(super) fn message_of(
-    prefix: &str,
-    (category, action): (&str, &str),
-    id: &str,
-    json: &Bytes,
-) -> (String, PublishMessage) {
-    let message = PublishMessage::build().message_id(message_id(id)).payload(json.clone());
-    (format!("{prefix}.{category}.{action}"), message)
-}
-
-/// The event's id; what a header cannot hold, or a server would trim, is written otherwise.
-fn message_id(id: &str) -> String {
-    let plain = id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=');
-    if plain { id.to_owned() } else { keys::encode_part(id) }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, time::Duration};
 
     use jiff::Timestamp;
+    use remora_actors::ports::Appended;
 
     use super::*;
     use crate::stores::{
         conformance::journal::{self, Append},
-        nats::testing::{Fixture, Server, in_time, open},
+        nats::{
+            commit::UNACKNOWLEDGED,
+            testing::{Fixture, Server, in_time, open},
+        },
     };
 
     fn ids(records: &[Arc<Record>]) -> Vec<&str> {
@@ -315,14 +221,6 @@ mod tests {
             (fixture.nats.journal.as_ref().clone(), fixture)
         }))
         .await;
-    }
-
-    #[test]
-    fn what_has_no_position_is_not_stored() {
-        let ack = |text: &str| appended(&serde_json::from_str(text).expect("an acknowledgement"));
-        assert_eq!(ack(r#"{"stream":"s","seq":7}"#).expect("stored"), Appended::New(7));
-        assert_eq!(ack(r#"{"stream":"s","seq":7,"duplicate":true}"#).expect("stored"), Appended::Duplicate(7));
-        ack(r#"{"stream":"s","seq":0,"duplicate":true}"#).expect_err("it is only proposed");
     }
 
     #[tokio::test]
@@ -367,7 +265,7 @@ mod tests {
         // As if the window had passed: the server does not look at ids at all.
         let mut config = fixture.nats.journal.stream.cached_info().config.clone();
         config.duplicate_window = Duration::from_millis(100);
-        fixture.nats.journal.context.update_stream(config).await.expect("updated");
+        fixture.nats.journal.publisher.context.update_stream(config).await.expect("updated");
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(journal.append(journal::batch(1..4)).await.expect("append")[..2], [2, 3].map(Appended::Duplicate));
         assert_eq!(journal.last_seq().await.expect("last"), 4);

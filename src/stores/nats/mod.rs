@@ -1,7 +1,7 @@
 //! The stores of many daemons that share a NATS with JetStream.
 //!
 //! - `streams`: what is kept there.
-//! - `journal`: the [`Journal`] in a stream, and its copy, the `journal_copy`.
+//! - `journal`: the [`Journal`] in a stream, the way of a `commit` there, and its copy, the `journal_copy`.
 //! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
 //! - `leases`: the [`Duties`], which one daemon does for all.
 //! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read;
@@ -13,6 +13,7 @@
 //! is if it turns out to be the copy of something else.
 
 mod bucket;
+mod commit;
 mod followed;
 mod follower;
 mod journal;
@@ -45,6 +46,7 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{
+    commit::Publisher,
     followed::Followed,
     follower::{Follower, Progress},
     journal::NatsJournal,
@@ -155,9 +157,8 @@ impl Nats {
         let keep = Arc::clone(&duties);
         tasks.spawn(async move { keep.keep().await });
         let journal = Arc::new(NatsJournal {
-            context,
+            publisher: Arc::new(Publisher::new(context, settings.names.journal_subject())),
             stream,
-            subject: settings.names.journal_subject(),
             copy,
             followed,
             pictures,

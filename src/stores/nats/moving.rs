@@ -15,7 +15,6 @@ use remora_actors::{model::Seq, ports::Snapshot};
 
 use super::{
     Nats, NatsError,
-    journal::message_of,
     journal_copy::{note_pruned, pruned},
     why,
 };
@@ -42,10 +41,10 @@ impl Nats {
             self.stand_in(before + 1..event.seq, &mut underway).await?;
             before = event.seq;
             let CopiedEvent { seq, id, category, action, json, .. } = event;
-            let (subject, message) = message_of(&self.journal.subject, (category, action), id, json);
+            let (subject, message) = self.journal.publisher.message((category, action), id, json);
             // Where one is lost, none that follows takes its place.
             let message = message.expected_last_sequence(seq - 1);
-            underway.add(self.journal.context.send_publish(subject, message).await).await?;
+            underway.add(self.journal.publisher.context.send_publish(subject, message).await).await?;
         }
         underway.settle().await?;
         self.copied(last.seq).await
@@ -54,7 +53,7 @@ impl Nats {
     async fn stand_in(&self, missing: Range<Seq>, underway: &mut Underway) -> Result<(), NatsError> {
         for seq in missing {
             let stand_in = PublishMessage::build().expected_last_sequence(seq - 1);
-            underway.add(self.journal.context.send_publish(self.missing(), stand_in).await).await?;
+            underway.add(self.journal.publisher.context.send_publish(self.missing(), stand_in).await).await?;
             if seq.is_multiple_of(STAND_INS) {
                 underway.settle().await?;
                 self.take_away().await?;
@@ -64,7 +63,7 @@ impl Nats {
     }
 
     fn missing(&self) -> String {
-        format!("{}.{MISSING}", self.journal.subject)
+        format!("{}.{MISSING}", self.journal.publisher.subject)
     }
 
     async fn take_away(&self) -> Result<(), NatsError> {

@@ -127,7 +127,9 @@ impl Database {
     /// The disk is failing.
     pub async fn positions(&self, entries: Arc<[Entry]>) -> Result<Vec<Option<Seq>>, JournalError> {
         let find = move |connection: &mut Connection| {
-            let mut find = connection.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
+            // One look at the file for all of them, and not one for each.
+            let reading = connection.transaction()?;
+            let mut find = reading.prepare_cached("SELECT seq FROM events WHERE id = ?1")?;
             entries.iter().map(|entry| find.query_row([&entry.event.id], seq_of).optional()).collect()
         };
         self.journal_reader.call(find).await.map_err(failed)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use remora_actors::{
     model::{Record, Search, Seq},
-    ports::{Appended, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, last_of},
+    ports::{Appended, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, Storing, last_of},
 };
 use tokio_rusqlite::{
     Error,
@@ -47,13 +47,15 @@ pub(super) fn failed(error: Error) -> JournalError {
 
 #[async_trait]
 impl Journal for SqliteJournal {
-    async fn store(&self, entries: Arc<[Entry]>) -> Result<Vec<Appended>, JournalError> {
+    async fn store(&self, entries: Arc<[Entry]>) -> Storing {
         let store = move |connection: &mut rusqlite::Connection| {
             transact(connection, |connection| insert(connection, &entries))
         };
-        let appended = self.database.writer.call(store).await.map_err(failed)?;
-        self.database.appends.tell(last_of(&appended));
-        Ok(appended)
+        let stored = self.database.writer.call(store).await.map_err(failed);
+        if let Ok(appended) = &stored {
+            self.database.appends.tell(last_of(appended));
+        }
+        Box::pin(async { stored })
     }
 
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
