@@ -146,6 +146,15 @@ pub enum JournalError {
     Damaged(String),
 }
 
+impl JournalError {
+    /// The reason alone, for whoever says by himself what cannot be done.
+    pub fn into_why(self) -> String {
+        match self {
+            Self::Unavailable(why) | Self::Damaged(why) => why,
+        }
+    }
+}
+
 /// How a journal stands of which this daemon is not the only writer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {

@@ -19,31 +19,40 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at the connection, which tells of itself in no other way.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The two streams that are followed, and the connection.
+/// The two streams that are followed, and the connection. What this daemon does not follow it does not change either:
+/// others can.
 #[derive(Clone)]
 pub(super) struct Followed {
     pub(super) client: Client,
     pub(super) journal: watch::Receiver<Progress>,
-    /// While the workspaces are not followed, decisions cannot be made.
     pub(super) workspaces: watch::Receiver<Progress>,
 }
 
 impl Followed {
     /// How the journal stands.
     fn standing(&self) -> Standing {
-        // One lock at a time: a thread that reads a channel twice at once waits for ever if it is written in between.
-        let Progress { position, trouble, .. } = self.journal.borrow().clone();
+        // One lock at a time, here and below: a thread that reads a channel twice at once waits for ever if it is written
+        // in between.
+        let last_seq = self.journal.borrow().position;
+        Standing { last_seq, trouble: self.trouble().map(JournalError::Unavailable) }
+    }
+
+    /// What hinders the copies; `None`: as far as is known, nothing.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let of = |progress: &watch::Receiver<Progress>| progress.borrow().trouble.as_deref().map(str::to_owned);
         let connected = client_is_connected(&self.client).err();
-        let trouble = connected
-            .or_else(|| trouble.as_deref().map(str::to_owned))
-            .or_else(|| self.workspaces.borrow().trouble.as_deref().map(str::to_owned));
-        Standing { last_seq: position, trouble: trouble.map(JournalError::Unavailable) }
+        connected.or_else(|| of(&self.journal)).or_else(|| of(&self.workspaces))
+    }
+
+    /// Whether the server can be told so.
+    pub(super) fn is_connected(&self) -> bool {
+        client_is_connected(&self.client).is_ok()
     }
 
     /// Whether anything can be appended.
     pub(super) fn check(&self) -> Result<(), JournalError> {
-        if let Some(trouble) = self.standing().trouble {
-            return Err(trouble);
+        if let Some(trouble) = self.trouble() {
+            return Err(JournalError::Unavailable(trouble));
         }
         let behind = self.journal.borrow().behind;
         if behind > BEHIND {

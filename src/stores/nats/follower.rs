@@ -60,6 +60,13 @@ pub(super) struct Progress {
     pub(super) trouble: Option<Arc<str>>,
 }
 
+impl Progress {
+    /// That of a follower which has copied everything up to a position, and begins.
+    pub(super) fn at(position: u64) -> watch::Sender<Self> {
+        watch::Sender::new(Self { position, behind: u64::MAX, trouble: None })
+    }
+}
+
 /// A stream that is followed.
 pub(super) struct Follower<C> {
     stream: Stream,
@@ -71,15 +78,19 @@ pub(super) struct Follower<C> {
 }
 
 impl<C: Copies> Follower<C> {
-    /// A follower that has copied everything up to `position`.
-    pub(super) fn new(context: &jetstream::Context, stream: Stream, copies: C, position: u64, only_last: bool) -> Self {
-        let progress = Progress { position, behind: u64::MAX, trouble: None };
-        Self { stream, client: context.client(), copies, only_last, progress: watch::Sender::new(progress) }
+    /// A follower of all that comes into a stream. It tells how far it is through `progress`.
+    pub(super) fn new(
+        context: &jetstream::Context,
+        stream: Stream,
+        copies: C,
+        progress: watch::Sender<Progress>,
+    ) -> Self {
+        Self { stream, client: context.client(), copies, only_last: false, progress }
     }
 
-    /// Tells how far it is.
-    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
+    /// The same, to whom at first only what stands last on each subject matters.
+    pub(super) fn of_last(self) -> Self {
+        Self { only_last: true, ..self }
     }
 
     /// Follows, for as long as it is polled.
@@ -211,8 +222,11 @@ mod tests {
         fixture.nats.journal().append(journal::batch(0..3)).await.expect("append");
         let full = watch::Sender::new(true);
         let (context, copies) = (&journal.publisher.context, Full(full.subscribe()));
-        let follower = Follower::new(context, journal.stream.clone(), copies, 0, false);
-        let mut progress = follower.progress();
+        let progress = Progress::at(0);
+        let (follower, mut progress) = {
+            let heard = progress.subscribe();
+            (Follower::new(context, journal.stream.clone(), copies, progress), heard)
+        };
         let follow = tokio::spawn(follower.run());
         let trouble = progress.wait_for(|progress| progress.trouble.is_some()).await.expect("follows").clone();
         assert_eq!((trouble.position, trouble.trouble.as_deref()), (0, Some("the disk is full")));

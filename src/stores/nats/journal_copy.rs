@@ -7,7 +7,10 @@ use std::sync::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use remora_actors::{model::Seq, ports::Workspace};
+use remora_actors::{
+    model::Seq,
+    ports::{JournalError, Workspace},
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -66,7 +69,7 @@ impl Copies for JournalCopy {
         let last = last.seq;
         self.check(first.seq).await?;
         let events = messages.into_iter().filter_map(read).collect();
-        self.database.copy_events(events).await.map_err(|error| error.to_string())?;
+        self.database.copy_events(events).await.map_err(JournalError::into_why)?;
         self.position.store(last, Ordering::Relaxed);
         Ok(())
     }

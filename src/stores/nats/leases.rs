@@ -2,6 +2,8 @@
 //! within seconds. Whoever writes it first has the duty; a holder that is gone is replaced once the bucket has
 //! forgotten it.
 //!
+//! A daemon whose copies do not follow does no duty: it would act on an old picture, and what it did would stay undone.
+//!
 //! A daemon counts its lease from before it asked for it, by a clock that goes on while the daemon is paused: so it
 //! ceases to believe in it before the bucket forgets it.
 
@@ -16,7 +18,7 @@ use remora_actors::ports::{Duties, Duty, RETAKEN_AFTER};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::bucket::Bucket;
+use super::{bucket::Bucket, followed::Followed};
 
 /// How long a duty stays with a daemon that is not heard of.
 pub(super) const LEASE: Duration = Duration::from_secs(2);
@@ -31,6 +33,7 @@ pub(super) const WORK: Duration = RETAKEN_AFTER;
 pub(super) struct Leases {
     leases: Bucket,
     work: Bucket,
+    followed: Followed,
     /// What the others read as the holder.
     daemon: Value,
     held: Mutex<HashMap<Duty, Lease>>,
@@ -51,9 +54,9 @@ impl Lease {
 }
 
 impl Leases {
-    pub(super) fn new(leases: Bucket, work: Bucket) -> Self {
+    pub(super) fn new(leases: Bucket, work: Bucket, followed: Followed) -> Self {
         let daemon = json!(uuid::Uuid::now_v7().to_string());
-        Self { leases, work, daemon, held: Mutex::default(), changes: watch::Sender::new(0) }
+        Self { leases, work, followed, daemon, held: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Duty, Lease>> {
@@ -64,8 +67,15 @@ impl Leases {
     pub(super) async fn keep(&self) {
         let mut had = [false; Duty::ALL.len()];
         loop {
-            for duty in Duty::ALL {
-                self.ask_for(duty).await;
+            match self.followed.trouble() {
+                None => {
+                    for duty in Duty::ALL {
+                        self.ask_for(duty).await;
+                    }
+                }
+                Some(_) if self.followed.is_connected() => self.give_back().await,
+                // What is held runs out by itself.
+                Some(_) => {}
             }
             let has = Duty::ALL.map(|duty| self.has(duty));
             for (duty, _) in Duty::ALL.into_iter().zip(has.iter().zip(&had)).filter(|(_, (has, had))| has != had) {

@@ -129,31 +129,30 @@ impl Nats {
         let database = open_copy(folder.join(FILE_NAME), &stream).await?;
         let mut tasks = JoinSet::new();
 
-        database.forget_values().await?;
-        let copies = WorkspaceCopies::new(bucket.clone(), database.clone());
-        let follower = Follower::new(&context, bucket.stream().clone(), copies, 0, true);
-        let followed = follower.progress();
-        tasks.spawn(follower.run());
-        let workspaces = Workspaces { bucket, database: database.clone(), progress: followed };
-        caught_up(workspaces.progress.clone(), "workspaces").await?;
-
-        let shared = Arc::new(workspaces.open(SHARED));
         let copy = database.journal();
         let position = copy.last_seq().await?;
+        let (of_journal, of_workspaces) = (Progress::at(position), Progress::at(0));
+        let followed = Followed {
+            client: context.client(),
+            journal: of_journal.subscribe(),
+            workspaces: of_workspaces.subscribe(),
+        };
+
+        database.forget_values().await?;
+        let copies = WorkspaceCopies::new(bucket.clone(), database.clone());
+        tasks.spawn(Follower::new(&context, bucket.stream().clone(), copies, of_workspaces).of_last().run());
+        caught_up(followed.workspaces.clone(), "workspaces").await?;
+        let workspaces = Workspaces { bucket, database: database.clone(), followed: followed.clone() };
+
+        let shared = Arc::new(workspaces.open(SHARED));
         let pruned = journal_copy::pruned(&shared).await.map_err(NatsError::Server)?;
         database.pruned_until(pruned).await?;
         let lacks = Arc::new(AtomicU64::new(pruned));
         let copies = JournalCopy::new(database.clone(), position, Arc::clone(&shared), Arc::clone(&lacks));
-        let follower = Follower::new(&context, stream.clone(), copies, position, false);
-        let followed = Followed {
-            client: context.client(),
-            journal: follower.progress(),
-            workspaces: workspaces.progress.clone(),
-        };
-        tasks.spawn(follower.run());
+        tasks.spawn(Follower::new(&context, stream.clone(), copies, of_journal).run());
         caught_up(followed.journal.clone(), "events").await?;
 
-        let duties = Arc::new(Leases::new(leases, work));
+        let duties = Arc::new(Leases::new(leases, work, followed.clone()));
         let keep = Arc::clone(&duties);
         tasks.spawn(async move { keep.keep().await });
         let journal = Arc::new(NatsJournal {

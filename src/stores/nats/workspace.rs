@@ -8,13 +8,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use remora_actors::ports::{Workspace, WorkspaceError};
+use remora_actors::ports::{JournalError, Workspace, WorkspaceError};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::{
     bucket::{Bucket, Last, is_removal},
-    follower::{Arrived, Copies, Progress},
+    followed::Followed,
+    follower::{Arrived, Copies},
     keys,
 };
 use crate::stores::sqlite::{CopiedValue, Database, EmbeddedWorkspace};
@@ -29,12 +29,12 @@ pub(super) struct NatsWorkspace {
     id: String,
     bucket: Bucket,
     copy: EmbeddedWorkspace,
-    progress: watch::Receiver<Progress>,
+    followed: Followed,
 }
 
 impl NatsWorkspace {
-    pub(super) fn new(id: &str, bucket: Bucket, copy: EmbeddedWorkspace, progress: watch::Receiver<Progress>) -> Self {
-        Self { id: id.to_owned(), bucket, copy, progress }
+    pub(super) fn new(id: &str, bucket: Bucket, copy: EmbeddedWorkspace, followed: Followed) -> Self {
+        Self { id: id.to_owned(), bucket, copy, followed }
     }
 
     fn key(&self, key: &str) -> String {
@@ -51,6 +51,9 @@ impl NatsWorkspace {
 
     /// Writes, and waits for the copy. `false`: something else than `expected` stands there.
     async fn write(&self, key: &str, value: Option<&Value>, expected: Option<u64>) -> Result<bool, WorkspaceError> {
+        if let Some(trouble) = self.followed.trouble() {
+            return Err(self.failed(trouble));
+        }
         let written = self.bucket.write(&self.key(key), value, expected).await.map_err(|why| self.failed(why))?;
         if let Some(revision) = written {
             self.copied(revision).await;
@@ -59,7 +62,7 @@ impl NatsWorkspace {
     }
 
     async fn copied(&self, revision: u64) {
-        let mut progress = self.progress.clone();
+        let mut progress = self.followed.workspaces.clone();
         let copied = progress.wait_for(|progress| progress.position >= revision);
         if tokio::time::timeout(PATIENCE, copied).await.is_err() {
             tracing::warn!(workspace_id = self.id, revision, "the copy of the workspaces is late");
@@ -171,7 +174,7 @@ impl WorkspaceCopies {
 impl Copies for WorkspaceCopies {
     async fn copy(&self, messages: Vec<Arrived>) -> Result<(), String> {
         let values = messages.iter().filter_map(|arrived| self.read(arrived)).collect();
-        self.database.copy_values(values).await.map_err(|error| error.to_string())
+        self.database.copy_values(values).await.map_err(JournalError::into_why)
     }
 }
 
@@ -180,12 +183,12 @@ impl Copies for WorkspaceCopies {
 pub(super) struct Workspaces {
     pub(super) bucket: Bucket,
     pub(super) database: Database,
-    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) followed: Followed,
 }
 
 impl Workspaces {
     pub(super) fn open(&self, id: &str) -> NatsWorkspace {
-        NatsWorkspace::new(id, self.bucket.clone(), self.database.workspace(id), self.progress.clone())
+        NatsWorkspace::new(id, self.bucket.clone(), self.database.workspace(id), self.followed.clone())
     }
 }
 

@@ -1,9 +1,9 @@
-//! NATS is gone for a while.
+//! NATS is gone for a while, or a daemon's own disk.
 
 use serde_json::json;
 
-use super::{daemons, one_picture};
-use crate::support::{Daemon, NatsServer, http::event, wait_until};
+use super::{daemons, has_duty, one_picture};
+use crate::support::{Daemon, NatsServer, SmallDisk, http::event, wait_until};
 
 async fn is_ready(daemon: &Daemon, status: u16) {
     wait_until(&format!("/readyz answers {status}"), async || {
@@ -45,6 +45,49 @@ async fn while_nats_is_away_nothing_is_taken_in_and_everything_is_shown() {
     // Somebody has the duties again.
     api.ask(&json!({"agent_id": "a", "msg_id": "late", "question": "In time?", "timeout": 1})).await;
     other.question_is("late", "expired").await;
+}
+
+#[tokio::test]
+async fn a_daemon_whose_disk_is_full_says_so_and_leaves_everything_to_the_others() {
+    let (server, disk) = (NatsServer::start().await, SmallDisk::new("16m"));
+    let full = Daemon::setup().args(["--bus", &server.url()]).data(&disk.path().join("data")).start().await;
+    let holds = async |daemon: &Daemon| {
+        wait_until("it has the duties", async || has_duty(daemon, "deadlines").then_some(())).await;
+    };
+    holds(&full).await;
+    let other = &daemons(&server.url(), 1, &[]).await[0];
+    let msg_id = full.api.ask_text("a", "Deploy?").await;
+    one_picture(&[&full, other], 1).await;
+
+    let filler = disk.path().join("filler");
+    std::fs::write(&filler, vec![0; 16 << 20]).expect_err("it does not fit");
+    // Small as it is, a full disk may have room for some.
+    let large = event("tool", "called", "a", &json!({"text": "x".repeat(200_000)}));
+    wait_until("the copy finds no room", async || {
+        other.api.emit(&large).await;
+        (full.api.get("/readyz").await.status == 503).then_some(())
+    })
+    .await;
+    let ready = full.api.get("/readyz").await.json();
+    let said = "cannot be written or read at present: database or disk is full";
+    assert_eq!(ready["journal"], format!("the journal {said}"));
+    let page = full.api.get("/").await.expect(200).body;
+    assert!(page.contains("Nothing can be stored") && page.contains("Deploy?"), "the page says it");
+    full.api.post("/api/v1/events", &large).await.problem(503, &["full"]);
+    full.api.answer(&msg_id, &json!("yes")).await.problem(503, &["full"]);
+    holds(other).await;
+    other.api.ask(&json!({"agent_id": "a", "msg_id": "late", "question": "In time?", "timeout": 1})).await;
+    other.api.question_is("late", "expired").await;
+    other.api.answer(&msg_id, &json!("no")).await.expect(200);
+    wait_until("the answer is written", async || other.api.question(&msg_id).await["written_at"].as_str().map(drop))
+        .await;
+
+    std::fs::remove_file(&filler).unwrap();
+    is_ready(&full, 200).await;
+    one_picture(&[&full, other], 1).await;
+    assert_eq!(full.api.question(&msg_id).await["answer"], "no");
+    full.api.emit(&large).await;
+    one_picture(&[&full, other], 1).await;
 }
 
 #[tokio::test]
