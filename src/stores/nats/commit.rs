@@ -140,7 +140,7 @@ impl Commit {
 
     /// Waits for the next acknowledgement, and notes the position that it tells. `false`: there is none to wait for.
     async fn settle_next(&mut self) -> bool {
-        let Some(Unacknowledged { index, ack, .. }) = self.unacknowledged.pop_front() else { return false };
+        let Some(Unacknowledged { index, ack, _room }) = self.unacknowledged.pop_front() else { return false };
         match ack.await.and_then(|ack| appended(&ack)) {
             Ok(appended) => self.places[index] = Some(appended),
             Err(error) => self.trouble = Some(error),
