@@ -222,11 +222,9 @@ mod tests {
         fixture.nats.journal().append(journal::batch(0..3)).await.expect("append");
         let full = watch::Sender::new(true);
         let (context, copies) = (&journal.publisher.context, Full(full.subscribe()));
-        let progress = Progress::at(0);
-        let (follower, mut progress) = {
-            let heard = progress.subscribe();
-            (Follower::new(context, journal.stream.clone(), copies, progress), heard)
-        };
+        let tell = Progress::at(0);
+        let mut progress = tell.subscribe();
+        let follower = Follower::new(context, journal.stream.clone(), copies, tell);
         let follow = tokio::spawn(follower.run());
         let trouble = progress.wait_for(|progress| progress.trouble.is_some()).await.expect("follows").clone();
         assert_eq!((trouble.position, trouble.trouble.as_deref()), (0, Some("the disk is full")));
