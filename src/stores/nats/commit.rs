@@ -18,7 +18,7 @@ use remora_actors::{
     ports::{Appended, Entry, JournalError},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout_at},
 };
 
@@ -28,8 +28,8 @@ use super::{keys, why};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Pause before what was not acknowledged is published again.
 const RETRY: Duration = Duration::from_millis(100);
-/// Events that are published and not acknowledged: enough that the way there and back does not count, and less than half
-/// of what a server of a cluster lets wait.
+/// Events that are published and not acknowledged, of all commits together: enough that the way there and back does not
+/// count.
 pub(super) const UNACKNOWLEDGED: usize = 4_096;
 
 /// Where commits go.
@@ -125,16 +125,17 @@ impl Commit {
     /// Room for one more. Where there is none, this commit's own acknowledgements are waited for first: nobody else does.
     async fn room(&mut self) -> OwnedSemaphorePermit {
         loop {
-            let window = Arc::clone(&self.publisher.window);
-            match Arc::clone(&window).try_acquire_owned() {
-                Ok(room) => return room,
-                Err(TryAcquireError::NoPermits) if self.settle_next().await => {}
-                Err(_) => {
-                    if let Ok(room) = window.acquire_owned().await {
-                        return room;
-                    }
+            let window = || Arc::clone(&self.publisher.window);
+            if let Ok(room) = window().try_acquire_owned() {
+                return room;
+            }
+            if self.unacknowledged.is_empty() {
+                // Other commits have it, and give it back while this one waits.
+                if let Ok(room) = window().acquire_owned().await {
+                    return room;
                 }
             }
+            self.settle_next().await;
         }
     }
 

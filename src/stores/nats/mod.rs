@@ -67,7 +67,7 @@ use crate::{
 /// The copy's name in the data folder.
 pub const FILE_NAME: &str = "copy.db";
 /// Messages published and not acknowledged, as the client library counts them: more than there ever are, since whoever
-/// waits for a place there keeps those that it has. A commit bounds its own.
+/// waits for a place there keeps those that it has. Commits have a window of their own.
 const PLACES: usize = 1 << 16;
 /// How long a server may take to answer. Whoever waits for the daemon is more patient than that.
 const ANSWER: Duration = Duration::from_secs(3);

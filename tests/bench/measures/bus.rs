@@ -33,8 +33,9 @@ const FOUND: u32 = 300_000;
 const SHARDS: [usize; 3] = [1, 2, 4];
 /// Every round takes half a minute, and three agree.
 const ROUNDS: u32 = 3;
-const PUBLISH: &str = "to read back what is published, as whoever keeps a copy must, by itself costs what the target leaves: see the \
-    row below it; the daemon also checks, stores and folds each event, on the core that it shares with its load";
+const PUBLISH: &str = "to read back what is published, as whoever keeps a copy must, by itself costs most of what the \
+    target leaves: see the row below it; the daemon also checks, stores and folds each event, on the core that it shares \
+    with its load";
 const ANSWER: &str = "three writes one after the other: the claim, the journal, the workspace; the copy has each of the first \
     two before the next begins";
 
