@@ -1,52 +1,53 @@
 //! Follows a stream: copies what stands in it here, in order, and keeps up with it for as long as the daemon runs.
 //!
-//! The server keeps nothing of it: each connection reads on from the last position that was copied. A connection that
-//! falls silent is replaced within about a second, toward whichever server of the cluster answers.
+//! A stream is read, and each reader goes on behind the last position that was copied. One that falls silent is replaced
+//! within about a second, toward whichever server of the cluster answers.
+//!
+//! What this daemon has put in itself it has already, and knows where it stands. While nobody else puts anything in, and
+//! it much, the stream is not read at all: reading back costs the server and the daemon about as much as the rest. That
+//! others are there again shows in a position that is not the daemon's own; or, as soon as the daemon itself is quiet, by
+//! reading again.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::jetstream::{
-    self, Message,
-    consumer::{AckPolicy, DeliverPolicy, pull},
-    stream::Stream,
-};
+use async_nats::jetstream::{self, stream::Stream};
 use async_trait::async_trait;
-use futures_util::{FutureExt, StreamExt};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
-use super::{client_is_connected, why};
+use super::{
+    client_is_connected,
+    own::{Own, QUIET, Streak},
+    reader::{Arrived, Batch, Reader},
+    why,
+};
 
-/// The server says that it is there when nothing happens; twice this time without a word, and it counts as gone.
-const HEARTBEAT: Duration = Duration::from_millis(500);
-/// How long one request for messages stands before it is made anew.
-const EXPIRES: Duration = Duration::from_secs(30);
-/// Messages asked for at once, so that a fast stream is never waited for.
-const REQUESTED: usize = 5_000;
-/// Bytes of them: what may wait here for the disk.
-const REQUESTED_BYTES: usize = 16 << 20;
-/// Messages copied in one commit.
-const BATCH: usize = 2_000;
-/// A follower that vanished is forgotten by the server after this time.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 /// Between two tries to follow a stream that cannot be followed.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// A message at its position.
-#[derive(Debug)]
-pub(super) struct Arrived {
-    /// The stream's sequence.
-    pub(super) seq: u64,
-    /// When it came into the stream, in milliseconds since 1970.
-    pub(super) received_at: i64,
-    /// The message.
-    pub(super) message: async_nats::Message,
-}
-
 /// Where messages are copied to.
 #[async_trait]
-pub(super) trait Copies: Send + Sync + 'static {
-    /// Copies messages, in order, all or none.
-    async fn copy(&self, messages: Vec<Arrived>) -> Result<(), String>;
+pub(super) trait Copies: Send + 'static {
+    /// What is copied of a message.
+    type Item: Send;
+
+    /// What is copied of this one; `None`: nothing.
+    fn item(&self, arrived: Arrived) -> Option<Self::Item>;
+
+    /// Copies what stands behind the last position, from `first` to `last`, all or nothing.
+    async fn copy(&mut self, first: u64, last: u64, items: Vec<Self::Item>) -> Result<(), String>;
+
+    /// What this daemon has put in itself. Nothing is lost if it is not waited for any more.
+    async fn own(&mut self) -> Own<Self::Item> {
+        std::future::pending().await
+    }
+}
+
+/// Why a stream is not followed.
+enum Interruption {
+    /// The reader has ended. Mostly it can be followed again at once, from another server.
+    Ended(String),
+    /// It cannot be followed until something changes.
+    Hindered(String),
 }
 
 /// How far a follower is.
@@ -94,68 +95,37 @@ impl<C: Copies> Follower<C> {
     }
 
     /// Follows, for as long as it is polled.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         loop {
-            let mut followed = false;
-            let Err(trouble) = self.follow(&mut followed).await;
-            tracing::debug!(
-                stream = self.stream.cached_info().config.name,
-                trouble,
-                "stream not followed, trying again"
-            );
-            // What was followed until now can mostly be followed again at once, from another server.
-            if !followed {
-                self.progress.send_modify(|progress| progress.trouble = Some(trouble.into()));
+            let Err(interruption) = self.follow().await;
+            let (Interruption::Ended(why) | Interruption::Hindered(why)) = &interruption;
+            tracing::debug!(stream = self.stream.cached_info().config.name, why, "stream not followed, trying again");
+            if let Interruption::Hindered(why) = interruption {
+                self.progress.send_modify(|progress| progress.trouble = Some(why.into()));
                 tokio::time::sleep(RETRY).await;
             }
         }
     }
 
-    async fn follow(&self, followed: &mut bool) -> Result<Infallible, String> {
-        client_is_connected(&self.client)?;
-        let position = self.progress.borrow().position;
-        self.check(position).await?;
-        let config = self.consumer(position);
-        let consumer = self.stream.create_consumer(config).await.map_err(|error| why(&error))?;
-        let mut messages = consumer
-            .stream()
-            .max_messages_per_batch(REQUESTED)
-            .max_bytes_per_batch(REQUESTED_BYTES)
-            .heartbeat(HEARTBEAT)
-            .expires(EXPIRES)
-            .messages()
-            .await
-            .map_err(|error| why(&error))?;
-        let behind = consumer.cached_info().num_pending;
-        self.progress.send_modify(|progress| {
-            progress.behind = behind;
-            // Where there is something to copy, the trouble may be the copying.
-            progress.trouble.take_if(|_| behind == 0);
-        });
-        *followed = true;
-        let mut expected = 1;
+    async fn follow(&mut self) -> Result<Infallible, Interruption> {
         loop {
-            let mut batch = Vec::new();
-            let mut behind = 0;
-            let mut next = messages.next().await;
-            while let Some(message) = next {
-                let (number, pending, arrived) = arrived(message.map_err(|error| why(&error))?)?;
-                if number != expected {
-                    return Err(format!("message {number} came instead of {expected}"));
-                }
-                expected += 1;
-                behind = pending;
-                batch.push(arrived);
-                // As it is, a task's turn ends after 128 of them, and a commit costs as much as many.
-                let waiting = || tokio::task::unconstrained(messages.next()).now_or_never().flatten();
-                next = (batch.len() < BATCH).then(waiting).flatten();
-            }
-            let Some(position) = batch.last().map(|arrived| arrived.seq) else {
-                return Err("the server has ended the connection".to_owned());
-            };
-            self.copies.copy(batch).await.inspect_err(|_| *followed = false)?;
-            self.progress.send_modify(|progress| *progress = Progress { position, behind, trouble: None });
+            let reader = self.open().await.map_err(Interruption::Hindered)?;
+            self.read(reader).await?;
+            self.do_without().await.map_err(Interruption::Hindered)?;
         }
+    }
+
+    async fn open(&self) -> Result<Reader, String> {
+        client_is_connected(&self.client)?;
+        let position = self.position();
+        self.check(position).await?;
+        let reader = Reader::open(&self.stream, position, self.only_last).await?;
+        self.progress.send_modify(|progress| {
+            progress.behind = reader.behind;
+            // Where there is something to copy, the trouble may be the copying.
+            progress.trouble.take_if(|_| reader.behind == 0);
+        });
+        Ok(reader)
     }
 
     /// A stream that is shorter than its copy is another one, or has lost what it had acknowledged.
@@ -170,39 +140,79 @@ impl<C: Copies> Follower<C> {
         Ok(())
     }
 
-    fn consumer(&self, position: u64) -> pull::Config {
-        let deliver_policy = match position {
-            0 if self.only_last => DeliverPolicy::LastPerSubject,
-            0 => DeliverPolicy::All,
-            position => DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
-        };
-        pull::Config {
-            deliver_policy,
-            // All of them; without it older servers do not know what is last.
-            filter_subject: self.stream.cached_info().config.subjects.first().cloned().unwrap_or_default(),
-            ack_policy: AckPolicy::None,
-            inactive_threshold: FORGOTTEN_AFTER,
-            memory_storage: true,
-            num_replicas: 1,
-            ..pull::Config::default()
+    /// Reads the stream for as long as that is worth while.
+    async fn read(&mut self, mut reader: Reader) -> Result<(), Interruption> {
+        let mut streak = Streak::new();
+        loop {
+            tokio::select! {
+                biased;
+                own = self.copies.own() => {
+                    let (lasts, upto) = (streak.lasts(&own), own.upto);
+                    self.copy_own(own).await.map_err(Interruption::Hindered)?;
+                    if lasts && self.position() >= upto {
+                        tokio::spawn(reader.close());
+                        return Ok(());
+                    }
+                }
+                batch = reader.next() => {
+                    let batch = batch.map_err(Interruption::Ended)?;
+                    self.copy_batch(batch).await.map_err(Interruption::Hindered)?;
+                }
+            }
         }
     }
-}
 
-/// The message with its number among those of the connection, and how many wait behind it.
-fn arrived(message: Message) -> Result<(u64, u64, Arrived), String> {
-    let info = message.info().map_err(|error| why(&*error))?;
-    let (number, pending, seq) = (info.consumer_sequence, info.pending, info.stream_sequence);
-    let received_at = i64::try_from(info.published.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-    Ok((number, pending, Arrived { seq, received_at, message: message.message }))
+    /// Copies what this daemon puts in, until others may have done so as well.
+    async fn do_without(&mut self) -> Result<(), String> {
+        while let Ok(own) = timeout(QUIET, self.copies.own()).await {
+            let alone = own.continues(self.position());
+            self.copy_own(own).await?;
+            if !alone {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy_batch(&mut self, Batch { mut arrived, behind }: Batch) -> Result<(), String> {
+        let position = self.position();
+        arrived.retain(|arrived| arrived.seq > position);
+        let (Some(first), Some(last)) = (arrived.first(), arrived.last()) else { return Ok(()) };
+        let (first, last) = (first.seq, last.seq);
+        let items = arrived.into_iter().filter_map(|arrived| self.copies.item(arrived)).collect();
+        self.copies.copy(first, last, items).await?;
+        self.progress.send_modify(|progress| *progress = Progress { position: last, behind, trouble: None });
+        Ok(())
+    }
+
+    /// Copies of them what comes next. The rest comes from the stream, with what stands in between.
+    async fn copy_own(&mut self, own: Own<C::Item>) -> Result<(), String> {
+        let position = self.position();
+        let items = own.behind(position);
+        let count = items.len() as u64;
+        if count > 0 {
+            self.copies.copy(position + 1, position + count, items).await?;
+            self.progress.send_modify(|progress| {
+                let behind = progress.behind.saturating_sub(count);
+                *progress = Progress { position: position + count, behind, trouble: None };
+            });
+        }
+        Ok(())
+    }
+
+    fn position(&self) -> u64 {
+        self.progress.borrow().position
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use remora_actors::ports::{Filter, Journal, last_of};
+
     use super::*;
     use crate::stores::{
         conformance::journal::{self, Append},
-        nats::testing::Fixture,
+        nats::testing::{Fixture, in_time},
     };
 
     /// A disk that is full, and is not any more.
@@ -210,7 +220,13 @@ mod tests {
 
     #[async_trait]
     impl Copies for Full {
-        async fn copy(&self, _: Vec<Arrived>) -> Result<(), String> {
+        type Item = ();
+
+        fn item(&self, _: Arrived) -> Option<()> {
+            Some(())
+        }
+
+        async fn copy(&mut self, _: u64, _: u64, _: Vec<()>) -> Result<(), String> {
             if *self.0.borrow() { Err("the disk is full".to_owned()) } else { Ok(()) }
         }
     }
@@ -232,5 +248,41 @@ mod tests {
         let copied = progress.wait_for(|progress| progress.position == 3).await.expect("follows").clone();
         assert_eq!(copied.trouble, None);
         follow.abort();
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_is_alone_reads_nothing_back_until_others_come() {
+        let fixture = Fixture::new().await;
+        let (here, stream) = (fixture.nats.journal(), &fixture.nats.journal.stream);
+        let readers = async || stream.get_info().await.expect("info").state.consumer_count;
+        let mut next = 0;
+        let mut put_in = async || {
+            next += 100;
+            here.append(journal::batch(next - 100..next)).await.expect("append");
+        };
+        let other = fixture.another().await;
+        let there = other.journal();
+        let alone = async {
+            while readers().await > 1 {
+                put_in().await;
+            }
+        };
+        in_time(alone).await;
+        // Events of the other one in between, while this one goes on.
+        for theirs in 0..5 {
+            put_in().await;
+            there.append(journal::batch(1_000_000 + theirs..1_000_001 + theirs)).await.expect("append");
+        }
+        put_in().await;
+        // And after it has gone quiet.
+        in_time(async { while readers().await < 2 {} }).await;
+        there.append(journal::batch(2_000_000..2_000_010)).await.expect("append");
+        let all = last_of(&there.append(journal::batch(2_000_009..2_000_010)).await.expect("append"));
+        let mut progress = fixture.nats.journal.followed.journal.clone();
+        in_time(progress.wait_for(|progress| progress.position == all)).await.expect("follows");
+        let read = async |journal: &Arc<dyn Journal>| journal.read(0, 1 << 20, &Filter::ALL).await.expect("read");
+        let (mine, theirs) = (read(&here).await, read(&there).await);
+        assert_eq!(mine, theirs);
+        assert!(mine.iter().map(|record| record.seq).eq(1..=all), "each of them once, without a gap");
     }
 }

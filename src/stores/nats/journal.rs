@@ -30,13 +30,14 @@ use serde_json::{Value, json};
 use super::{
     commit::{Commit, Publisher},
     followed::Followed,
-    journal_copy::{note_pruned, pruned},
+    journal_copy::{note_pruned, own, pruned},
     leases::Leases,
+    own::Hand,
     pictures::Pictures,
     why,
     workspace::NatsWorkspace,
 };
-use crate::stores::sqlite::{Database, SqliteJournal};
+use crate::stores::sqlite::{CopiedEvent, Database, SqliteJournal};
 
 /// Messages deleted from the stream at once.
 const DELETIONS: usize = 64;
@@ -49,6 +50,8 @@ pub(super) struct NatsJournal {
     pub(super) database: Database,
     pub(super) copy: SqliteJournal,
     pub(super) followed: Followed,
+    /// To the copy, what is appended here.
+    pub(super) own: Hand<CopiedEvent>,
     pub(super) pictures: Pictures,
     pub(super) duties: Arc<Leases>,
     /// What the daemons agree on.
@@ -103,10 +106,11 @@ impl NatsJournal {
 #[async_trait]
 impl Journal for NatsJournal {
     async fn store(&self, entries: Arc<[Entry]>) -> Storing {
-        let begun = self.begin(entries).await;
-        let followed = self.followed.clone();
+        let begun = self.begin(Arc::clone(&entries)).await;
+        let (slot, followed) = (self.own.begin(), self.followed.clone());
         Box::pin(async move {
             let appended = begun?.finish().await?;
+            slot.fill(own(&entries, &appended));
             followed.copied(last_of(&appended)).await?;
             Ok(appended)
         })

@@ -7,15 +7,18 @@ use std::sync::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 use remora_actors::{
     model::Seq,
-    ports::{JournalError, Workspace},
+    ports::{Appended, Entry, JournalError, Workspace, last_of},
 };
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    follower::{Arrived, Copies},
+    follower::Copies,
+    own::{Own, Owned},
+    reader::Arrived,
     workspace::NatsWorkspace,
 };
 use crate::stores::sqlite::{CopiedEvent, Database};
@@ -26,7 +29,8 @@ const PRUNED: &str = "pruned";
 /// The copy of the journal.
 pub(super) struct JournalCopy {
     database: Database,
-    position: AtomicU64,
+    own: Owned<CopiedEvent>,
+    position: Seq,
     shared: Arc<NatsWorkspace>,
     lacks: Arc<AtomicU64>,
 }
@@ -41,13 +45,19 @@ struct Columns {
 }
 
 impl JournalCopy {
-    pub(super) fn new(database: Database, position: Seq, shared: Arc<NatsWorkspace>, lacks: Arc<AtomicU64>) -> Self {
-        Self { database, position: AtomicU64::new(position), shared, lacks }
+    pub(super) fn new(
+        database: Database,
+        own: Owned<CopiedEvent>,
+        position: Seq,
+        shared: Arc<NatsWorkspace>,
+        lacks: Arc<AtomicU64>,
+    ) -> Self {
+        Self { database, own, position, shared, lacks }
     }
 
     /// A copy that was cut off for so long that events were deleted which it has not seen cannot go on.
     async fn check(&self, next: Seq) -> Result<(), String> {
-        let position = self.position.load(Ordering::Relaxed);
+        let position = self.position;
         if next <= position + 1 {
             return Ok(());
         }
@@ -64,34 +74,56 @@ impl JournalCopy {
 
 #[async_trait]
 impl Copies for JournalCopy {
-    async fn copy(&self, messages: Vec<Arrived>) -> Result<(), String> {
-        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return Ok(()) };
-        let last = last.seq;
-        self.check(first.seq).await?;
-        let events = messages.into_iter().filter_map(read).collect();
+    type Item = CopiedEvent;
+
+    /// An event of the journal; whatever else somebody put into the stream is passed over, and without a word what only
+    /// stands in for an event that is missing.
+    fn item(&self, arrived: Arrived) -> Option<CopiedEvent> {
+        let Arrived { seq, received_at, message } = arrived;
+        let json: Bytes = message.payload;
+        if json.is_empty() {
+            return None;
+        }
+        match serde_json::from_slice(&json) {
+            Ok(Columns { id, category, action, agent_id }) => {
+                Some(CopiedEvent { seq, received_at, id, category, action, agent_id, json })
+            }
+            Err(error) => {
+                tracing::error!(seq, %error, "message ignored, it is no event that remora wrote");
+                None
+            }
+        }
+    }
+
+    async fn copy(&mut self, first: Seq, last: Seq, events: Vec<CopiedEvent>) -> Result<(), String> {
+        self.check(first).await?;
         self.database.copy_events(events).await.map_err(JournalError::into_why)?;
-        self.position.store(last, Ordering::Relaxed);
+        self.position = last;
         Ok(())
+    }
+
+    async fn own(&mut self) -> Own<CopiedEvent> {
+        self.own.next().await
     }
 }
 
-/// An event of the journal; whatever else somebody put into the stream is passed over, and without a word what only
-/// stands in for an event that is missing.
-fn read(arrived: Arrived) -> Option<CopiedEvent> {
-    let Arrived { seq, received_at, message } = arrived;
-    let json: Bytes = message.payload;
-    if json.is_empty() {
-        return None;
-    }
-    match serde_json::from_slice(&json) {
-        Ok(Columns { id, category, action, agent_id }) => {
-            Some(CopiedEvent { seq, received_at, id, category, action, agent_id, json })
-        }
-        Err(error) => {
-            tracing::error!(seq, %error, "message ignored, it is no event that remora wrote");
-            None
-        }
-    }
+/// What a commit has put in, as it would be read from the stream.
+pub(super) fn own(entries: &[Entry], appended: &[Appended]) -> Own<CopiedEvent> {
+    let now = Timestamp::now().as_millisecond();
+    let placed = entries.iter().zip(appended).filter_map(|(Entry { event, json }, appended)| {
+        let Appended::New(seq) = *appended else { return None };
+        let copied = CopiedEvent {
+            seq,
+            received_at: now,
+            id: event.id.clone(),
+            category: event.category.as_str().to_owned(),
+            action: event.action.clone(),
+            agent_id: event.agent_id.clone(),
+            json: json.clone(),
+        };
+        Some((seq, copied))
+    });
+    Own::new(placed.collect(), last_of(appended))
 }
 
 /// Up to where events were deleted, as the daemons have agreed.

@@ -4,8 +4,8 @@
 //! - `journal`: the [`Journal`] in a stream, the way of a `commit` there, and its copy, the `journal_copy`.
 //! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
 //! - `leases`: the [`Duties`], which one daemon does for all.
-//! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read;
-//!   `followed` says how well.
+//! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read. A `reader`
+//!   tells it what others put in; what is the daemon's `own` need not be read back. `followed` says how well it goes.
 //! - `pictures`: what a daemon begins with that comes after events were deleted.
 //! - `moving`: takes in a journal that lay elsewhere.
 //!
@@ -21,7 +21,9 @@ mod journal_copy;
 mod keys;
 mod leases;
 mod moving;
+mod own;
 mod pictures;
+mod reader;
 mod streams;
 mod workspace;
 
@@ -148,7 +150,8 @@ impl Nats {
         let pruned = journal_copy::pruned(&shared).await.map_err(NatsError::Server)?;
         database.pruned_until(pruned).await?;
         let lacks = Arc::new(AtomicU64::new(pruned));
-        let copies = JournalCopy::new(database.clone(), position, Arc::clone(&shared), Arc::clone(&lacks));
+        let (hand, owned) = own::channel();
+        let copies = JournalCopy::new(database.clone(), owned, position, Arc::clone(&shared), Arc::clone(&lacks));
         tasks.spawn(Follower::new(&context, stream.clone(), copies, of_journal).run());
         caught_up(followed.journal.clone(), "events").await?;
 
@@ -160,6 +163,7 @@ impl Nats {
             stream,
             copy,
             followed,
+            own: hand,
             pictures,
             duties: Arc::clone(&duties),
             shared,

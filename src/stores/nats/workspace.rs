@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use super::{
     bucket::{Bucket, Last, is_removal},
     followed::Followed,
-    follower::{Arrived, Copies},
+    follower::Copies,
     keys,
+    reader::Arrived,
 };
 use crate::stores::sqlite::{CopiedValue, Database, EmbeddedWorkspace};
 
@@ -157,8 +158,13 @@ impl WorkspaceCopies {
     pub(super) fn new(bucket: Bucket, database: Database) -> Self {
         Self { bucket, database }
     }
+}
 
-    fn read(&self, arrived: &Arrived) -> Option<CopiedValue> {
+#[async_trait]
+impl Copies for WorkspaceCopies {
+    type Item = CopiedValue;
+
+    fn item(&self, arrived: Arrived) -> Option<CopiedValue> {
         let key = self.bucket.key_of(&arrived.message)?;
         let Some((workspace, key)) = keys::decode(key) else {
             tracing::debug!(key, "key ignored, remora did not write it");
@@ -168,12 +174,8 @@ impl WorkspaceCopies {
         let json = if is_removal(&arrived.message) { None } else { text() };
         Some(CopiedValue { workspace, key, json })
     }
-}
 
-#[async_trait]
-impl Copies for WorkspaceCopies {
-    async fn copy(&self, messages: Vec<Arrived>) -> Result<(), String> {
-        let values = messages.iter().filter_map(|arrived| self.read(arrived)).collect();
+    async fn copy(&mut self, _: u64, _: u64, values: Vec<CopiedValue>) -> Result<(), String> {
         self.database.copy_values(values).await.map_err(JournalError::into_why)
     }
 }

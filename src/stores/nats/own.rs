@@ -1,0 +1,217 @@
+//! What a daemon has itself put into a stream. The acknowledgements say where it stands, so it need not be read back.
+
+use std::time::Duration;
+
+use remora_actors::model::Seq;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+/// Commits that are handed over and not taken yet: more than the bus has underway. Whatever finds no place is read from
+/// the stream.
+const COMMITS: usize = 16;
+/// A daemon that has put in nothing for this long cannot tell from its own positions what others do.
+pub(super) const QUIET: Duration = Duration::from_millis(250);
+/// For this long nobody else may have put anything in, before the stream is not read any more. A stream is so begun to
+/// be read about once in that time at most, which is some work for a cluster.
+const ALONE: Duration = Duration::from_secs(1);
+/// So many must come in that time: of few, reading them back costs nothing.
+const MANY: usize = 1_000;
+
+/// What one commit has put in.
+#[derive(Debug)]
+pub(super) struct Own<T> {
+    /// At their positions, in order.
+    placed: Vec<(Seq, T)>,
+    /// The last position that the commit knows of; behind `placed` where an event was there before.
+    pub(super) upto: Seq,
+}
+
+/// Takes the commits, in the order in which they began.
+#[derive(Debug)]
+pub(super) struct Owned<T> {
+    commits: mpsc::Receiver<oneshot::Receiver<Own<T>>>,
+    next: Option<oneshot::Receiver<Own<T>>>,
+}
+
+/// Hands them over.
+#[derive(Debug, Clone)]
+pub(super) struct Hand<T>(mpsc::Sender<oneshot::Receiver<Own<T>>>);
+
+/// Where a commit that has begun is handed over once it has ended.
+#[derive(Debug)]
+pub(super) struct Slot<T>(oneshot::Sender<Own<T>>);
+
+pub(super) fn channel<T>() -> (Hand<T>, Owned<T>) {
+    let (hand, commits) = mpsc::channel(COMMITS);
+    (Hand(hand), Owned { commits, next: None })
+}
+
+impl<T> Hand<T> {
+    pub(super) fn begin(&self) -> Slot<T> {
+        let (slot, own) = oneshot::channel();
+        let _ = self.0.try_send(own);
+        Slot(slot)
+    }
+}
+
+impl<T> Slot<T> {
+    pub(super) fn fill(self, own: Own<T>) {
+        let _ = self.0.send(own);
+    }
+}
+
+impl<T> Owned<T> {
+    /// The next one. Those that failed are passed over. Nothing is lost if it is not waited for any more.
+    pub(super) async fn next(&mut self) -> Own<T> {
+        loop {
+            let next = match &mut self.next {
+                Some(next) => next,
+                None => match self.commits.recv().await {
+                    Some(next) => self.next.insert(next),
+                    None => std::future::pending().await,
+                },
+            };
+            let own = next.await;
+            self.next = None;
+            if let Ok(own) = own {
+                return own;
+            }
+        }
+    }
+}
+
+impl<T> Own<T> {
+    pub(super) fn new(placed: Vec<(Seq, T)>, upto: Seq) -> Self {
+        Self { placed, upto }
+    }
+
+    /// Those that come right behind a position.
+    pub(super) fn behind(self, position: Seq) -> Vec<T> {
+        let new = self.placed.into_iter().skip_while(|(seq, _)| *seq <= position);
+        new.zip(position + 1..).take_while(|((seq, _), next)| seq == next).map(|((_, item), _)| item).collect()
+    }
+
+    /// Whether nothing stands between a position and the end of these but these.
+    pub(super) fn continues(&self, position: Seq) -> bool {
+        let seqs = self.placed.iter().map(|(seq, _)| *seq);
+        seqs.eq(position + 1..=self.upto)
+    }
+}
+
+/// How long a daemon has been the only one that puts anything in.
+#[derive(Debug)]
+pub(super) struct Streak {
+    upto: Seq,
+    events: usize,
+    since: Instant,
+    last: Instant,
+}
+
+impl Streak {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { upto: 0, events: 0, since: now, last: now }
+    }
+
+    /// Whether, with these as well, it is worth while to do without the stream.
+    pub(super) fn lasts<T>(&mut self, own: &Own<T>) -> bool {
+        let now = Instant::now();
+        if !own.continues(self.upto) || now - self.last > QUIET {
+            (self.since, self.events) = (now, 0);
+        }
+        (self.upto, self.last) = (own.upto, now);
+        self.events += own.placed.len();
+        now - self.since >= ALONE && self.events >= MANY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn own(seqs: impl IntoIterator<Item = Seq>, upto: Seq) -> Own<Seq> {
+        Own::new(seqs.into_iter().map(|seq| (seq, seq)).collect(), upto)
+    }
+
+    #[test]
+    fn commits_come_in_the_order_in_which_they_began() {
+        let (hand, mut owned) = channel();
+        let [first, failed, third] = [hand.begin(), hand.begin(), hand.begin()];
+        third.fill(own([3], 3));
+        assert!(owned.next().now_or_never().is_none(), "the first is waited for");
+        first.fill(own([1], 1));
+        assert_eq!(owned.next().now_or_never().expect("it has ended").upto, 1);
+        assert!(owned.next().now_or_never().is_none(), "the second is waited for");
+        drop(failed);
+        assert_eq!(owned.next().now_or_never().expect("the second has failed").upto, 3);
+        assert!(owned.next().now_or_never().is_none());
+    }
+
+    #[test]
+    fn what_finds_no_place_is_not_waited_for() {
+        let (hand, mut owned) = channel();
+        let slots: Vec<_> = (0..2 * COMMITS).map(|_| hand.begin()).collect();
+        for (slot, seq) in slots.into_iter().zip(1..) {
+            slot.fill(own([seq], seq));
+        }
+        let taken = std::iter::from_fn(|| owned.next().now_or_never()).map(|own| own.upto);
+        assert!(taken.eq(1..=COMMITS as Seq));
+    }
+
+    #[test]
+    fn what_others_put_in_between_ends_it() {
+        assert!(own(4..=6, 6).continues(3));
+        assert!(!own(4..=6, 6).continues(2), "somebody has put in 3");
+        assert!(!own([4, 6], 6).continues(3), "somebody has put in 5");
+        assert!(!own(4..=6, 8).continues(3), "somebody has put in 8");
+        assert!(!own(1..=2, 2).continues(3), "the stream is another one");
+        assert!(own([], 3).continues(3), "all of it was there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_streak_is_long_dense_and_unbroken() {
+        let pass = tokio::time::advance;
+        let mut streak = Streak::new();
+        let mut seqs = 1..;
+        let mut put_in = |streak: &mut Streak, events: usize| {
+            let seqs: Vec<_> = seqs.by_ref().take(events).collect();
+            streak.lasts(&own(seqs.iter().copied(), seqs[events - 1]))
+        };
+        assert!(!put_in(&mut streak, MANY), "nothing is known of what was before");
+        for _ in 1..5 {
+            pass(ALONE / 5).await;
+            assert!(!put_in(&mut streak, 1), "not long enough");
+        }
+        pass(ALONE / 5).await;
+        assert!(put_in(&mut streak, 1));
+        pass(QUIET * 2).await;
+        assert!(!put_in(&mut streak, MANY), "it was quiet");
+        for _ in 0..5 {
+            pass(ALONE / 5).await;
+            put_in(&mut streak, 1);
+        }
+        assert!(put_in(&mut streak, 1));
+        assert!(!streak.lasts(&own([9_999], 9_999)), "others have put something in");
+    }
+
+    proptest! {
+        /// However the positions fall to this daemon and to others, what is taken of a commit stands right behind what was
+        /// there, and it is all of it where nobody else is between.
+        #[test]
+        fn what_is_taken_goes_on_without_a_gap(mine in prop::collection::vec(any::<bool>(), 1..40), position in 0_u64..40) {
+            let seqs: Vec<_> = (1..).zip(&mine).filter_map(|(seq, mine)| mine.then_some(seq)).collect();
+            let upto = seqs.last().copied().unwrap_or(0);
+            let continues = own(seqs.clone(), upto).continues(position);
+            let taken = own(seqs.clone(), upto).behind(position);
+            let end = position + taken.len() as u64;
+            prop_assert!(taken.into_iter().eq(position + 1..=end));
+            prop_assert!(!seqs.contains(&(end + 1)), "no more could be taken");
+            prop_assert!(!continues || end == upto.max(position));
+        }
+    }
+}
