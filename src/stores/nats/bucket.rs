@@ -11,7 +11,7 @@ use async_nats::{
 };
 use serde_json::Value;
 
-use super::{client_is_connected, why};
+use super::{link, why};
 
 /// The header that tells a removal from a value, as every client of NATS reads it.
 const OPERATION: &str = "KV-Operation";
@@ -57,7 +57,7 @@ impl Bucket {
 
     /// What stands last under a key.
     pub(super) async fn last(&self, key: &str) -> Result<Last, String> {
-        client_is_connected(&self.context.client())?;
+        link::check(&self.context.client())?;
         let subject = format!("{}{key}", self.prefix);
         match self.stream.get_last_raw_message_by_subject(&subject).await {
             Ok(message) if removes(&message.headers) => Ok(Last { revision: message.sequence, value: None }),
@@ -78,7 +78,7 @@ impl Bucket {
         value: Option<&Value>,
         expected: Option<u64>,
     ) -> Result<Option<u64>, String> {
-        client_is_connected(&self.context.client())?;
+        link::check(&self.context.client())?;
         let message = PublishMessage::build();
         let mut message = match value {
             Some(value) => message.payload(value.to_string().into()),

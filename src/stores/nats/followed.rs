@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use async_nats::Client;
 use remora_actors::{
     model::Seq,
     ports::{JournalError, Standing},
 };
 use tokio::sync::watch;
 
-use super::{client_is_connected, follower::Progress};
+use super::{follower::Progress, link::Link};
 
 /// Messages that the copy of the journal may be behind: it copies that many within a few seconds, far less than the
 /// server's memory for ids.
@@ -23,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// others can.
 #[derive(Clone)]
 pub(super) struct Followed {
-    pub(super) client: Client,
+    pub(super) link: Link,
     pub(super) journal: watch::Receiver<Progress>,
     pub(super) workspaces: watch::Receiver<Progress>,
 }
@@ -40,13 +39,13 @@ impl Followed {
     /// What hinders the copies; `None`: as far as is known, nothing.
     pub(super) fn trouble(&self) -> Option<String> {
         let of = |progress: &watch::Receiver<Progress>| progress.borrow().trouble.as_deref().map(str::to_owned);
-        let connected = client_is_connected(&self.client).err();
+        let connected = self.link.check().err();
         connected.or_else(|| of(&self.journal)).or_else(|| of(&self.workspaces))
     }
 
     /// Whether the server can be told so.
     pub(super) fn is_connected(&self) -> bool {
-        client_is_connected(&self.client).is_ok()
+        self.link.check().is_ok()
     }
 
     /// Whether anything can be appended.

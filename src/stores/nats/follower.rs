@@ -1,7 +1,8 @@
 //! Follows a stream: copies what stands in it here, in order, and keeps up with it for as long as the daemon runs.
 //!
 //! A stream is read, and each reader goes on behind the last position that was copied. One that falls silent is replaced
-//! within about a second, toward whichever server of the cluster answers.
+//! within about a second, toward whichever server of the cluster answers. One that says that all is well and tells nothing
+//! is not believed for long: whoever leads the stream is asked how far it goes.
 //!
 //! What this daemon has put in itself it has already, and knows where it stands. While nobody else puts anything in, and
 //! it much, the stream is not read at all: reading back costs the server and the daemon about as much as the rest. That
@@ -10,17 +11,24 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::jetstream::{self, stream::Stream};
+use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use async_trait::async_trait;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
 
 use super::{
-    client_is_connected,
+    link::Link,
     own::{Own, QUIET, Streak},
     reader::{Arrived, Batch, Reader},
     why,
 };
 
+/// A reader that has told nothing for this long is not believed any more. To be asked that often is nothing to a server.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Every subject.
+const ALL: &str = ">";
 /// Between two tries to follow a stream that cannot be followed.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -71,7 +79,7 @@ impl Progress {
 /// A stream that is followed.
 pub(super) struct Follower<C> {
     stream: Stream,
-    client: async_nats::Client,
+    link: Link,
     copies: C,
     /// True where only what stands last on each subject matters at first.
     only_last: bool,
@@ -80,13 +88,8 @@ pub(super) struct Follower<C> {
 
 impl<C: Copies> Follower<C> {
     /// A follower of all that comes into a stream. It tells how far it is through `progress`.
-    pub(super) fn new(
-        context: &jetstream::Context,
-        stream: Stream,
-        copies: C,
-        progress: watch::Sender<Progress>,
-    ) -> Self {
-        Self { stream, client: context.client(), copies, only_last: false, progress }
+    pub(super) fn new(link: Link, stream: Stream, copies: C, progress: watch::Sender<Progress>) -> Self {
+        Self { stream, link, copies, only_last: false, progress }
     }
 
     /// The same, to whom at first only what stands last on each subject matters.
@@ -116,7 +119,7 @@ impl<C: Copies> Follower<C> {
     }
 
     async fn open(&self) -> Result<Reader, String> {
-        client_is_connected(&self.client)?;
+        self.link.check()?;
         let position = self.position();
         self.check(position).await?;
         let reader = Reader::open(&self.stream, position, self.only_last).await?;
@@ -128,23 +131,43 @@ impl<C: Copies> Follower<C> {
         Ok(reader)
     }
 
-    /// A stream that is shorter than its copy is another one, or has lost what it had acknowledged.
-    async fn check(&self, position: u64) -> Result<(), String> {
-        let info = self.stream.get_info().await.map_err(|error| why(&error))?;
+    /// The last position of the stream. One that is shorter than its copy is another one, or has lost what it had
+    /// acknowledged.
+    async fn check(&self, position: u64) -> Result<u64, String> {
+        let info = match self.stream.get_info().await {
+            Ok(info) => info,
+            Err(error) => {
+                self.link.leave().await;
+                return Err(why(&error));
+            }
+        };
         let (name, last) = (&info.config.name, info.state.last_sequence);
         if last < position || info.created != self.stream.cached_info().created {
             return Err(format!(
                 "stream {name} is not what it was; restart this daemon, so that it reads all of it anew"
             ));
         }
-        Ok(())
+        Ok(last)
+    }
+
+    /// Whether anything stands in the stream behind a position.
+    async fn goes_on(&self, position: u64) -> Result<bool, String> {
+        if self.check(position).await? == position {
+            return Ok(false);
+        }
+        // It may have been deleted.
+        match self.stream.get_first_raw_message_by_subject(ALL, position + 1).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+            Err(error) => Err(why(&error)),
+        }
     }
 
     /// Reads the stream for as long as that is worth while.
     async fn read(&mut self, mut reader: Reader) -> Result<(), Interruption> {
-        let mut streak = Streak::new();
+        let (mut streak, mut heard) = (Streak::new(), Instant::now());
         loop {
-            tokio::select! {
+            let batch = tokio::select! {
                 biased;
                 own = self.copies.own() => {
                     let (lasts, upto) = (streak.lasts(&own), own.upto);
@@ -153,12 +176,21 @@ impl<C: Copies> Follower<C> {
                         tokio::spawn(reader.close());
                         return Ok(());
                     }
+                    continue;
                 }
-                batch = reader.next() => {
-                    let batch = batch.map_err(Interruption::Ended)?;
-                    self.copy_batch(batch).await.map_err(Interruption::Hindered)?;
+                batch = reader.next() => batch,
+                () = sleep_until(heard + SILENCE) => {
+                    heard = Instant::now();
+                    if !self.goes_on(self.position()).await.map_err(Interruption::Hindered)? {
+                        continue;
+                    }
+                    // It may be on its way.
+                    let silent = |_| Err("the server does not tell what is in the stream".to_owned());
+                    timeout(SILENCE, reader.next()).await.unwrap_or_else(silent)
                 }
-            }
+            };
+            heard = Instant::now();
+            self.copy_batch(batch.map_err(Interruption::Ended)?).await.map_err(Interruption::Hindered)?;
         }
     }
 
@@ -207,6 +239,8 @@ impl<C: Copies> Follower<C> {
 
 #[cfg(test)]
 mod tests {
+    use async_nats::jetstream::consumer::{FromConsumer, Info, pull};
+    use futures_util::TryStreamExt;
     use remora_actors::ports::{Filter, Journal, last_of};
 
     use super::*;
@@ -237,10 +271,10 @@ mod tests {
         let journal = &fixture.nats.journal;
         fixture.nats.journal().append(journal::batch(0..3)).await.expect("append");
         let full = watch::Sender::new(true);
-        let (context, copies) = (&journal.publisher.context, Full(full.subscribe()));
+        let (link, copies) = (journal.followed.link.clone(), Full(full.subscribe()));
         let tell = Progress::at(0);
         let mut progress = tell.subscribe();
-        let follower = Follower::new(context, journal.stream.clone(), copies, tell);
+        let follower = Follower::new(link, journal.stream.clone(), copies, tell);
         let follow = tokio::spawn(follower.run());
         let trouble = progress.wait_for(|progress| progress.trouble.is_some()).await.expect("follows").clone();
         assert_eq!((trouble.position, trouble.trouble.as_deref()), (0, Some("the disk is full")));
@@ -284,5 +318,23 @@ mod tests {
         let (mine, theirs) = (read(&here).await, read(&there).await);
         assert_eq!(mine, theirs);
         assert!(mine.iter().map(|record| record.seq).eq(1..=all), "each of them once, without a gap");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_is_there_and_tells_nothing_is_replaced() {
+        let fixture = Fixture::new().await;
+        let other = fixture.another().await;
+        let stream = &fixture.nats.journal.stream;
+        // The readers are turned to what never comes.
+        let readers: Vec<Info> = stream.consumers().try_collect().await.expect("readers");
+        for Info { name, config, .. } in readers {
+            let config = pull::Config::try_from_consumer_config(config).expect("a pull");
+            let filter_subject = stream.cached_info().config.subjects[0].replace('>', "nothing");
+            let deaf = pull::Config { name: Some(name), filter_subject, ..config };
+            stream.create_consumer(deaf).await.expect("turned");
+        }
+        other.journal().append(journal::batch(0..3)).await.expect("append");
+        let mut progress = fixture.nats.journal.followed.journal.clone();
+        in_time(progress.wait_for(|progress| progress.position == 3)).await.expect("follows");
     }
 }

@@ -5,7 +5,8 @@
 //! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
 //! - `leases`: the [`Duties`], which one daemon does for all.
 //! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read. A `reader`
-//!   tells it what others put in; what is the daemon's `own` need not be read back. `followed` says how well it goes.
+//!   tells it what others put in; what is the daemon's `own` need not be read back. `followed` says how well it goes, and
+//!   the `link` leads elsewhere where it does not go at all.
 //! - `pictures`: what a daemon begins with that comes after events were deleted.
 //! - `moving`: takes in a journal that lay elsewhere.
 //!
@@ -20,6 +21,7 @@ mod journal;
 mod journal_copy;
 mod keys;
 mod leases;
+mod link;
 mod moving;
 mod own;
 mod pictures;
@@ -39,7 +41,6 @@ use std::{
 
 use async_nats::{
     Client,
-    connection::State,
     jetstream::{context::ContextBuilder, stream::Stream},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -54,6 +55,7 @@ use self::{
     journal::NatsJournal,
     journal_copy::JournalCopy,
     leases::Leases,
+    link::Link,
     pictures::Pictures,
     streams::Streams,
     workspace::{WorkspaceCopies, Workspaces},
@@ -133,16 +135,14 @@ impl Nats {
 
         let copy = database.journal();
         let position = copy.last_seq().await?;
+        let link = Link::new(context.client());
         let (of_journal, of_workspaces) = (Progress::at(position), Progress::at(0));
-        let followed = Followed {
-            client: context.client(),
-            journal: of_journal.subscribe(),
-            workspaces: of_workspaces.subscribe(),
-        };
+        let followed =
+            Followed { link: link.clone(), journal: of_journal.subscribe(), workspaces: of_workspaces.subscribe() };
 
         database.forget_values().await?;
         let copies = WorkspaceCopies::new(bucket.clone(), database.clone());
-        tasks.spawn(Follower::new(&context, bucket.stream().clone(), copies, of_workspaces).of_last().run());
+        tasks.spawn(Follower::new(link.clone(), bucket.stream().clone(), copies, of_workspaces).of_last().run());
         caught_up(followed.workspaces.clone(), "workspaces").await?;
         let workspaces = Workspaces { bucket, database: database.clone(), followed: followed.clone() };
 
@@ -152,7 +152,7 @@ impl Nats {
         let lacks = Arc::new(AtomicU64::new(pruned));
         let (hand, owned) = own::channel();
         let copies = JournalCopy::new(database.clone(), owned, position, Arc::clone(&shared), Arc::clone(&lacks));
-        tasks.spawn(Follower::new(&context, stream.clone(), copies, of_journal).run());
+        tasks.spawn(Follower::new(link, stream.clone(), copies, of_journal).run());
         caught_up(followed.journal.clone(), "events").await?;
 
         let duties = Arc::new(Leases::new(leases, work, followed.clone()));
@@ -280,13 +280,6 @@ async fn caught_up(mut progress: watch::Receiver<Progress>, what: &str) -> Resul
                 tracing::info!(what, position, behind, "copying from the message bus");
             }
         }
-    }
-}
-
-fn client_is_connected(client: &Client) -> Result<(), String> {
-    match client.connection_state() {
-        State::Connected => Ok(()),
-        State::Pending | State::Disconnected => Err("the connection to nats is lost".to_owned()),
     }
 }
 

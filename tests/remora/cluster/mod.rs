@@ -1,7 +1,9 @@
 //! Many daemons on one NATS: one picture, one inbox, and each thing done once.
 //!
-//! - `loss`: daemons and servers are killed, paused and cut off, while a `crowd` works. `away`: NATS is gone for a while.
+//! - `alone`: one daemon, so busy that it reads nothing back. `loss`: daemons and servers are killed, paused and cut off,
+//!   while a `crowd` works. `away`: NATS is gone for a while.
 
+mod alone;
 mod away;
 mod crowd;
 mod loss;

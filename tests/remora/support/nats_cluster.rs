@@ -9,6 +9,7 @@ use std::{
 };
 
 use async_nats::{Client, jetstream};
+use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -129,6 +130,14 @@ impl NatsCluster {
         .await;
     }
 
+    /// The servers from which a stream is read.
+    pub(crate) async fn readers_of(&self, stream: &str) -> Vec<usize> {
+        let stream = jetstream::new(self.client().await).get_stream(stream).await.expect("a stream");
+        let infos: Vec<_> = stream.consumers().try_collect().await.expect("its consumers");
+        let servers = infos.into_iter().filter_map(|info: jetstream::consumer::Info| info.cluster?.leader);
+        servers.filter_map(|server| (0..SERVERS).find(|place| name(*place) == server)).collect()
+    }
+
     /// Ends a server without warning.
     pub(crate) async fn kill(&mut self, place: usize) {
         let mut child = self.servers[place].take().expect("running");
@@ -149,6 +158,11 @@ impl NatsCluster {
     /// Lets it talk to the others again.
     pub(crate) fn reconnect(&self, place: usize) {
         self.network.as_ref().expect("started apart").mend(place);
+    }
+
+    /// Parts a server from the others; clients still reach it.
+    pub(crate) fn part(&self, place: usize) {
+        self.network.as_ref().expect("started apart").part(place);
     }
 
     fn log_of(&self, place: usize) -> std::path::PathBuf {

@@ -85,6 +85,16 @@ impl Network {
         ip(&format!("link set {} up", self.wire(host))).expect("a wire of ours");
     }
 
+    /// Parts a host from the others: what they send to each other is lost. The machine reaches them all.
+    pub(crate) fn part(&self, host: usize) {
+        for other in (0..self.hosts).filter(|other| *other != host) {
+            for (from, to) in [(host, other), (other, host)] {
+                let (namespace, address) = (self.namespace(from), self.address(to));
+                ip(&format!("-n {namespace} route add blackhole {address}")).expect("a host of ours");
+            }
+        }
+    }
+
     fn namespace(&self, host: usize) -> String {
         format!("{}-{host}", self.name)
     }
