@@ -22,6 +22,7 @@ use super::{
     link::Link,
     own::{Own, QUIET, Streak},
     reader::{Arrived, Batch, Reader},
+    streams::info_of,
     why,
 };
 
@@ -51,9 +52,13 @@ pub(super) trait Copies: Send + 'static {
 }
 
 /// Why a stream is not followed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 enum Interruption {
     /// The reader has ended. Mostly it can be followed again at once, from another server.
     Ended(String),
+    /// The server does not do what it is asked.
+    Refused(String),
     /// It cannot be followed until something changes.
     Hindered(String),
 }
@@ -101,28 +106,31 @@ impl<C: Copies> Follower<C> {
     pub(super) async fn run(mut self) {
         loop {
             let Err(interruption) = self.follow().await;
-            let (Interruption::Ended(why) | Interruption::Hindered(why)) = &interruption;
-            tracing::debug!(stream = self.stream.cached_info().config.name, why, "stream not followed, trying again");
-            if let Interruption::Hindered(why) = interruption {
-                self.progress.send_modify(|progress| progress.trouble = Some(why.into()));
-                tokio::time::sleep(RETRY).await;
+            tracing::debug!(stream = self.stream.cached_info().config.name, %interruption, "stream not followed, trying again");
+            if let Interruption::Ended(_) = interruption {
+                continue;
             }
+            if let Interruption::Refused(_) = interruption {
+                self.link.leave().await;
+            }
+            self.progress.send_modify(|progress| progress.trouble = Some(interruption.to_string().into()));
+            tokio::time::sleep(RETRY).await;
         }
     }
 
     async fn follow(&mut self) -> Result<Infallible, Interruption> {
         loop {
-            let reader = self.open().await.map_err(Interruption::Hindered)?;
+            let reader = self.open().await?;
             self.read(reader).await?;
-            self.do_without().await.map_err(Interruption::Hindered)?;
+            self.do_without().await?;
         }
     }
 
-    async fn open(&self) -> Result<Reader, String> {
-        self.link.check()?;
+    async fn open(&self) -> Result<Reader, Interruption> {
+        self.link.check().map_err(Interruption::Hindered)?;
         let position = self.position();
         self.check(position).await?;
-        let reader = Reader::open(&self.stream, position, self.only_last).await?;
+        let reader = Reader::open(&self.stream, position, self.only_last).await.map_err(Interruption::Refused)?;
         self.progress.send_modify(|progress| {
             progress.behind = reader.behind;
             // Where there is something to copy, the trouble may be the copying.
@@ -133,25 +141,19 @@ impl<C: Copies> Follower<C> {
 
     /// The last position of the stream. One that is shorter than its copy is another one, or has lost what it had
     /// acknowledged.
-    async fn check(&self, position: u64) -> Result<u64, String> {
-        let info = match self.stream.get_info().await {
-            Ok(info) => info,
-            Err(error) => {
-                self.link.leave().await;
-                return Err(why(&error));
-            }
-        };
+    async fn check(&self, position: u64) -> Result<u64, Interruption> {
+        let info = info_of(&self.stream).await.map_err(Interruption::Refused)?;
         let (name, last) = (&info.config.name, info.state.last_sequence);
         if last < position || info.created != self.stream.cached_info().created {
-            return Err(format!(
+            return Err(Interruption::Hindered(format!(
                 "stream {name} is not what it was; restart this daemon, so that it reads all of it anew"
-            ));
+            )));
         }
         Ok(last)
     }
 
     /// Whether anything stands in the stream behind a position.
-    async fn goes_on(&self, position: u64) -> Result<bool, String> {
+    async fn goes_on(&self, position: u64) -> Result<bool, Interruption> {
         if self.check(position).await? == position {
             return Ok(false);
         }
@@ -159,7 +161,7 @@ impl<C: Copies> Follower<C> {
         match self.stream.get_first_raw_message_by_subject(ALL, position + 1).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
-            Err(error) => Err(why(&error)),
+            Err(error) => Err(Interruption::Refused(why(&error))),
         }
     }
 
@@ -171,7 +173,7 @@ impl<C: Copies> Follower<C> {
                 biased;
                 own = self.copies.own() => {
                     let (lasts, upto) = (streak.lasts(&own), own.upto);
-                    self.copy_own(own).await.map_err(Interruption::Hindered)?;
+                    self.copy_own(own).await?;
                     if lasts && self.position() >= upto {
                         tokio::spawn(reader.close());
                         return Ok(());
@@ -181,7 +183,7 @@ impl<C: Copies> Follower<C> {
                 batch = reader.next() => batch,
                 () = sleep_until(heard + SILENCE) => {
                     heard = Instant::now();
-                    if !self.goes_on(self.position()).await.map_err(Interruption::Hindered)? {
+                    if !self.goes_on(self.position()).await? {
                         continue;
                     }
                     // It may be on its way.
@@ -190,12 +192,12 @@ impl<C: Copies> Follower<C> {
                 }
             };
             heard = Instant::now();
-            self.copy_batch(batch.map_err(Interruption::Ended)?).await.map_err(Interruption::Hindered)?;
+            self.copy_batch(batch.map_err(Interruption::Ended)?).await?;
         }
     }
 
     /// Copies what this daemon puts in, until others may have done so as well.
-    async fn do_without(&mut self) -> Result<(), String> {
+    async fn do_without(&mut self) -> Result<(), Interruption> {
         while let Ok(own) = timeout(QUIET, self.copies.own()).await {
             let alone = own.continues(self.position());
             self.copy_own(own).await?;
@@ -206,24 +208,24 @@ impl<C: Copies> Follower<C> {
         Ok(())
     }
 
-    async fn copy_batch(&mut self, Batch { mut arrived, behind }: Batch) -> Result<(), String> {
+    async fn copy_batch(&mut self, Batch { mut arrived, behind }: Batch) -> Result<(), Interruption> {
         let position = self.position();
         arrived.retain(|arrived| arrived.seq > position);
         let (Some(first), Some(last)) = (arrived.first(), arrived.last()) else { return Ok(()) };
         let (first, last) = (first.seq, last.seq);
         let items = arrived.into_iter().filter_map(|arrived| self.copies.item(arrived)).collect();
-        self.copies.copy(first, last, items).await?;
+        self.copies.copy(first, last, items).await.map_err(Interruption::Hindered)?;
         self.progress.send_modify(|progress| *progress = Progress { position: last, behind, trouble: None });
         Ok(())
     }
 
     /// Copies of them what comes next. The rest comes from the stream, with what stands in between.
-    async fn copy_own(&mut self, own: Own<C::Item>) -> Result<(), String> {
+    async fn copy_own(&mut self, own: Own<C::Item>) -> Result<(), Interruption> {
         let position = self.position();
         let items = own.behind(position);
         let count = items.len() as u64;
         if count > 0 {
-            self.copies.copy(position + 1, position + count, items).await?;
+            self.copies.copy(position + 1, position + count, items).await.map_err(Interruption::Hindered)?;
             self.progress.send_modify(|progress| {
                 let behind = progress.behind.saturating_sub(count);
                 *progress = Progress { position: position + count, behind, trouble: None };

@@ -34,6 +34,7 @@ use super::{
     leases::Leases,
     own::Hand,
     pictures::Pictures,
+    streams::info_of,
     why,
     workspace::NatsWorkspace,
 };
@@ -166,7 +167,7 @@ impl Journal for NatsJournal {
 
     async fn probe(&self, bytes: usize) -> Result<(), JournalError> {
         self.followed.check()?;
-        self.stream.get_info().await.map_err(|error| JournalError::Unavailable(why(&error)))?;
+        info_of(&self.stream).await.map_err(JournalError::Unavailable)?;
         self.copy.probe(bytes).await
     }
 

@@ -57,7 +57,7 @@ use self::{
     leases::Leases,
     link::Link,
     pictures::Pictures,
-    streams::Streams,
+    streams::{Streams, info_of},
     workspace::{WorkspaceCopies, Workspaces},
 };
 use crate::{
@@ -226,7 +226,7 @@ impl Nats {
 /// Opens the copy of a stream. One of another stream, one that knows more than the stream does, and one that is damaged
 /// are deleted.
 async fn open_copy(path: PathBuf, stream: &Stream) -> Result<Database, NatsError> {
-    let info = stream.get_info().await.map_err(|error| NatsError::Server(why(&error)))?;
+    let info = info_of(stream).await.map_err(NatsError::Server)?;
     let origin = format!("{} {}", info.config.name, info.created.unix_timestamp_nanos());
     let database = match open(&path).await {
         Err(OpenError::Damaged { why, .. }) => {

@@ -16,6 +16,7 @@ use remora_actors::{model::Seq, ports::Snapshot};
 use super::{
     Nats, NatsError,
     journal_copy::{note_pruned, pruned},
+    streams::info_of,
     why,
 };
 use crate::stores::sqlite::CopiedEvent;
@@ -34,7 +35,7 @@ impl Nats {
     /// [`NatsError`]; those that came before the one that failed may be there.
     pub async fn take_in(&self, events: &[CopiedEvent]) -> Result<(), NatsError> {
         let Some(last) = events.last() else { return Ok(()) };
-        let stream = self.journal.stream.get_info().await.map_err(|error| failed(&error))?;
+        let stream = info_of(&self.journal.stream).await.map_err(NatsError::Server)?;
         let mut before = stream.state.last_sequence;
         let mut underway = Underway::default();
         for event in events {

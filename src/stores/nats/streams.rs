@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::{
     Context,
     object_store::{self, ObjectStore},
-    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream},
+    stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream},
 };
 use backon::{ConstantBuilder, Retryable};
 
@@ -91,6 +91,15 @@ impl Streams<'_> {
         })
         .await
     }
+}
+
+/// What the leader of a stream says of it. Without one, a server answers that has the stream, however long ago that was.
+pub(super) async fn info_of(stream: &Stream) -> Result<Info, String> {
+    let info = stream.get_info().await.map_err(|error| why(&error))?;
+    if info.cluster.as_ref().is_some_and(|cluster| cluster.leader.is_none()) {
+        return Err(format!("stream {} has no leader at present", info.config.name));
+    }
+    Ok(info)
 }
 
 async fn patiently<T>(make: impl AsyncFn() -> Result<T, String>) -> Result<T, String> {

@@ -33,9 +33,8 @@ async fn daemons(url: &str, count: usize, args: &[&str]) -> Vec<Daemon> {
 
 /// Whether a daemon does something for all of them, as it has said since its last start.
 fn has_duty(daemon: &Daemon, duty: &str) -> bool {
-    let log = daemon.log();
-    let told = log.rsplit("message bus connected").next().unwrap_or_default();
-    let mut told = told.lines().filter(|line| line.contains(&format!("duty changed hands duty={duty:?}")));
+    let log = daemon.log_since_start();
+    let mut told = log.lines().filter(|line| line.contains(&format!("duty changed hands duty={duty:?}")));
     told.next_back().is_some_and(|line| line.ends_with("has=true"))
 }
 

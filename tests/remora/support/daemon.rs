@@ -20,6 +20,8 @@ pub(crate) struct Daemon {
     variables: Vec<(String, String)>,
     under: Vec<String>,
     port: u16,
+    /// Bytes of the log from before its last start.
+    logged_before: usize,
     /// What the HTTP tests speak through.
     pub(crate) api: Api,
 }
@@ -76,7 +78,8 @@ impl Setup {
         let command = if self.demo { "demo" } else { "serve" };
         let api = Api::new("");
         let (variables, under) = (self.variables, self.under);
-        let mut daemon = Daemon { command, folder, args, variables, under, port: 0, child: None, api };
+        let mut daemon =
+            Daemon { command, folder, args, variables, under, port: 0, logged_before: 0, child: None, api };
         daemon.start_again().await;
         daemon
     }
@@ -143,6 +146,11 @@ impl Daemon {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
+    /// What it has logged since it was started last.
+    pub(crate) fn log_since_start(&self) -> String {
+        self.log().split_off(self.logged_before)
+    }
+
     /// One of its metrics, without the prefix; 0 where it does not stand there.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let metrics = self.api.get("/metrics").await.expect(200);
@@ -202,6 +210,7 @@ impl Daemon {
         assert!(self.child.is_none(), "it runs already");
         let stdout = self.stdout_file();
         let log = fs::File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        self.logged_before = self.log().len();
         let mut command = Self::program_under(&self.under, self.folder.path());
         command.args([self.command, "--listen", &format!("127.0.0.1:{}", self.port)]).args(&self.args);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
