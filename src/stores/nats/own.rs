@@ -15,7 +15,7 @@ const COMMITS: usize = 16;
 pub(super) const QUIET: Duration = Duration::from_millis(250);
 /// For this long nobody else may have put anything in, before the stream is not read any more. A stream is so begun to
 /// be read about once in that time at most, which is some work for a cluster.
-const ALONE: Duration = Duration::from_secs(1);
+const ALONE: Duration = Duration::from_millis(500);
 /// So many must come in that time: of few, reading them back costs nothing.
 const MANY: usize = 1_000;
 

@@ -18,7 +18,6 @@ use async_nats::jetstream::{
 use clap::Subcommand;
 use futures_util::{Stream, StreamExt, TryStreamExt, future, stream};
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 use super::{figure_of, free_address, this_program};
 use crate::{
@@ -62,11 +61,6 @@ impl NatsServer {
         self.figure_of(place, "publish", &[window.to_string(), seconds.to_string()])
     }
 
-    /// The same, where the client reads back what it publishes: what anybody bears who keeps a copy.
-    pub(crate) fn published_and_read(&self, place: Place, window: usize, seconds: f64) -> Result<f64> {
-        self.figure_of(place, "publish-and-read", &[window.to_string(), seconds.to_string()])
-    }
-
     /// Messages a second that are read from a stream, all that it holds.
     pub(crate) fn consumed(&self, place: Place, stream: &str) -> Result<f64> {
         self.figure_of(place, "consume", &[stream.to_owned()])
@@ -89,8 +83,6 @@ impl NatsServer {
 pub(crate) enum Client {
     /// Publishes into one stream
     Publish { url: String, window: usize, seconds: f64 },
-    /// Publishes into one stream, and reads it back over the same connection
-    PublishAndRead { url: String, window: usize, seconds: f64 },
     /// Reads a stream from its beginning to its end
     Consume { url: String, stream: String },
     /// Publishes events of many graphs, each into its graph's stream, and folds what stands in each stream
@@ -103,7 +95,6 @@ impl Client {
         let figure = runtime.block_on(async {
             match self {
                 Self::Publish { url, window, seconds } => publish(&url, window, seconds).await,
-                Self::PublishAndRead { url, window, seconds } => publish_and_read(&url, window, seconds).await,
                 Self::Consume { url, stream } => consume(&url, &stream).await,
                 Self::Shards { url, shards, window, seconds } => shards::run(&url, shards, window, seconds).await,
             }
@@ -114,40 +105,13 @@ impl Client {
 }
 
 async fn publish(url: &str, window: usize, seconds: f64) -> Result<f64> {
-    let (context, began) = (alone(url, window).await?, Instant::now());
-    let acknowledged = acknowledged(&context, window, began, seconds).await?;
-    Ok(acknowledged as f64 / began.elapsed().as_secs_f64())
-}
-
-async fn publish_and_read(url: &str, window: usize, seconds: f64) -> Result<f64> {
-    let context = alone(url, window).await?;
-    let mut messages = Box::pin(follow(&context, ALONE).await?);
-    let (position, mut read) = watch::channel(0);
-    tokio::spawn(async move {
-        while let Some(message) = messages.try_next().await? {
-            position.send_replace(message.info().map_err(anyhow::Error::from_boxed)?.stream_sequence);
-        }
-        anyhow::Ok(())
-    });
-    let began = Instant::now();
-    let acknowledged = acknowledged(&context, window, began, seconds).await?;
-    read.wait_for(|position| *position >= acknowledged).await.context("the stream is read no further")?;
-    Ok(acknowledged as f64 / began.elapsed().as_secs_f64())
-}
-
-/// A client with a stream of its own that is kept as the journal is.
-async fn alone(url: &str, window: usize) -> Result<Context> {
     let context = connect(url, window).await?;
     context.create_stream(like_the_journal(ALONE)).await?;
-    Ok(context)
-}
-
-/// Publishes for so long; how many were acknowledged.
-async fn acknowledged(context: &Context, window: usize, began: Instant, seconds: f64) -> Result<u64> {
-    let mut template = Template::new(AGENTS);
+    let (began, mut template) = (Instant::now(), Template::new(AGENTS));
     let events = numbers(began, seconds).map(|number| template.text(number));
-    let sent = events.then(|event| send(context, "alone.tool.completed", event));
-    sent.try_buffered(window).try_fold(0, async |count, _| Ok(count + 1)).await
+    let sent = events.then(|event| send(&context, "alone.tool.completed", event));
+    let acknowledged = sent.try_buffered(window).try_fold(0_u64, async |count, _| Ok(count + 1)).await?;
+    Ok(acknowledged as f64 / began.elapsed().as_secs_f64())
 }
 
 async fn consume(url: &str, stream: &str) -> Result<f64> {
