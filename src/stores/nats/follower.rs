@@ -4,10 +4,10 @@
 //! within about a second, toward whichever server of the cluster answers. One that says that all is well and tells nothing
 //! is not believed for long: whoever leads the stream is asked how far it goes.
 //!
-//! What this daemon has put in itself it has already, and knows where it stands. While nobody else puts anything in, and
-//! it much, the stream is not read at all: reading back costs the server and the daemon about as much as the rest. That
-//! others are there again shows in a position that is not the daemon's own; or, as soon as the daemon itself is quiet, by
-//! reading again.
+//! What this daemon has put in itself it has already, and knows where it stands. While it puts in much and nobody else
+//! anything, the stream is not read: to read one's own back is a quarter of the daemon's work for an event, and a third of
+//! the server's. That others are there again shows in a position that is not the daemon's own; or, as soon as the daemon
+//! is quiet, by reading again.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -45,7 +45,7 @@ pub(super) trait Copies: Send + 'static {
     /// Copies what stands behind the last position, from `first` to `last`, all or nothing.
     async fn copy(&mut self, first: u64, last: u64, items: Vec<Self::Item>) -> Result<(), String>;
 
-    /// What this daemon has put in itself. Nothing is lost if it is not waited for any more.
+    /// What this daemon puts in itself, as far as it is told. Nothing is lost if it is not waited for any more.
     async fn own(&mut self) -> Own<Self::Item> {
         std::future::pending().await
     }

@@ -14,7 +14,7 @@ use crate::{
     event::agent_id,
     http::Http,
     load::{Load, Outcome, Pace},
-    peers::nats::NatsServer,
+    peers::nats::{JOURNAL, NatsServer},
     process::Place,
     statistics::percentile,
     table::{Figure, Goal, Row, Unit, significant},
@@ -68,10 +68,15 @@ struct Published {
 
 fn publishing(bench: &Bench) -> Result<Vec<Row>> {
     let client = |per_second| Ok(Published { per_second, daemon_us: 0.0 });
-    let [through, alone] = bench.interleave(
+    let [through, beside, alone] = bench.interleave(
         "bus, publishing",
         [
             ("remora", &mut || through(bench, &OnBus::start(bench)?)),
+            ("remora, not alone", &mut || {
+                let bus = OnBus::start(bench)?;
+                let _beside = bus.nats.put_in_beside()?;
+                through(bench, &bus)
+            }),
             ("async-nats", &mut || {
                 client(NatsServer::start(Place::Server)?.published(Place::Load, WINDOW, bench.seconds)?)
             }),
@@ -79,13 +84,15 @@ fn publishing(bench: &Bench) -> Result<Vec<Row>> {
     )?;
     let figure = |turns: &[Published]| Figure::new(Unit::PerSecond, turns.iter().map(|turn| turn.per_second));
     let what = format!("NATS, NDJSON batches of {BATCH}, {REQUESTS} in flight");
-    let cpu = Figure::new(Unit::Micros, through.iter().map(|turn| turn.daemon_us));
+    let cpu = |turns: &[Published]| Figure::new(Unit::Micros, turns.iter().map(|turn| turn.daemon_us));
     Ok(vec![
         Row::new(format!("{what}: events acknowledged"), figure(&through))
             .times("async-nats, one stream, same window", figure(&alone))
             .goal(Goal::at_least(0.7, 0.9))
             .why_missed(PUBLISH),
-        Row::new(format!("{what}: CPU of the daemon per event"), cpu),
+        Row::new(format!("{what}: CPU of the daemon per event"), cpu(&through)),
+        Row::new(format!("{what}, of others 10 events a second: events acknowledged"), figure(&beside)),
+        Row::new(format!("{what}, of others 10 events a second: CPU of the daemon per event"), cpu(&beside)),
     ])
 }
 
@@ -155,7 +162,7 @@ fn following(bench: &Bench) -> Result<Vec<Row>> {
         [
             ("remora", &mut || follow(bench, &nats)),
             ("async-nats", &mut || {
-                let per_second = nats.consumed(Place::Load, "remora-events")?;
+                let per_second = nats.consumed(Place::Load, JOURNAL)?;
                 Ok(Followed { per_second, daemon_us: 0.0 })
             }),
         ],

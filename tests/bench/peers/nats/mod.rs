@@ -3,7 +3,7 @@
 mod shards;
 
 use std::{
-    process::Command,
+    process::{Child, Command},
     time::{Duration, Instant},
 };
 
@@ -23,11 +23,16 @@ use super::{figure_of, free_address, this_program};
 use crate::{
     daemon::{AGENTS, folder},
     event::Template,
-    process::{Place, Server},
+    process::{Place, Server, started_at},
 };
 
 /// The stream of clients without a daemon.
 const ALONE: &str = "alone";
+/// Where the daemons' journal is: its stream, and the subject of an event in it.
+pub(crate) const JOURNAL: &str = "remora-events";
+const JOURNAL_SUBJECT: &str = "remora.journal.tool.completed";
+/// Between two events of another one that puts events into the daemons' journal.
+const BESIDE: Duration = Duration::from_millis(100);
 /// What a daemon asks for at once when it follows a stream.
 const REQUESTED: usize = 5_000;
 const REQUESTED_BYTES: usize = 16 << 20;
@@ -61,6 +66,13 @@ impl NatsServer {
         self.figure_of(place, "publish", &[window.to_string(), seconds.to_string()])
     }
 
+    /// Lets another one put events into the daemons' journal, ten a second, for as long as what it returns is held.
+    pub(crate) fn put_in_beside(&self) -> Result<Beside> {
+        let mut command = this_program("nats")?;
+        command.args(["put-in", &self.url()]);
+        Ok(Beside(started_at(Place::Load, || command.spawn())?.context("cannot start a peer")?))
+    }
+
     /// Messages a second that are read from a stream, all that it holds.
     pub(crate) fn consumed(&self, place: Place, stream: &str) -> Result<f64> {
         self.figure_of(place, "consume", &[stream.to_owned()])
@@ -78,11 +90,24 @@ impl NatsServer {
     }
 }
 
+/// Another one that puts events into the daemons' journal.
+#[derive(Debug)]
+pub(crate) struct Beside(Child);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a client does; it prints how much of it a second.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Client {
     /// Publishes into one stream
     Publish { url: String, window: usize, seconds: f64 },
+    /// Puts events into the daemons' journal until it is ended, a few a second
+    PutIn { url: String },
     /// Reads a stream from its beginning to its end
     Consume { url: String, stream: String },
     /// Publishes events of many graphs, each into its graph's stream, and folds what stands in each stream
@@ -95,6 +120,7 @@ impl Client {
         let figure = runtime.block_on(async {
             match self {
                 Self::Publish { url, window, seconds } => publish(&url, window, seconds).await,
+                Self::PutIn { url } => put_in(&url).await,
                 Self::Consume { url, stream } => consume(&url, &stream).await,
                 Self::Shards { url, shards, window, seconds } => shards::run(&url, shards, window, seconds).await,
             }
@@ -112,6 +138,15 @@ async fn publish(url: &str, window: usize, seconds: f64) -> Result<f64> {
     let sent = events.then(|event| send(&context, "alone.tool.completed", event));
     let acknowledged = sent.try_buffered(window).try_fold(0_u64, async |count, _| Ok(count + 1)).await?;
     Ok(acknowledged as f64 / began.elapsed().as_secs_f64())
+}
+
+async fn put_in(url: &str) -> Result<f64> {
+    let (context, mut template) = (connect(url, 1).await?, Template::new(AGENTS));
+    for number in 1.. {
+        send(&context, JOURNAL_SUBJECT, template.text(number)).await?.await?;
+        tokio::time::sleep(BESIDE).await;
+    }
+    Ok(0.0)
 }
 
 async fn consume(url: &str, stream: &str) -> Result<f64> {
