@@ -2,7 +2,7 @@
 //!
 //! A stream is read, and each reader goes on behind the last position that was copied. One that falls silent is replaced
 //! within about a second, toward whichever server of the cluster answers. One that says that all is well and tells nothing
-//! is not believed for long: whoever leads the stream is asked how far it goes.
+//! is not believed for long, see `silence`.
 //!
 //! What this daemon has put in itself it has already, and knows where it stands. While it puts in much and nobody else
 //! anything, the stream is not read: to read one's own back is a quarter of the daemon's work for an event, and a third of
@@ -11,25 +11,20 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::Stream;
 use async_trait::async_trait;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, timeout_at},
 };
 
 use super::{
-    link::Link,
+    link::{Link, Refusals},
     own::{Own, QUIET, Streak},
     reader::{Arrived, Batch, Reader},
-    streams::info_of,
-    why,
+    silence::{Interruption, Silence, last_of},
 };
 
-/// A reader that has told nothing for this long is not believed any more. To be asked that often is nothing to a server.
-const SILENCE: Duration = Duration::from_secs(2);
-/// Every subject.
-const ALL: &str = ">";
 /// Between two tries to follow a stream that cannot be followed.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -49,18 +44,6 @@ pub(super) trait Copies: Send + 'static {
     async fn own(&mut self) -> Own<Self::Item> {
         std::future::pending().await
     }
-}
-
-/// Why a stream is not followed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-enum Interruption {
-    /// The reader has ended. Mostly it can be followed again at once, from another server.
-    Ended(String),
-    /// The server does not do what it is asked.
-    Refused(String),
-    /// It cannot be followed until something changes.
-    Hindered(String),
 }
 
 /// How far a follower is.
@@ -85,6 +68,7 @@ impl Progress {
 pub(super) struct Follower<C> {
     stream: Stream,
     link: Link,
+    refusals: Refusals,
     copies: C,
     /// True where only what stands last on each subject matters at first.
     only_last: bool,
@@ -94,7 +78,7 @@ pub(super) struct Follower<C> {
 impl<C: Copies> Follower<C> {
     /// A follower of all that comes into a stream. It tells how far it is through `progress`.
     pub(super) fn new(link: Link, stream: Stream, copies: C, progress: watch::Sender<Progress>) -> Self {
-        Self { stream, link, copies, only_last: false, progress }
+        Self { stream, link, refusals: Refusals::default(), copies, only_last: false, progress }
     }
 
     /// The same, to whom at first only what stands last on each subject matters.
@@ -111,7 +95,7 @@ impl<C: Copies> Follower<C> {
                 continue;
             }
             if let Interruption::Refused(_) = interruption {
-                self.link.leave().await;
+                self.link.refused(&mut self.refusals).await;
             }
             self.progress.send_modify(|progress| progress.trouble = Some(interruption.to_string().into()));
             tokio::time::sleep(RETRY).await;
@@ -121,15 +105,16 @@ impl<C: Copies> Follower<C> {
     async fn follow(&mut self) -> Result<Infallible, Interruption> {
         loop {
             let reader = self.open().await?;
-            self.read(reader).await?;
-            self.do_without().await?;
+            self.refusals = Refusals::default();
+            let upto = self.read(reader).await?;
+            self.do_without(upto).await?;
         }
     }
 
     async fn open(&self) -> Result<Reader, Interruption> {
         self.link.check().map_err(Interruption::Hindered)?;
         let position = self.position();
-        self.check(position).await?;
+        last_of(&self.stream, position).await?;
         let reader = Reader::open(&self.stream, position, self.only_last).await.map_err(Interruption::Refused)?;
         self.progress.send_modify(|progress| {
             progress.behind = reader.behind;
@@ -139,67 +124,45 @@ impl<C: Copies> Follower<C> {
         Ok(reader)
     }
 
-    /// The last position of the stream. One that is shorter than its copy is another one, or has lost what it had
-    /// acknowledged.
-    async fn check(&self, position: u64) -> Result<u64, Interruption> {
-        let info = info_of(&self.stream).await.map_err(Interruption::Refused)?;
-        let (name, last) = (&info.config.name, info.state.last_sequence);
-        if last < position || info.created != self.stream.cached_info().created {
-            return Err(Interruption::Hindered(format!(
-                "stream {name} is not what it was; restart this daemon, so that it reads all of it anew"
-            )));
-        }
-        Ok(last)
-    }
-
-    /// Whether anything stands in the stream behind a position.
-    async fn goes_on(&self, position: u64) -> Result<bool, Interruption> {
-        if self.check(position).await? == position {
-            return Ok(false);
-        }
-        // It may have been deleted.
-        match self.stream.get_first_raw_message_by_subject(ALL, position + 1).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
-            Err(error) => Err(Interruption::Refused(why(&error))),
-        }
-    }
-
-    /// Reads the stream for as long as that is worth while.
-    async fn read(&mut self, mut reader: Reader) -> Result<(), Interruption> {
-        let (mut streak, mut heard) = (Streak::new(), Instant::now());
+    /// Reads the stream for as long as that is worth while: up to a position behind which only this daemon has put
+    /// anything in for some time.
+    async fn read(&mut self, mut reader: Reader) -> Result<u64, Interruption> {
+        let (mut streak, mut silence) = (Streak::new(), Silence::new(&self.stream));
         loop {
-            let batch = tokio::select! {
+            let position = self.position();
+            tokio::select! {
                 biased;
                 own = self.copies.own() => {
                     let (lasts, upto) = (streak.lasts(&own), own.upto);
                     self.copy_own(own).await?;
                     if lasts && self.position() >= upto {
                         tokio::spawn(reader.close());
-                        return Ok(());
+                        return Ok(upto);
                     }
-                    continue;
                 }
-                batch = reader.next() => batch,
-                () = sleep_until(heard + SILENCE) => {
-                    heard = Instant::now();
-                    if !self.goes_on(self.position()).await? {
-                        continue;
-                    }
-                    // It may be on its way.
-                    let silent = |_| Err("the server does not tell what is in the stream".to_owned());
-                    timeout(SILENCE, reader.next()).await.unwrap_or_else(silent)
+                batch = reader.next() => self.copy_batch(batch.map_err(Interruption::Ended)?).await?,
+                explained = silence.explained(position) => {
+                    explained?;
+                    self.has_all();
                 }
-            };
-            heard = Instant::now();
-            self.copy_batch(batch.map_err(Interruption::Ended)?).await?;
+            }
+            if self.position() > position {
+                silence.end();
+            }
         }
     }
 
-    /// Copies what this daemon puts in, until others may have done so as well.
-    async fn do_without(&mut self) -> Result<(), Interruption> {
-        while let Ok(own) = timeout(QUIET, self.copies.own()).await {
-            let alone = own.continues(self.position());
+    /// Copies what this daemon puts in behind a position, until others may have put something in as well.
+    async fn do_without(&mut self, mut upto: u64) -> Result<(), Interruption> {
+        let mut quiet = Instant::now() + QUIET;
+        while let Ok(own) = timeout_at(quiet, self.copies.own()).await {
+            // What was there before tells nothing of others.
+            if own.is_empty() {
+                continue;
+            }
+            quiet = Instant::now() + QUIET;
+            let alone = own.continues(upto);
+            upto = own.upto;
             self.copy_own(own).await?;
             if !alone {
                 break;
@@ -210,8 +173,14 @@ impl<C: Copies> Follower<C> {
 
     async fn copy_batch(&mut self, Batch { mut arrived, behind }: Batch) -> Result<(), Interruption> {
         let position = self.position();
+        let read = arrived.last().map_or(position, |arrived| arrived.seq);
         arrived.retain(|arrived| arrived.seq > position);
-        let (Some(first), Some(last)) = (arrived.first(), arrived.last()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (arrived.first(), arrived.last()) else {
+            if read + behind <= position {
+                self.has_all();
+            }
+            return Ok(());
+        };
         let (first, last) = (first.seq, last.seq);
         let items = arrived.into_iter().filter_map(|arrived| self.copies.item(arrived)).collect();
         self.copies.copy(first, last, items).await.map_err(Interruption::Hindered)?;
@@ -232,6 +201,15 @@ impl<C: Copies> Follower<C> {
             });
         }
         Ok(())
+    }
+
+    /// The stream holds nothing that was not copied.
+    fn has_all(&self) {
+        self.progress.send_if_modified(|progress| {
+            let had = progress.behind == 0 && progress.trouble.is_none();
+            (progress.behind, progress.trouble) = (0, None);
+            !had
+        });
     }
 
     fn position(&self) -> u64 {

@@ -9,19 +9,24 @@ use async_nats::{Client, connection::State};
 
 use super::why;
 
-/// How long a server is stayed with before it is left: it may only be choosing its leaders.
-const STAY: Duration = Duration::from_secs(5);
+/// How long a server may refuse what it is asked: it may only be choosing its leaders.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The connection. Clones are the same one.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
     client: Client,
-    left: Arc<Mutex<Instant>>,
+    /// When a server was left last.
+    left: Arc<Mutex<Option<Instant>>>,
 }
+
+/// Which server refuses what somebody asks it, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(Option<(String, Instant)>);
 
 impl Link {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, left: Arc::new(Mutex::new(Instant::now())) }
+        Self { client, left: Arc::default() }
     }
 
     /// Fails while there is no connection.
@@ -29,23 +34,30 @@ impl Link {
         check(&self.client)
     }
 
-    /// Connects to a server anew, of those that are known to any. A server may have lost the others of its cluster, while
-    /// they are reached from here.
-    pub(super) async fn leave(&self) {
-        if !self.is_time() {
+    /// Connects to a server anew, of those that are known to any, where this one refuses for too long what somebody asks:
+    /// it may have lost the others of its cluster, while they are reached from here.
+    pub(super) async fn refused(&self, refusals: &mut Refusals) {
+        let server = self.client.server_info().server_id;
+        let since = match refusals.0.take() {
+            Some((refusing, since)) if refusing == server => since,
+            _ => Instant::now(),
+        };
+        refusals.0 = Some((server, since));
+        if since.elapsed() < PATIENCE || !self.is_time() {
             return;
         }
-        tracing::warn!("the nats server says nothing of the streams, trying another");
+        tracing::warn!("the nats server does not do what it is asked, trying another");
         if let Err(error) = self.client.force_reconnect().await {
             tracing::debug!(error = why(&error), "server not left");
         }
     }
 
+    /// Of several who are refused the first one leaves.
     fn is_time(&self) -> bool {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_time = left.elapsed() >= STAY;
+        let is_time = left.is_none_or(|left| left.elapsed() >= PATIENCE);
         if is_time {
-            *left = Instant::now();
+            *left = Some(Instant::now());
         }
         is_time
     }

@@ -5,8 +5,8 @@
 //! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
 //! - `leases`: the [`Duties`], which one daemon does for all.
 //! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read. A `reader`
-//!   tells it what others put in; what is the daemon's `own` need not be read back. `followed` says how well it goes, and
-//!   the `link` leads elsewhere where it does not go at all.
+//!   tells it what others put in, and its `silence` is looked into; what is the daemon's `own` need not be read back.
+//!   `followed` says how well it goes, and the `link` leads elsewhere where it does not go at all.
 //! - `pictures`: what a daemon begins with that comes after events were deleted.
 //! - `moving`: takes in a journal that lay elsewhere.
 //!
@@ -26,6 +26,7 @@ mod moving;
 mod own;
 mod pictures;
 mod reader;
+mod silence;
 mod streams;
 mod workspace;
 

@@ -17,7 +17,7 @@ pub(super) const QUIET: Duration = Duration::from_millis(250);
 /// be read about once in that time at most, which is some work for a cluster.
 const ALONE: Duration = Duration::from_millis(500);
 /// So many must come in that time: of few, reading them back costs nothing.
-const MANY: usize = 1_000;
+const MANY: usize = 250;
 
 /// What one commit has put in.
 #[derive(Debug)]
@@ -87,6 +87,11 @@ impl<T> Own<T> {
         Self { placed, upto }
     }
 
+    /// Whether all of it was there before.
+    pub(super) fn is_empty(&self) -> bool {
+        self.placed.is_empty()
+    }
+
     /// Those that come right behind a position.
     pub(super) fn behind(self, position: Seq) -> Vec<T> {
         let new = self.placed.into_iter().skip_while(|(seq, _)| *seq <= position);
@@ -100,7 +105,7 @@ impl<T> Own<T> {
     }
 }
 
-/// How long a daemon has been the only one that puts anything in.
+/// How long a daemon has been the only one that puts anything in, and how much.
 #[derive(Debug)]
 pub(super) struct Streak {
     upto: Seq,
@@ -117,18 +122,28 @@ impl Streak {
 
     /// Whether, with these as well, it is worth while to do without the stream.
     pub(super) fn lasts<T>(&mut self, own: &Own<T>) -> bool {
+        if own.is_empty() {
+            return false;
+        }
         let now = Instant::now();
         if !own.continues(self.upto) || now - self.last > QUIET {
             (self.since, self.events) = (now, 0);
         }
         (self.upto, self.last) = (own.upto, now);
         self.events += own.placed.len();
-        now - self.since >= ALONE && self.events >= MANY
+        let enough = self.events >= MANY;
+        let lasts = now - self.since >= ALONE;
+        if lasts {
+            (self.since, self.events) = (now, 0);
+        }
+        lasts && enough
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeFrom;
+
     use futures_util::FutureExt;
     use proptest::prelude::*;
 
@@ -173,30 +188,31 @@ mod tests {
         assert!(own([], 3).continues(3), "all of it was there");
     }
 
+    /// Puts in so many at a time, in steps of `ALONE / 5`; whether the streak has lasted after any of them.
+    async fn put_in(streak: &mut Streak, seqs: &mut RangeFrom<Seq>, steps: usize, events: usize) -> bool {
+        let mut lasted = false;
+        for _ in 0..steps {
+            tokio::time::advance(ALONE / 5).await;
+            let seqs: Vec<_> = seqs.by_ref().take(events).collect();
+            lasted |= streak.lasts(&own(seqs.iter().copied(), seqs[events - 1]));
+        }
+        lasted
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_streak_is_long_dense_and_unbroken() {
-        let pass = tokio::time::advance;
-        let mut streak = Streak::new();
-        let mut seqs = 1..;
-        let mut put_in = |streak: &mut Streak, events: usize| {
-            let seqs: Vec<_> = seqs.by_ref().take(events).collect();
-            streak.lasts(&own(seqs.iter().copied(), seqs[events - 1]))
-        };
-        assert!(!put_in(&mut streak, MANY), "nothing is known of what was before");
-        for _ in 1..5 {
-            pass(ALONE / 5).await;
-            assert!(!put_in(&mut streak, 1), "not long enough");
-        }
-        pass(ALONE / 5).await;
-        assert!(put_in(&mut streak, 1));
-        pass(QUIET * 2).await;
-        assert!(!put_in(&mut streak, MANY), "it was quiet");
-        for _ in 0..5 {
-            pass(ALONE / 5).await;
-            put_in(&mut streak, 1);
-        }
-        assert!(put_in(&mut streak, 1));
-        assert!(!streak.lasts(&own([9_999], 9_999)), "others have put something in");
+        let (mut streak, mut seqs) = (Streak::new(), 1..);
+        assert!(!put_in(&mut streak, &mut seqs, 4, MANY).await, "it has not lasted long enough");
+        assert!(put_in(&mut streak, &mut seqs, 1, MANY).await);
+        assert!(!put_in(&mut streak, &mut seqs, 1_000, MANY / 10).await, "they are too few, however long it lasts");
+        assert!(put_in(&mut streak, &mut seqs, 10, MANY / 4).await);
+        tokio::time::advance(QUIET * 2).await;
+        assert!(!put_in(&mut streak, &mut seqs, 5, MANY).await, "it was quiet");
+        seqs.next();
+        assert!(!put_in(&mut streak, &mut seqs, 5, MANY).await, "others have put something in");
+        assert!(put_in(&mut streak, &mut seqs, 1, MANY).await);
+        assert!(!streak.lasts(&own([], 3)), "it was there before");
+        assert!(put_in(&mut streak, &mut seqs, 5, MANY).await, "and says nothing of others");
     }
 
     proptest! {

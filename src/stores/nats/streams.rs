@@ -74,7 +74,12 @@ impl Streams<'_> {
     }
 
     async fn stream(&self, config: Config) -> Result<Stream, String> {
-        patiently(async || self.context.get_or_create_stream(config.clone()).await.map_err(|error| why(&error))).await
+        patiently(async || {
+            let stream = self.context.get_or_create_stream(config.clone()).await.map_err(|error| why(&error))?;
+            info_of(&stream).await?;
+            Ok(stream)
+        })
+        .await
     }
 
     /// Where pictures lie that daemons leave to each other.

@@ -25,7 +25,7 @@ pub(crate) use daemon::Daemon;
 pub(crate) use disk::SmallDisk;
 pub(crate) use http::{Api, Reply};
 pub(crate) use nats::NatsServer;
-pub(crate) use nats_cluster::{NatsCluster, SERVERS};
+pub(crate) use nats_cluster::NatsCluster;
 pub(crate) use network::Network;
 pub(crate) use process::Process;
 pub(crate) use python::Packages;

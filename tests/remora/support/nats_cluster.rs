@@ -8,7 +8,10 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use async_nats::{Client, jetstream};
+use async_nats::{
+    Client,
+    jetstream::{self, consumer},
+};
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -130,12 +133,19 @@ impl NatsCluster {
         .await;
     }
 
-    /// The servers from which a stream is read.
-    pub(crate) async fn readers_of(&self, stream: &str) -> Vec<usize> {
+    /// Whether a stream is read, and from one server only. Whoever reads it from another one is made to begin anew.
+    pub(crate) async fn is_read_only_from(&self, stream: &str, place: usize) -> bool {
         let stream = jetstream::new(self.client().await).get_stream(stream).await.expect("a stream");
-        let infos: Vec<_> = stream.consumers().try_collect().await.expect("its consumers");
-        let servers = infos.into_iter().filter_map(|info: jetstream::consumer::Info| info.cluster?.leader);
-        servers.filter_map(|server| (0..SERVERS).find(|place| name(*place) == server)).collect()
+        let readers: Vec<consumer::Info> = stream.consumers().try_collect().await.expect("its consumers");
+        let is_there = |reader: &consumer::Info| {
+            reader.cluster.as_ref().and_then(|cluster| cluster.leader.clone()) == Some(name(place))
+        };
+        let elsewhere: Vec<_> = readers.iter().filter(|reader| !is_there(reader)).collect();
+        for reader in &elsewhere {
+            // It may have gone by itself.
+            let _ = stream.delete_consumer(&reader.name).await;
+        }
+        !readers.is_empty() && elsewhere.is_empty()
     }
 
     /// Ends a server without warning.

@@ -1,0 +1,116 @@
+//! What to make of a reader that says nothing: nothing happens, or its server does not know what happens.
+//!
+//! A server that has lost the others of its cluster says that it is there all the same, as does one that is stuck. So the
+//! leader of the stream is asked whether anything stands there that was not told.
+
+use std::{pin::Pin, time::Duration};
+
+use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use tokio::time::{Instant, sleep_until};
+
+use super::{streams::info_of, why};
+
+/// A reader that has told nothing for this long is not believed any more. To be asked that often is nothing to a server.
+const SILENCE: Duration = Duration::from_secs(2);
+/// How long nobody may know: a stream whose leader is lost has another one after some seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Every subject.
+const ALL: &str = ">";
+
+/// Why a stream is not followed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) enum Interruption {
+    /// The reader has ended. Mostly it can be followed again at once, from another server.
+    Ended(String),
+    /// The server does not do what it is asked.
+    Refused(String),
+    /// It cannot be followed until something changes.
+    Hindered(String),
+}
+
+/// The silence of a reader.
+pub(super) struct Silence {
+    stream: Stream,
+    state: State,
+    /// Since when the leader does not answer.
+    unanswered: Option<Instant>,
+}
+
+enum State {
+    /// Since then.
+    Silent(Instant),
+    Asking(Pin<Box<dyn Future<Output = Result<bool, Interruption>> + Send>>),
+    /// There is something, which is to be told until then.
+    Owed(Instant),
+}
+
+impl Silence {
+    pub(super) fn new(stream: &Stream) -> Self {
+        Self { stream: stream.clone(), state: State::Silent(Instant::now()), unanswered: None }
+    }
+
+    /// It is over: the position goes on.
+    pub(super) fn end(&mut self) {
+        self.state = State::Silent(Instant::now());
+        self.unanswered = None;
+    }
+
+    /// Returns where nothing stands behind the position; fails where something does, and is not told. Nothing is lost if
+    /// it is not waited for any more.
+    pub(super) async fn explained(&mut self, position: u64) -> Result<(), Interruption> {
+        loop {
+            match &mut self.state {
+                State::Silent(since) => {
+                    sleep_until(*since + SILENCE).await;
+                    self.state = State::Asking(Box::pin(goes_on(self.stream.clone(), position)));
+                }
+                State::Asking(answer) => match answer.await {
+                    Ok(true) => self.state = State::Owed(Instant::now() + SILENCE),
+                    Ok(false) => {
+                        self.end();
+                        return Ok(());
+                    }
+                    Err(Interruption::Refused(_)) if self.is_patient() => {
+                        self.state = State::Silent(Instant::now());
+                    }
+                    Err(error) => return Err(error),
+                },
+                State::Owed(until) => {
+                    sleep_until(*until).await;
+                    return Err(Interruption::Ended("the server does not tell what is in the stream".to_owned()));
+                }
+            }
+        }
+    }
+
+    fn is_patient(&mut self) -> bool {
+        self.unanswered.get_or_insert_with(Instant::now).elapsed() < PATIENCE
+    }
+}
+
+/// The last position of the stream. One that is shorter than its copy is another one, or has lost what it had
+/// acknowledged.
+pub(super) async fn last_of(stream: &Stream, position: u64) -> Result<u64, Interruption> {
+    let info = info_of(stream).await.map_err(Interruption::Refused)?;
+    let (name, last) = (&info.config.name, info.state.last_sequence);
+    if last < position || info.created != stream.cached_info().created {
+        return Err(Interruption::Hindered(format!(
+            "stream {name} is not what it was; restart this daemon, so that it reads all of it anew"
+        )));
+    }
+    Ok(last)
+}
+
+/// Whether anything stands in the stream behind a position.
+async fn goes_on(stream: Stream, position: u64) -> Result<bool, Interruption> {
+    if last_of(&stream, position).await? == position {
+        return Ok(false);
+    }
+    // It may have been deleted.
+    match stream.get_first_raw_message_by_subject(ALL, position + 1).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+        Err(error) => Err(Interruption::Refused(why(&error))),
+    }
+}
