@@ -11,6 +11,8 @@ use super::why;
 
 /// How long a server may refuse what it is asked: it may only be choosing its leaders.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two leavings. Which server comes next is chance: it may be the one that was left.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The connection. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -34,8 +36,8 @@ impl Link {
         check(&self.client)
     }
 
-    /// Connects to a server anew, of those that are known to any, where this one refuses for too long what somebody asks:
-    /// it may have lost the others of its cluster, while they are reached from here.
+    /// Connects to another server, where this one refuses for too long what somebody asks: it may have lost the others of
+    /// its cluster, while they are reached from here.
     pub(super) async fn refused(&self, refusals: &mut Refusals) {
         let server = self.client.server_info().server_id;
         let since = match refusals.0.take() {
@@ -43,19 +45,22 @@ impl Link {
             _ => Instant::now(),
         };
         refusals.0 = Some((server, since));
-        if since.elapsed() < PATIENCE || !self.is_time() {
-            return;
+        if since.elapsed() >= PATIENCE && self.has_others().await && self.is_time() {
+            tracing::warn!("the nats server does not do what it is asked, trying another");
+            if let Err(error) = self.client.force_reconnect().await {
+                tracing::debug!(error = why(&error), "server not left");
+            }
         }
-        tracing::warn!("the nats server does not do what it is asked, trying another");
-        if let Err(error) = self.client.force_reconnect().await {
-            tracing::debug!(error = why(&error), "server not left");
-        }
+    }
+
+    async fn has_others(&self) -> bool {
+        self.client.server_pool().await.is_ok_and(|servers| servers.len() > 1)
     }
 
     /// Of several who are refused the first one leaves.
     fn is_time(&self) -> bool {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_time = left.is_none_or(|left| left.elapsed() >= PATIENCE);
+        let is_time = left.is_none_or(|left| left.elapsed() >= PAUSE);
         if is_time {
             *left = Some(Instant::now());
         }
