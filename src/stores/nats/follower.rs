@@ -22,7 +22,7 @@ use super::{
     link::{Link, Refusals},
     own::{Own, QUIET, Streak},
     reader::{Arrived, Batch, Reader},
-    silence::{Interruption, Silence, last_of},
+    silence::{Silence, last_position},
 };
 
 /// Between two tries to follow a stream that cannot be followed.
@@ -44,6 +44,18 @@ pub(super) trait Copies: Send + 'static {
     async fn own(&mut self) -> Own<Self::Item> {
         std::future::pending().await
     }
+}
+
+/// Why a stream is not followed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) enum Interruption {
+    /// The reader has ended. Mostly it can be followed again at once, from another server.
+    Ended(String),
+    /// The server does not do what it is asked.
+    Refused(String),
+    /// It cannot be followed until something changes.
+    Hindered(String),
 }
 
 /// How far a follower is.
@@ -114,7 +126,7 @@ impl<C: Copies> Follower<C> {
     async fn open(&self) -> Result<Reader, Interruption> {
         self.link.check().map_err(Interruption::Hindered)?;
         let position = self.position();
-        last_of(&self.stream, position).await?;
+        last_position(&self.stream, position).await?;
         let reader = Reader::open(&self.stream, position, self.only_last).await.map_err(Interruption::Refused)?;
         self.progress.send_modify(|progress| {
             progress.behind = reader.behind;

@@ -8,7 +8,7 @@ use std::{pin::Pin, time::Duration};
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use tokio::time::{Instant, sleep_until};
 
-use super::{streams::info_of, why};
+use super::{follower::Interruption, streams::info_of, why};
 
 /// A reader that has told nothing for this long is not believed any more. To be asked that often is nothing to a server.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -16,18 +16,6 @@ const SILENCE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Every subject.
 const ALL: &str = ">";
-
-/// Why a stream is not followed.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) enum Interruption {
-    /// The reader has ended. Mostly it can be followed again at once, from another server.
-    Ended(String),
-    /// The server does not do what it is asked.
-    Refused(String),
-    /// It cannot be followed until something changes.
-    Hindered(String),
-}
 
 /// The silence of a reader.
 pub(super) struct Silence {
@@ -91,7 +79,7 @@ impl Silence {
 
 /// The last position of the stream. One that is shorter than its copy is another one, or has lost what it had
 /// acknowledged.
-pub(super) async fn last_of(stream: &Stream, position: u64) -> Result<u64, Interruption> {
+pub(super) async fn last_position(stream: &Stream, position: u64) -> Result<u64, Interruption> {
     let info = info_of(stream).await.map_err(Interruption::Refused)?;
     let (name, last) = (&info.config.name, info.state.last_sequence);
     if last < position || info.created != stream.cached_info().created {
@@ -104,7 +92,7 @@ pub(super) async fn last_of(stream: &Stream, position: u64) -> Result<u64, Inter
 
 /// Whether anything stands in the stream behind a position.
 async fn goes_on(stream: Stream, position: u64) -> Result<bool, Interruption> {
-    if last_of(&stream, position).await? == position {
+    if last_position(&stream, position).await? == position {
         return Ok(false);
     }
     // It may have been deleted.
