@@ -146,7 +146,9 @@ impl<C: Copies> Follower<C> {
                 biased;
                 own = self.copies.own() => {
                     let (lasts, upto) = (streak.lasts(&own), own.upto);
-                    self.copy_own(own).await?;
+                    if lasts || own.is_few() {
+                        self.copy_own(own).await?;
+                    }
                     if lasts && self.position() >= upto {
                         tokio::spawn(reader.close());
                         return Ok(upto);

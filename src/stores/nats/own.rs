@@ -18,6 +18,9 @@ pub(super) const QUIET: Duration = Duration::from_millis(250);
 const ALONE: Duration = Duration::from_millis(500);
 /// So many must come in that time: of few, reading them back costs nothing.
 const MANY: usize = 250;
+/// Up to so many of a commit are copied at once where the stream is read: whoever waits for them need not wait for the
+/// reader. More than that the reader brings in larger commits, and so for less.
+const FEW: usize = 100;
 
 /// What one commit has put in.
 #[derive(Debug)]
@@ -90,6 +93,11 @@ impl<T> Own<T> {
     /// Whether all of it was there before.
     pub(super) fn is_empty(&self) -> bool {
         self.placed.is_empty()
+    }
+
+    /// Whether it is worth while to be before the reader with them.
+    pub(super) fn is_few(&self) -> bool {
+        self.placed.len() <= FEW
     }
 
     /// Those that come right behind a position.
