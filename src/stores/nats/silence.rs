@@ -102,3 +102,26 @@ async fn goes_on(stream: Stream, position: u64) -> Result<bool, Interruption> {
         Err(error) => Err(Interruption::Refused(why(&error))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::{
+        conformance::journal::{self, Append},
+        nats::testing::Fixture,
+    };
+
+    #[tokio::test]
+    async fn what_was_deleted_is_not_owed() {
+        let fixture = Fixture::new().await;
+        let stream = &fixture.nats.journal.stream;
+        let goes_on = async |position| goes_on(stream.clone(), position).await.expect("an answer");
+        fixture.nats.journal().append(journal::batch(0..3)).await.expect("append");
+        assert!(!goes_on(3).await);
+        assert!(goes_on(2).await);
+        stream.purge().await.expect("purged");
+        assert!(!goes_on(2).await);
+        let shorter = last_position(stream, 4).await.expect_err("it was longer once");
+        assert!(matches!(shorter, Interruption::Hindered(_)), "{shorter}");
+    }
+}
