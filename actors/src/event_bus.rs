@@ -76,6 +76,16 @@ pub enum EventBusMessage {
     Ping(RpcReplyPort<()>),
 }
 
+/// A commit's turn to be taken over by the journal. Where it ends, however it does, the bus is told.
+struct Turn(ActorRef<EventBusMessage>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // A bus that has come meanwhile begins commits of its own.
+        let _ = self.0.cast(EventBusMessage::TakenOver);
+    }
+}
+
 /// The actor.
 #[derive(Debug)]
 pub struct EventBus;
@@ -192,13 +202,13 @@ impl EventBusState {
         self.underway += 1;
         let (ended, end) = oneshot::channel();
         let before = self.newest.replace(end);
-        let (system, myself) = (Arc::clone(&self.system), myself.clone());
+        let (system, turn) = (Arc::clone(&self.system), Turn(myself.clone()));
+        let myself = myself.clone();
         tokio::spawn(async move {
             let began = Instant::now();
-            let storing = system.journal().store(entries).instrument(span.clone()).await;
-            // A bus that has come meanwhile begins commits of its own.
-            let _ = myself.cast(EventBusMessage::TakenOver);
-            let result = storing.instrument(span.clone()).await;
+            // A task of its own: should the journal panic, this commit has failed and no more.
+            let stored = tokio::spawn(store(Arc::clone(&system), entries, turn).instrument(span.clone()));
+            let result = stored.await.unwrap_or_else(|_| Err(panicked()));
             if let Some(before) = before {
                 // However it has ended.
                 let _ = before.await;
@@ -298,6 +308,16 @@ impl EventBusState {
         }
         Ok(())
     }
+}
+
+async fn store(system: Arc<System>, entries: Arc<[Entry]>, turn: Turn) -> Result<Vec<Appended>, JournalError> {
+    let storing = system.journal().store(entries).await;
+    drop(turn);
+    storing.await
+}
+
+fn panicked() -> JournalError {
+    JournalError::Unavailable("it has panicked, see the log; please report it".to_owned())
 }
 
 fn follow_others(system: &Arc<System>, myself: ActorRef<EventBusMessage>) -> AbortHandle {

@@ -25,11 +25,24 @@ pub(crate) struct Memory {
     snapshots: Mutex<Vec<(String, Snapshot)>>,
     /// What the ends of the next commits wait for, one each; where it is dropped, the commit has failed.
     pub(crate) ends: Mutex<VecDeque<oneshot::Receiver<()>>>,
+    /// How far it gets before it panics, once.
+    pub(crate) panics: Mutex<Option<Panics>>,
+}
+
+/// Where the journal panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Panics {
+    /// Before it has taken a commit over.
+    Before,
+    /// Afterwards.
+    After,
 }
 
 #[async_trait]
 impl Journal for Memory {
     async fn store(&self, entries: Arc<[Entry]>) -> Storing {
+        let panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner).take();
+        assert!(panics != Some(Panics::Before), "told to panic");
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let mut append = |entry: &Entry| {
             let seq = records.len() as Seq + 1;
@@ -38,7 +51,8 @@ impl Journal for Memory {
         };
         let appended = entries.iter().map(&mut append).collect();
         let end = self.ends.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        Box::pin(async {
+        Box::pin(async move {
+            assert!(panics.is_none(), "told to panic");
             match end {
                 Some(end) => end.await.map(|()| appended).map_err(|_| JournalError::Unavailable("lost".to_owned())),
                 None => Ok(appended),

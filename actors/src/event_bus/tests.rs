@@ -9,7 +9,7 @@ use crate::{
     model::Event,
     ports::Journal,
     publish::PublishError,
-    testing::{self, Memory},
+    testing::{self, Memory, Panics},
 };
 
 /// A bus, and what its subscriber has got: the positions of each delivery.
@@ -84,5 +84,17 @@ async fn a_commit_that_fails_neither_holds_up_the_next_nor_is_left_out_where_it_
     first.await.expect("published").expect_err("nobody knows whether it is stored");
     second_end.send(()).expect("waited for");
     assert_eq!(second.await.expect("published").expect("stored"), [Appended::New(3)]);
+    assert_eq!(bus.delivered().concat(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_journal_that_panics_fails_the_commit_alone() {
+    let bus = Fixture::new().await;
+    for (panics, stored) in [(Panics::Before, 1), (Panics::After, 3)] {
+        *bus.journal.panics.lock().unwrap_or_else(PoisonError::into_inner) = Some(panics);
+        let entry = || Entry::from(Event::of_agent("a", "noted", Timestamp::UNIX_EPOCH, &[], json!({})));
+        bus.system.publish([entry()].into()).await.expect_err("nobody knows whether it is stored");
+        assert_eq!(bus.system.publish([entry()].into()).await.expect("stored"), [Appended::New(stored)]);
+    }
     assert_eq!(bus.delivered().concat(), [1, 2, 3]);
 }
