@@ -77,6 +77,7 @@ proptest! {
         let Ok(question) = asked else { return Ok(()) };
         let event = question.to_event(jiff::Timestamp::UNIX_EPOCH);
         prop_assert_eq!(&Question::from_event(&event, &limits).expect("what was asked can be read"), &question);
+        prop_assert_eq!(&Question::from_journal(&event).expect("what was stored can be read"), &question);
         for answer in [input(&QUESTIONS, &answer, &spoiled), br#""yes""#.to_vec(), br#"{"n":1}"#.to_vec()] {
             if let Ok(answer) = serde_json::from_slice::<Value>(&answer) {
                 let _ = question.accept(answer, &limits);

@@ -117,8 +117,7 @@ impl Inbox {
     }
 
     fn ask(&mut self, event: &Event) -> Vec<QuestionKey> {
-        // What the journal holds was checked when it came in; a limit lowered since must not hide it.
-        let Ok(question) = Question::from_event(event, &Limits::UNBOUNDED) else { return Vec::new() };
+        let Ok(question) = Question::from_journal(event) else { return Vec::new() };
         let key = question.key();
         if self.questions.contains_key(&key) {
             return Vec::new();

@@ -161,6 +161,25 @@ impl Question {
         fields: &Map<String, Value>,
         limits: &Limits,
     ) -> Result<Self, Invalid> {
+        let mut question = Self::read(key, agent_id, seen_at, fields, limits)?;
+        question.check_consistent()?;
+        if question.on_deadline == OnDeadline::Default {
+            let accepted = question.accept(question.default.clone(), limits);
+            question.default = accepted.map_err(|e| Invalid::field("default", format!("is no answer: {e}")))?;
+        }
+        let event = question.to_event(seen_at).to_json();
+        Invalid::over(event.len(), limits.event_bytes, "the question", "event_bytes")?;
+        Ok(question)
+    }
+
+    /// Reads the fields. What they mean together is not checked.
+    fn read(
+        key: QuestionKey,
+        agent_id: &str,
+        seen_at: Timestamp,
+        fields: &Map<String, Value>,
+        limits: &Limits,
+    ) -> Result<Self, Invalid> {
         check_id(&key.msg_id, "msg_id", limits)?;
         check_id(&key.workspace_id, "workspace_id", limits)?;
         check_id(agent_id, "agent_id", limits)?;
@@ -169,7 +188,7 @@ impl Question {
             fields.get("created_at").and_then(|v| parse_timestamp(v, "created_at").ok()).unwrap_or(seen_at);
         let Options { values: options, labels, effects } = Options::read(fields, limits)?;
         let arguments = arguments_of(fields)?;
-        let mut question = Self {
+        Ok(Self {
             msg_id: key.msg_id,
             agent_id: agent_id.to_owned(),
             workspace_id: key.workspace_id,
@@ -190,13 +209,7 @@ impl Question {
             expires_at: deadline_of(fields, created_at)?,
             on_deadline: word(fields, "on_deadline", "must be expire, wait, default or deny")?,
             default: fields.get("default").cloned().unwrap_or_default(),
-        };
-        question.check_consistent()?;
-        if question.on_deadline == OnDeadline::Default {
-            let accepted = question.accept(question.default.clone(), limits);
-            question.default = accepted.map_err(|e| Invalid::field("default", format!("is no answer: {e}")))?;
-        }
-        Ok(question)
+        })
     }
 
     /// Reads the question of an `agent:blocked` event.
@@ -204,6 +217,25 @@ impl Question {
     /// # Errors
     /// [`Invalid`] names the field or the limit.
     pub fn from_event(event: &Event, limits: &Limits) -> Result<Self, Invalid> {
+        let (key, agent_id) = Self::named_by(event)?;
+        Self::from_fields(key, agent_id, event.timestamp, &event.payload, limits)
+    }
+
+    /// The same of an event that the journal holds: it was checked when it came in, and is not again. A limit that was
+    /// lowered since must not hide it, and a start must not cost what taking it in has.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the field.
+    pub fn from_journal(event: &Event) -> Result<Self, Invalid> {
+        let (key, agent_id) = Self::named_by(event)?;
+        let mut question = Self::read(key, agent_id, event.timestamp, &event.payload, &Limits::UNBOUNDED)?;
+        if question.on_deadline == OnDeadline::Default && question.asks_for_decision() {
+            question.default = question.decided(&question.default)?;
+        }
+        Ok(question)
+    }
+
+    fn named_by(event: &Event) -> Result<(QuestionKey, &str), Invalid> {
         let agent_id = event.agent_id.as_deref().unwrap_or_default();
         let msg_id = match event.payload.get("msg_id") {
             None | Some(Value::Null) => event.id.clone(),
@@ -211,8 +243,7 @@ impl Question {
             Some(_) => return Err(Invalid::field("msg_id", "must be a text")),
         };
         let workspace_id = event.text("workspace_id").filter(|id| !id.is_empty()).unwrap_or(agent_id).to_owned();
-        let key = QuestionKey { msg_id, workspace_id };
-        Self::from_fields(key, agent_id, event.timestamp, &event.payload, limits)
+        Ok((QuestionKey { msg_id, workspace_id }, agent_id))
     }
 
     fn check_consistent(&self) -> Result<(), Invalid> {

@@ -49,6 +49,42 @@ fn wrong_fields_are_named() {
     }
 }
 
+/// Each part refers to the next one, twice.
+fn doubling(parts: usize) -> Value {
+    let name = |part: usize| format!("part{part}");
+    let twice = |part: usize| json!({"allOf": [{"$ref": format!("#/$defs/{}", name(part))}, {"$ref": format!("#/$defs/{}", name(part))}]});
+    let mut defs: Map<_, _> = (0..parts).map(|part| (name(part), twice(part + 1))).collect();
+    defs.insert(name(parts), json!({"type": "string"}));
+    json!({"$defs": defs, "$ref": "#/$defs/part0"})
+}
+
+#[test]
+fn a_schema_is_as_large_as_what_it_refers_to() {
+    let ask = |schema: Value| {
+        question(json!({"question": "q", "response_schema": schema, "on_deadline": "default", "default": "x"}))
+    };
+    ask(doubling(4)).expect("a small one");
+    let named = json!({"properties": {"id": {"const": {"$id": "a", "$ref": "b"}}, "default": {"type": "string"}}});
+    ask(named).expect("names and values are no references");
+    let hidden = json!({"properties": {"default": {"$ref": "#/$defs/part0"}}, "$defs": doubling(40)["$defs"]});
+    let moved = json!({"$defs": {"a": {"$id": "http://a.example/", "$defs": {}}}});
+    let elsewhere = json!({"$ref": "http://127.0.0.1:1/schema.json"});
+    for schema in
+        [doubling(40), hidden, moved, elsewhere, json!({"$ref": "#"}), json!({"allOf": [{"$ref": "#anchor"}]})]
+    {
+        let error = ask(schema.clone()).expect_err("refused").to_string();
+        assert!(error.contains("response_schema"), "{schema}: {error}");
+    }
+}
+
+#[test]
+fn a_question_is_an_event_and_no_larger() {
+    let error = question(json!({"question": "q", "context": "x".repeat(256 << 10)})).expect_err("refused").to_string();
+    assert!(error.contains("event_bytes"), "{error}");
+    // A number takes more room as it is written again.
+    question(json!({"question": "q", "context": vec![1e9; 100_000]})).expect_err("refused");
+}
+
 #[test]
 fn only_what_was_asked_for_is_an_answer() {
     let limits = Limits::default();
