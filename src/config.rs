@@ -154,7 +154,8 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     pub retain_events: Option<u64>,
 
-    /// Size of the database beyond which the oldest events are deleted, in bytes: 4 GiB is some ten million events
+    /// Size of the journal beyond which the oldest events are deleted, in bytes: 4 GiB is some ten million events. What
+    /// agents keep in their workspaces does not count
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 30)]
     pub retain_bytes: u64,
 

@@ -100,7 +100,7 @@ pub struct Extent {
     pub last_seq: Seq,
     /// How many events there are.
     pub events: u64,
-    /// Bytes in use, of the workspaces that lie beside the journal as well.
+    /// Bytes in use, but for the values of workspaces that lie beside the journal.
     pub bytes: u64,
     /// When the oldest event came in.
     pub oldest: Option<Timestamp>,

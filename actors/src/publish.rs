@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
 
 use crate::{
     event_bus::{EventBusMessage, Publish},
     model::{Event, Seq},
-    ports::{Appended, Entry, JournalError, last_of},
+    ports::{Appended, Entry, Filter, JournalError, last_of},
     system::{Role, System, Unreachable},
 };
 
@@ -61,8 +62,34 @@ impl System {
     /// Publishes what follows from a person's or a workspace's doing. It needs no room: there is at most one such
     /// event for each step of an open question. Returns the last of the events' positions.
     pub(crate) async fn publish_urgent(&self, events: Vec<Event>) -> Result<Seq, PublishError> {
-        let appended = self.send(events.into_iter().map(Entry::from).collect(), true, Vec::new()).await?;
-        Ok(last_of(&appended))
+        let entries: Arc<[Entry]> = events.into_iter().map(Entry::from).collect();
+        let appended = self.send(Arc::clone(&entries), true, Vec::new()).await?;
+        let last = last_of(&appended);
+        let displaced = self.displaced(&entries, &appended).await?;
+        if displaced.is_empty() {
+            return Ok(last);
+        }
+        Ok(last.max(last_of(&self.send(displaced, true, Vec::new()).await?)))
+    }
+
+    /// The events whose ids are another event's. The ids of a question's steps can be foreseen, and whoever took one
+    /// before must not keep the step from being told.
+    async fn displaced(&self, entries: &[Entry], appended: &[Appended]) -> Result<Arc<[Entry]>, JournalError> {
+        let mut displaced = Vec::new();
+        for (Entry { event, .. }, appended) in entries.iter().zip(appended) {
+            let Appended::Duplicate(seq) = *appended else { continue };
+            let found = self.journal().read(seq - 1, 1, &Filter::ALL).await?;
+            let is_same = |known: &Event| known.kind() == event.kind() && known.agent_id == event.agent_id;
+            if found.first().is_some_and(|found| found.seq == seq && !is_same(&found.event)) {
+                tracing::warn!(
+                    seq,
+                    kind = event.kind(),
+                    "the id of this event was taken by another one, it gets a new one"
+                );
+                displaced.push(Entry::from(Event { id: Uuid::now_v7().to_string(), ..Event::clone(event) }));
+            }
+        }
+        Ok(displaced.into())
     }
 
     #[tracing::instrument(name = "publish", level = "debug", skip_all, fields(events = entries.len(), urgent))]

@@ -6,11 +6,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::{
-    model::{Limits, Record, Seq, notice::Notice},
+    model::{Event, Limits, Record, Seq, notice::Notice},
     ports::{
         Alone, Appended, Courier, DeliveryError, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot,
         Storing, Workspace, WorkspaceError,
@@ -45,6 +47,9 @@ impl Journal for Memory {
         assert!(panics != Some(Panics::Before), "told to panic");
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let mut append = |entry: &Entry| {
+            if let Some(known) = records.iter().find(|record| record.event.id == entry.event.id) {
+                return Appended::Duplicate(known.seq);
+            }
             let seq = records.len() as Seq + 1;
             records.push(Record::new(seq, Arc::clone(&entry.event), entry.json.clone()));
             Appended::New(seq)
@@ -94,6 +99,11 @@ impl Journal for Memory {
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), snapshot));
         Ok(())
     }
+}
+
+/// An event that there was not before.
+pub(crate) fn entry() -> Entry {
+    Event::of_agent("a", "noted", Timestamp::UNIX_EPOCH, &[&Uuid::now_v7().to_string()], json!({})).into()
 }
 
 /// What nobody looks into.

@@ -51,7 +51,7 @@ pub enum WorkspaceRegistryMessage {
     Deliver(Delivery),
     /// Which workspace does an agent work in? Without a registration: its embedded one.
     Resolve(String, RpcReplyPort<Registration>),
-    /// The workspace of an id, opened and watched; without a registration the embedded one.
+    /// The workspace of an id, opened; without a registration the embedded one.
     Open(String, RpcReplyPort<Result<Watched, WorkspaceError>>),
     /// Would this registration be accepted?
     Check(Registration, RpcReplyPort<Result<(), WorkspaceError>>),
@@ -207,11 +207,9 @@ impl WorkspaceRegistryState {
     }
 
     fn open_id(&mut self, workspace_id: &str) -> Result<Watched, WorkspaceError> {
-        let registered = self.registrations.iter().find(|r| r.workspace_id == workspace_id).cloned();
-        let registration = registered.unwrap_or_else(|| Registration::embedded(workspace_id));
+        let known = self.registrations.of_workspace(workspace_id).cloned();
+        let registration = known.unwrap_or_else(|| Registration::embedded(workspace_id));
         let workspace = self.open(&registration)?;
-        let watched = Watched { registration, workspace };
-        self.system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Watch(watched.clone()));
-        Ok(watched)
+        Ok(Watched { registration, workspace })
     }
 }

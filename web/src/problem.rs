@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use remora_actors::{
     handle::{DocumentError, WorkspaceAccessError},
-    inbox_coordinator::{AskError, FindError, RespondError},
+    inbox_coordinator::{AskError, FindError, RespondError, SendError},
     model::{FieldError, Invalid, QuestionRecord},
     ports::{JournalError, WorkspaceError},
     publish::PublishError,
@@ -220,6 +220,16 @@ impl From<AskError> for Problem {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, error).over("open_questions_per_agent", max)
             }
             AskError::Publish(error) => error.into(),
+        }
+    }
+}
+
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::TooMany(max) => Self::new(StatusCode::TOO_MANY_REQUESTS, error).over("messages_per_agent", max),
+            SendError::Publish(error) => error.into(),
+            SendError::Unreachable(error) => error.into(),
         }
     }
 }

@@ -6,10 +6,10 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
-    model::Event,
+    model::{Category, Event},
     ports::Journal,
     publish::PublishError,
-    testing::{self, Memory, Panics},
+    testing::{self, Memory, Panics, entry},
 };
 
 /// A bus, and what its subscriber has got: the positions of each delivery.
@@ -39,8 +39,7 @@ impl Fixture {
         let (end, ended) = oneshot::channel();
         self.journal.ends.lock().unwrap_or_else(PoisonError::into_inner).push_back(ended);
         let expected = self.journal.last_seq().await.expect("readable") + count as Seq;
-        let event = || Event::of_agent("a", "noted", Timestamp::UNIX_EPOCH, &[], json!({}));
-        let entries: Vec<Entry> = (0..count).map(|_| event().into()).collect();
+        let entries: Vec<_> = (0..count).map(|_| entry()).collect();
         let system = Arc::clone(&self.system);
         let published = tokio::spawn(async move { system.publish(entries.into()).await });
         while self.journal.last_seq().await.expect("readable") < expected {
@@ -92,9 +91,21 @@ async fn a_journal_that_panics_fails_the_commit_alone() {
     let bus = Fixture::new().await;
     for (panics, stored) in [(Panics::Before, 1), (Panics::After, 3)] {
         *bus.journal.panics.lock().unwrap_or_else(PoisonError::into_inner) = Some(panics);
-        let entry = || Entry::from(Event::of_agent("a", "noted", Timestamp::UNIX_EPOCH, &[], json!({})));
         bus.system.publish([entry()].into()).await.expect_err("nobody knows whether it is stored");
         assert_eq!(bus.system.publish([entry()].into()).await.expect("stored"), [Appended::New(stored)]);
     }
     assert_eq!(bus.delivered().concat(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn whoever_takes_an_id_before_does_not_keep_a_step_from_being_told() {
+    let bus = Fixture::new().await;
+    let step = Event::of_agent("a", "resumed", Timestamp::UNIX_EPOCH, &["w", "q"], json!({}));
+    let squatter = Event { category: Category::Tool, ..step.clone() };
+    bus.system.publish([Entry::from(squatter)].into()).await.expect("stored");
+    assert_eq!(bus.system.publish_urgent(vec![step.clone()]).await.expect("stored"), 2);
+    let other = Event::of_agent("a", "resumed", Timestamp::UNIX_EPOCH, &["w", "r"], json!({}));
+    for _ in 0..2 {
+        assert_eq!(bus.system.publish_urgent(vec![other.clone()]).await.expect("stored"), 3, "a repeated step is one");
+    }
 }

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::Handle;
 use crate::{
     inbox_coordinator::{
-        Ask, AskError, Asked, Cancel, FindError, InboxCoordinatorMessage, Respond, RespondError, SendMessage, Target,
+        Ask, AskError, Asked, Cancel, FindError, InboxCoordinatorMessage, Respond, RespondError, SendError,
+        SendMessage, Target,
     },
     model::{AnsweredBy, MessageKind, QuestionKey, QuestionRecord, Status, UserMessage},
-    publish::PublishError,
     system::{Role, Unreachable},
 };
 
@@ -124,14 +124,14 @@ impl Handle {
     /// has not seen a request to stop yet gets no second one: the id is that of the first.
     ///
     /// # Errors
-    /// The message could not be journaled.
+    /// [`SendError`].
     pub async fn send_message(
         &self,
         agent_id: &str,
         kind: MessageKind,
         content: &str,
         sent_by: AnsweredBy,
-    ) -> Result<String, PublishError> {
+    ) -> Result<String, SendError> {
         let message = SendMessage {
             message_id: Uuid::now_v7().to_string(),
             agent_id: agent_id.to_owned(),
@@ -142,6 +142,7 @@ impl Handle {
         let send = |reply| InboxCoordinatorMessage::SendMessage(Box::new(message.clone()), reply);
         self.system.call(COORDINATOR, send).await?
     }
+
     /// The messages that people sent to an agent and that are still kept, the oldest first.
     ///
     /// # Errors

@@ -1,12 +1,15 @@
 //! Workspaces and what stands in them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Handle;
 use crate::{
+    inbox_coordinator::InboxCoordinatorMessage,
     model::{Event, Invalid, Registration, actions, check_id},
-    ports::WorkspaceError,
+    ports::{Workspace, WorkspaceError},
     publish::PublishError,
     system::{Role, Unreachable},
     workspace_registry::{Watched, WorkspaceRegistryMessage},
@@ -74,11 +77,22 @@ impl Handle {
         self.system.call(REGISTRY, WorkspaceRegistryMessage::List).await
     }
 
-    async fn workspace(&self, workspace_id: &str) -> Result<Watched, WorkspaceAccessError> {
+    async fn open(&self, workspace_id: &str) -> Result<Watched, WorkspaceAccessError> {
         // Ids with control characters are the daemon's own.
         check_id(workspace_id, "workspace_id", self.limits())?;
         let open = |reply| WorkspaceRegistryMessage::Open(workspace_id.to_owned(), reply);
         Ok(self.system.call(REGISTRY, open).await??)
+    }
+
+    async fn to_read(&self, workspace_id: &str) -> Result<Arc<dyn Workspace>, WorkspaceAccessError> {
+        Ok(self.open(workspace_id).await?.workspace)
+    }
+
+    /// What is written may be a question, or say that something was picked up: so the workspace is watched.
+    async fn to_write(&self, workspace_id: &str) -> Result<Arc<dyn Workspace>, WorkspaceAccessError> {
+        let watched = self.open(workspace_id).await?;
+        self.system.cast(Role::InboxCoordinator, InboxCoordinatorMessage::Watch(watched.clone()));
+        Ok(watched.workspace)
     }
 
     /// The value of a key.
@@ -86,7 +100,7 @@ impl Handle {
     /// # Errors
     /// [`WorkspaceAccessError`]: the workspace cannot be read.
     pub async fn get_value(&self, workspace_id: &str, key: &str) -> Result<Option<Value>, WorkspaceAccessError> {
-        Ok(self.workspace(workspace_id).await?.workspace.get(key).await?)
+        Ok(self.to_read(workspace_id).await?.get(key).await?)
     }
 
     /// Writes a value.
@@ -94,7 +108,7 @@ impl Handle {
     /// # Errors
     /// [`WorkspaceAccessError`]: the workspace cannot be written.
     pub async fn set_value(&self, workspace_id: &str, key: &str, value: &Value) -> Result<(), WorkspaceAccessError> {
-        Ok(self.workspace(workspace_id).await?.workspace.set(key, value).await?)
+        Ok(self.to_write(workspace_id).await?.set(key, value).await?)
     }
 
     /// Removes a key. `false`: there was none.
@@ -102,7 +116,7 @@ impl Handle {
     /// # Errors
     /// [`WorkspaceAccessError`]: the workspace cannot be written.
     pub async fn delete_value(&self, workspace_id: &str, key: &str) -> Result<bool, WorkspaceAccessError> {
-        Ok(self.workspace(workspace_id).await?.workspace.delete(key).await?)
+        Ok(self.to_write(workspace_id).await?.delete(key).await?)
     }
 
     /// The keys that start with a prefix, and their values.
@@ -114,6 +128,6 @@ impl Handle {
         workspace_id: &str,
         prefix: &str,
     ) -> Result<Vec<(String, Value)>, WorkspaceAccessError> {
-        Ok(self.workspace(workspace_id).await?.workspace.list(prefix).await?)
+        Ok(self.to_read(workspace_id).await?.list(prefix).await?)
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::InboxCoordinatorState;
 use crate::{
     model::{
-        Answer, AnsweredBy, Door, Event, Held, OnDeadline, Question, QuestionKey, QuestionRecord, Status, actions,
+        Answer, AnsweredBy, Door, Event, Held, Limits, OnDeadline, Question, QuestionKey, QuestionRecord, Status,
+        actions,
     },
     ports::WorkspaceError,
 };
@@ -141,6 +142,21 @@ impl Claim {
     }
 }
 
+/// What somebody wrote into a workspace, as it is recorded. The agent has all of it, whatever its size.
+fn external_answer(response: &Value, limits: &Limits) -> Answer {
+    let text = |name: &str| response.get(name).and_then(Value::as_str);
+    let answer = response.get("answer").unwrap_or(response);
+    let bytes = answer.to_string().len();
+    let too_large =
+        || json!(format!("{bytes} bytes, over the limit `answer_bytes`: they stand in the workspace alone"));
+    let who = text("answered_by").filter(|who| who.len() <= limits.id_bytes).unwrap_or("unknown").to_owned();
+    Answer {
+        answer: if bytes <= limits.answer_bytes { answer.clone() } else { too_large() },
+        answered_by: AnsweredBy { who, door: Door::External },
+        responded_at: text("responded_at").and_then(|t| t.parse().ok()).unwrap_or_else(Timestamp::now),
+    }
+}
+
 fn claim_key(key: &QuestionKey) -> String {
     Event::stable_id("claim", &[&key.workspace_id, &key.msg_id])
 }
@@ -252,13 +268,7 @@ impl InboxCoordinatorState {
             return;
         }
         let question = record.question.clone();
-        let text = |name: &str| response.get(name).and_then(Value::as_str);
-        let responded_at = text("responded_at").and_then(|t| t.parse().ok()).unwrap_or_else(Timestamp::now);
-        let answer = Answer {
-            answer: response.get("answer").unwrap_or(response).clone(),
-            answered_by: AnsweredBy { who: text("answered_by").unwrap_or("unknown").to_owned(), door: Door::External },
-            responded_at,
-        };
+        let answer = external_answer(response, self.system.limits());
         let mine = Claim::new(Outcome::Answered(answer));
         match self.claim(key, mine.clone(), Over::HeldAnswer).await {
             Ok(won) if won == mine => self.complete(key, &won).await,

@@ -17,6 +17,8 @@ use crate::{
     workspace_registry::WorkspaceRegistryMessage,
 };
 
+/// Characters of a refusal that are journaled.
+const REFUSAL_CHARS: usize = 1_000;
 /// Time between an answer's end of waiting and the deadline, in which it has to reach its agent.
 const DELIVERY: SignedDuration = SignedDuration::from_secs(1);
 
@@ -31,6 +33,20 @@ pub struct Ask {
     pub workspace_id: Option<String>,
     /// The record's other fields.
     pub fields: Map<String, Value>,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The agent takes none.
+    #[error("the agent has {0} messages that it has not taken yet, more are not allowed by `messages_per_agent`")]
+    TooMany(usize),
+    /// It could not be journaled.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// The coordinator does not answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
 }
 
 /// A question that was put.
@@ -367,11 +383,15 @@ impl InboxCoordinatorState {
         Ok(self.inbox.get(&key).cloned().unwrap_or(record))
     }
 
-    async fn send_message(&mut self, message: SendMessage) -> Result<String, PublishError> {
+    async fn send_message(&mut self, message: SendMessage) -> Result<String, SendError> {
         let stops = message.kind == MessageKind::StopRequest;
         if let Some(pending) = self.inbox.stop_requested(&message.agent_id).filter(|_| stops) {
             // Once is enough: it is still on its way.
             return Ok(pending.message_id.clone());
+        }
+        let limit = self.system.limits().messages_per_agent;
+        if !stops && self.inbox.untaken(&message.agent_id) >= limit {
+            return Err(SendError::TooMany(limit));
         }
         let workspace_id = self.workspace_of(&message.agent_id).await?;
         let payload = json!({
@@ -394,15 +414,20 @@ impl InboxCoordinatorState {
             }
             return;
         }
+        let limits = self.system.limits();
         // Several agents may share a workspace: an entry may say whose it is.
-        let agent_id = fields.get("agent_id").and_then(Value::as_str).map_or(agent_id, str::to_owned);
+        let named =
+            fields.get("agent_id").and_then(Value::as_str).filter(|id| check_id(id, "agent_id", limits).is_ok());
+        let agent_id = named.map_or(agent_id, str::to_owned);
         let now = Timestamp::now();
-        let event = match Question::from_fields(key.clone(), &agent_id, now, fields, self.system.limits()) {
+        let event = match Question::from_fields(key.clone(), &agent_id, now, fields, limits) {
             Ok(question) => question.to_event(now),
             Err(error) => {
-                tracing::warn!(agent_id, msg_id = key.msg_id, %error, "outbox question refused");
-                let payload =
-                    json!({"msg_id": key.msg_id, "workspace_id": key.workspace_id, "error": error.to_string()});
+                let msg_id = Some(&key.msg_id).filter(|id| check_id(id, "msg_id", limits).is_ok());
+                // It may repeat what was asked.
+                let error: String = error.to_string().chars().take(REFUSAL_CHARS).collect();
+                tracing::warn!(agent_id, msg_id, error, "outbox question refused");
+                let payload = json!({"msg_id": msg_id, "workspace_id": key.workspace_id, "error": error});
                 let named = [key.workspace_id.as_str(), key.msg_id.as_str()];
                 Event::of_agent(&agent_id, "question_refused", now, &named, payload)
             }

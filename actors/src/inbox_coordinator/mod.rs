@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use tokio::task::AbortHandle;
 
 pub use claim::{Claim, Outcome};
-pub use commands::{Ask, AskError, Asked, Cancel, FindError, Respond, RespondError, SendMessage, Target};
+pub use commands::{Ask, AskError, Asked, Cancel, FindError, Respond, RespondError, SendError, SendMessage, Target};
 
 use crate::{
     model::{
@@ -51,6 +51,8 @@ impl Fold for Inbox {
 
 /// Pause before the journal is tried again: a full disk is not freed faster.
 const RETRY: Duration = Duration::from_millis(500);
+/// Deadlines enforced at a time: what a person does meanwhile need not wait for all of thousands.
+const DEADLINES: usize = 100;
 /// Longest sleep toward a deadline, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -74,7 +76,7 @@ pub enum InboxCoordinatorMessage {
     /// One question, once it is not open any more.
     Wait(QuestionKey, RpcReplyPort<QuestionRecord>),
     /// A person writes to an agent; the reply is the message's id.
-    SendMessage(Box<SendMessage>, RpcReplyPort<Result<String, PublishError>>),
+    SendMessage(Box<SendMessage>, RpcReplyPort<Result<String, SendError>>),
     /// The messages that people sent to an agent, the oldest first.
     Messages(String, RpcReplyPort<Vec<UserMessage>>),
     /// The agent has the answer.
@@ -426,7 +428,8 @@ impl InboxCoordinatorState {
             return;
         }
         let now = Timestamp::now();
-        while let Some((at, key)) = self.due.first().cloned().filter(|(at, _)| *at <= now) {
+        for _ in 0..DEADLINES {
+            let Some((at, key)) = self.due.first().cloned().filter(|(at, _)| *at <= now) else { break };
             self.due.remove(&(at, key.clone()));
             let Some(record) = self.inbox.get(&key).filter(|r| due(r).is_some_and(|(at, _)| at <= now)).cloned() else {
                 continue;

@@ -24,6 +24,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Questions one agent may have open, so that a runaway agent cannot bury the others' questions.
     pub open_questions_per_agent: usize,
+    /// Messages that one agent has not taken yet: beyond it nobody reads them.
+    pub messages_per_agent: usize,
     /// Closed questions kept in memory for late readers; the journal keeps the story of all.
     pub closed_questions: usize,
     /// Agents kept in memory; beyond it the longest finished ones are forgotten first.
@@ -77,6 +79,7 @@ impl Limits {
         options: usize::MAX,
         answer_bytes: usize::MAX,
         open_questions_per_agent: usize::MAX,
+        messages_per_agent: usize::MAX,
         closed_questions: usize::MAX,
         agents: usize::MAX,
         graphs: usize::MAX,
@@ -110,6 +113,7 @@ impl Default for Limits {
             options: 100,
             answer_bytes: 64 << 10,
             open_questions_per_agent: 100,
+            messages_per_agent: 1_000,
             closed_questions: 1_000,
             agents: 10_000,
             graphs: 1_000,

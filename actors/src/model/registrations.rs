@@ -1,10 +1,16 @@
 //! Which agent works in which workspace, folded from the journal.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{AgentState, Category, Event, Record, Seq, actions};
+
+/// Files of agents that have ended which are remembered: as many as agents are, by default.
+const ENDED_KEPT: usize = 10_000;
 
 /// One agent's workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +45,9 @@ impl Registration {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registrations {
     by_agent: BTreeMap<String, Registration>,
+    /// Files of agents that have ended, the longest ended first: an answer may still be on its way into one.
+    #[serde(default)]
+    ended: VecDeque<Registration>,
     last_seq: Seq,
 }
 
@@ -78,7 +87,15 @@ impl Registrations {
     }
 
     fn forget(&mut self, agent_id: &str) -> Option<RegistrationChange> {
-        self.by_agent.remove(agent_id).map(RegistrationChange::Forgotten)
+        let forgotten = self.by_agent.remove(agent_id)?;
+        if forgotten.path.is_some() {
+            self.ended.retain(|ended| ended.workspace_id != forgotten.workspace_id);
+            self.ended.push_back(forgotten.clone());
+            if self.ended.len() > ENDED_KEPT {
+                self.ended.pop_front();
+            }
+        }
+        Some(RegistrationChange::Forgotten(forgotten))
     }
 
     /// The last event folded.
@@ -91,8 +108,41 @@ impl Registrations {
         self.by_agent.get(agent_id)
     }
 
+    /// What a workspace is, or was when its agent ended.
+    pub fn of_workspace(&self, workspace_id: &str) -> Option<&Registration> {
+        self.by_agent.values().chain(self.ended.iter().rev()).find(|known| known.workspace_id == workspace_id)
+    }
+
     /// All registrations, by agent.
     pub fn iter(&self) -> impl Iterator<Item = &Registration> {
         self.by_agent.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_after_its_agent_has_ended() {
+        let mut registrations = Registrations::default();
+        let mut seq = 0;
+        let mut tell = |agent: &str, action: &str, file: Option<&str>| {
+            seq += 1;
+            let payload = json!({"workspace_id": "w", "workspace": file});
+            let event = Event::of_agent(agent, action, Timestamp::UNIX_EPOCH, &[&seq.to_string()], payload);
+            let json = event.to_json();
+            registrations.apply(&Record::new(seq, event, json));
+            registrations.of_workspace("w").map(|known| known.path.clone())
+        };
+        let path = |file: &str| Some(Some(PathBuf::from(file)));
+        assert_eq!(tell("a", actions::STARTED, Some("one.db")), path("one.db"));
+        assert_eq!(tell("a", actions::FAILED, None), path("one.db"));
+        assert_eq!(tell("b", actions::STARTED, Some("two.db")), path("two.db"));
+        assert_eq!(tell("b", actions::COMPLETED, None), path("two.db"));
+        assert_eq!(tell("a", actions::STARTED, None), Some(None), "whoever works in it says what it is");
     }
 }

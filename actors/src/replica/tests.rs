@@ -87,8 +87,7 @@ async fn start(system: &Arc<System>) -> (Replica<Seen>, Mailbox) {
 
 async fn commit(system: &System, count: usize) -> Vec<Arc<Record>> {
     let before = system.journal().last_seq().await.expect("readable");
-    let event = || Event::of_agent("a", "noted", Timestamp::UNIX_EPOCH, &[], json!({}));
-    let entries: Vec<Entry> = (0..count).map(|_| event().into()).collect();
+    let entries: Vec<_> = (0..count).map(|_| testing::entry()).collect();
     system.journal().store(entries.into()).await.await.expect("writable");
     system.journal().read(before, count, &Filter::ALL).await.expect("readable")
 }

@@ -24,7 +24,8 @@ use crate::stores::{
 };
 
 const GET: &str = "SELECT value FROM kv WHERE workspace = ?1 AND key = ?2";
-const SET: &str = "INSERT OR REPLACE INTO kv (workspace, key, value) VALUES (?1, ?2, ?3)";
+const SET: &str = "INSERT INTO kv (workspace, key, value) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (workspace, key) DO UPDATE SET value = excluded.value";
 const LIST: &str = "SELECT key, value FROM kv WHERE workspace = ?1 AND key >= ?2 AND key < ?3 ORDER BY key";
 const DELETE: &str = "DELETE FROM kv WHERE workspace = ?1 AND key = ?2";
 

@@ -108,7 +108,8 @@ pub(super) fn note_pruned(connection: &Connection, upto: i64) -> rusqlite::Resul
 /// What the journal holds.
 pub(super) fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
-    let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+    let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+    let values: u64 = connection.prepare_cached("SELECT total FROM value_bytes")?.query_row([], |row| row.get(0))?;
     let time = |row: &Row<'_>, column| -> rusqlite::Result<Option<Timestamp>> {
         let milliseconds: Option<i64> = row.get(column)?;
         Ok(milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok()))
@@ -119,7 +120,7 @@ pub(super) fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
             first_seq: pruned + 1,
             last_seq,
             events: last_seq.saturating_sub(pruned) + left_behind,
-            bytes,
+            bytes: used.saturating_sub(values),
             oldest: time(row, 3)?,
             first_received: time(row, 4)?,
         })
@@ -144,7 +145,7 @@ mod tests {
     };
     use remora_actors::{
         model::{Event, Pattern},
-        ports::{Appended, Entry, Filter, Journal},
+        ports::{Appended, Entry, Filter, Journal, Workspace},
     };
     use serde_json::json;
 
@@ -207,6 +208,23 @@ mod tests {
         journal.append(journal::batch(0..3)).await.expect("append");
         let young = Prune { received_before: before, ..up_to(Seq::MAX, &[]) };
         assert_eq!(journal.prune(young).await.expect("prune"), Pruned { deleted: 0, upto: 0 });
+    }
+
+    #[tokio::test]
+    async fn what_agents_keep_in_workspaces_pushes_no_event_out() {
+        let (database, _folder) = database();
+        let journal = database.journal();
+        journal.append(journal::batch(0..10)).await.expect("append");
+        let bytes = async || journal.extent().await.expect("extent").bytes;
+        let (before, workspace) = (bytes().await, database.workspace("w"));
+        let large = json!("x".repeat(1 << 20));
+        for key in ["a", "b", "b"] {
+            workspace.set(key, &large).await.expect("set");
+        }
+        assert!(bytes().await < before + (64 << 10));
+        workspace.set("a", &json!("é")).await.expect("set");
+        workspace.delete("b").await.expect("delete");
+        assert!(bytes().await + 4_096 >= before, "what is gone is not taken off twice");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ pub(super) const APPLICATION_ID: u32 = 0x524d_5241;
 
 /// The steps, the first of which begins with nothing. A step that was released never changes; what is to be otherwise
 /// is a further one. `user_version` counts the steps taken.
-const STEPS: [&str; 5] = [BEGINNING, RETENTION, search::SCHEMA, COMPACT_PICTURES, agent_spans::SCHEMA];
+const STEPS: [&str; 6] = [BEGINNING, RETENTION, search::SCHEMA, COMPACT_PICTURES, agent_spans::SCHEMA, VALUE_BYTES];
 
 /// The version that this program writes.
 pub(super) const VERSION: u32 = STEPS.len() as u32;
@@ -52,6 +52,21 @@ const RETENTION: &str = "
 
 /// Pictures in a form that is not read any more, some megabytes each: they are folded anew.
 const COMPACT_PICTURES: &str = "DELETE FROM snapshots WHERE name = 'dashboard-2' OR name GLOB 'dashboard-2/*';";
+
+/// How much of the file are values of workspaces: to count them each time would mean to read them all.
+const VALUE_BYTES: &str = "
+    CREATE TABLE value_bytes (total INTEGER NOT NULL);
+    INSERT INTO value_bytes SELECT coalesce(sum(octet_length(key) + octet_length(value)), 0) FROM kv;
+    CREATE TRIGGER value_added AFTER INSERT ON kv BEGIN
+        UPDATE value_bytes SET total = total + octet_length(new.key) + octet_length(new.value);
+    END;
+    CREATE TRIGGER value_changed AFTER UPDATE ON kv BEGIN
+        UPDATE value_bytes SET total = total + octet_length(new.value) - octet_length(old.value);
+    END;
+    CREATE TRIGGER value_removed AFTER DELETE ON kv BEGIN
+        UPDATE value_bytes SET total = total - octet_length(old.key) - octet_length(old.value);
+    END;
+";
 
 /// Takes the steps that the database lacks, all or none.
 pub(super) fn migrate(connection: &mut rusqlite::Connection, path: &Path) -> Result<(), OpenError> {

@@ -12,7 +12,7 @@ use warp::{
 
 use super::{
     openapi::{
-        replies::{Guarded, Reading},
+        replies::{Guarded, ProblemDocument, Reading},
         schemas::MessageList,
     },
     respond,
@@ -116,7 +116,13 @@ pub(super) async fn list(context: &Context, agent_id: &str) -> Result<Response, 
 #[utoipa::path(
     post, path = "/api/v1/agents/{agent_id}/messages", tag = "agents", operation_id = "send_message",
     params(("agent_id" = String, Path, min_length = 1, max_length = 256)), request_body = Message,
-    responses((status = 201, description = "It is durable.", body = Sent), Guarded, Reading),
+    responses(
+        (status = 201, description = "It is durable.", body = Sent),
+        Guarded,
+        Reading,
+        (status = 429, description = "The agent has too many messages that it has not taken.", body = ProblemDocument,
+            content_type = "application/problem+json"),
+    ),
 )]
 pub(super) async fn message(
     context: &Context,

@@ -209,7 +209,8 @@ impl Inbox {
         let status = if event.action == actions::TIMED_OUT { Status::Expired } else { Status::Cancelled };
         let reason = format!("the agent has {}", event.action.replace('_', " "));
         let mut changed = Vec::new();
-        for key in self.open_of(agent_id) {
+        let unread = of_agent(&self.unread, agent_id).cloned();
+        for key in self.open_of(agent_id).into_iter().chain(unread.collect::<Vec<_>>()) {
             if self.change(&key, |record| close(record, status, &reason)) {
                 changed.push(key);
             }
@@ -305,8 +306,11 @@ impl Inbox {
             written_at: None,
             delivered_at: None,
         });
-        while self.messages.len() > self.keep_closed {
-            self.messages.pop_front();
+        // One that its agent has not taken yet stays: how many those may be is up to whoever takes messages in.
+        let surplus = self.messages.len().saturating_sub(self.keep_closed);
+        for _ in 0..surplus {
+            let Some(taken) = self.messages.iter().position(|message| message.delivered_at.is_some()) else { break };
+            self.messages.remove(taken);
         }
         Vec::new()
     }
@@ -416,6 +420,11 @@ impl Inbox {
             .map(|record| record.question.msg_id.clone())
             .chain(messages.map(|message| message.message_id.clone()))
             .collect()
+    }
+
+    /// How many messages an agent has not taken yet.
+    pub fn untaken(&self, agent_id: &str) -> usize {
+        self.messages.iter().filter(|message| message.agent_id == agent_id && message.delivered_at.is_none()).count()
     }
 
     /// The request to stop that an agent has not seen yet.

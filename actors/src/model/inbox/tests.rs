@@ -92,6 +92,43 @@ fn an_acknowledged_answer_survives_the_agents_end() {
 }
 
 #[test]
+fn an_answer_that_nobody_will_pick_up_is_done_with_once_it_is_written() {
+    let asked = ("blocked", "a", json!({"msg_id": "1", "question": "?"}));
+    let by_ann = json!({"msg_id": "1", "answer": "yes", "answered_by": {"who": "ann", "door": "browser"}});
+    let mut events = vec![asked, ("resumed", "a", by_ann), ("completed", "a", json!({}))];
+    assert!(!fold(&events).unfinished().is_empty(), "it is not written yet");
+    events.push(("answer_written", "a", json!({"msg_id": "1"})));
+    let inbox = fold(&events);
+    assert!(inbox.unfinished().is_empty() && !inbox.has_unread_answer("a"));
+    assert_eq!(status(&inbox, "1"), Some(Status::Answered));
+    // It comes back and reads it after all.
+    events.push(("answer_delivered", "a", json!({"msg_id": "1"})));
+    assert_eq!(status(&fold(&events), "1"), Some(Status::Delivered));
+}
+
+#[test]
+fn a_message_is_kept_until_its_agent_has_taken_it() {
+    let mut inbox = Inbox::new(&Limits { closed_questions: 2, ..Limits::default() });
+    let mut seq = 0;
+    let mut tell = |inbox: &mut Inbox, category, action: &str, message_id: &str| {
+        seq += 1;
+        let payload = json!({"message_id": message_id, "content": "?"});
+        let event = Event::of_agent("a", action, Timestamp::UNIX_EPOCH, &[&seq.to_string()], payload);
+        let event = Event { category, ..event };
+        let json = event.to_json();
+        inbox.apply(&Record::new(seq, event, json));
+    };
+    for message_id in ["1", "2", "3", "4"] {
+        tell(&mut inbox, Category::User, actions::MESSAGED, message_id);
+    }
+    let kept = |inbox: &Inbox| inbox.messages().map(|message| message.message_id.clone()).collect::<Vec<_>>();
+    assert_eq!((kept(&inbox).as_slice(), inbox.untaken("a")), (["1", "2", "3", "4"].map(str::to_owned).as_slice(), 4));
+    tell(&mut inbox, Category::Agent, actions::MESSAGE_DELIVERED, "2");
+    tell(&mut inbox, Category::User, actions::MESSAGED, "5");
+    assert_eq!((kept(&inbox).as_slice(), inbox.untaken("a")), (["1", "3", "4", "5"].map(str::to_owned).as_slice(), 4));
+}
+
+#[test]
 fn what_the_workspace_holds_outweighs_an_unwritten_answer() {
     let inbox = fold(&[
         ("blocked", "a", json!({"msg_id": "1", "question": "?"})),
