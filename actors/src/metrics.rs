@@ -214,7 +214,11 @@ impl Metrics {
         registry.register("journal_failures", "Failed commits of the journal", m.journal_failures);
         registry.register_with_unit("commit", "How long commits took", Unit::Seconds, m.commit_latency.0);
         registry.register("journal_events", "Events in the journal", m.journal_events);
-        registry.register("journal_bytes", "Bytes in use in the journal's file, but for the values of workspaces", m.journal_bytes);
+        registry.register(
+            "journal_bytes",
+            "Bytes in use in the journal's file, but for the values of workspaces",
+            m.journal_bytes,
+        );
         let help = "When the oldest event came in, since 1970";
         registry.register_with_unit("journal_oldest_timestamp", help, Unit::Seconds, m.journal_oldest);
         registry.register("journal_first_seq", "Position from which on nothing is missing", m.journal_first_seq);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     metrics::TargetLabel,
     model::{
-        AnsweredBy, Category, Event, Seq, actions,
+        AnsweredBy, Category, Event, Limits, Seq, actions,
         notice::{Ledger, Notice, Underway},
     },
     ports::{DeliveryError, Duty, RETAKEN_AFTER, Retry},
@@ -35,6 +35,10 @@ impl Fold for Ledger {
 
     fn skip(&mut self, seq: Seq) {
         self.skip(seq);
+    }
+
+    fn limit(&mut self, limits: &Limits) {
+        self.limit(limits);
     }
 }
 

@@ -19,7 +19,7 @@ use ractor::Message;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    model::{Record, Seq},
+    model::{Limits, Record, Seq},
     ports::{Filter, Journal, JournalError, Snapshot},
     subscribers::Delivery,
     system::{Role, System},
@@ -37,6 +37,9 @@ pub(crate) trait Fold: Clone + Serialize + DeserializeOwned + Send + Sync + 'sta
 
     /// Passes over an event that was put aside.
     fn skip(&mut self, seq: Seq);
+
+    /// Keeps what these limits allow from now on: a snapshot was made under those of its time.
+    fn limit(&mut self, _limits: &Limits) {}
 
     /// Tells who else has a use for a snapshot that was saved.
     fn saved(_system: &System, _seq: Seq) {}
@@ -90,6 +93,7 @@ impl<F: Fold> Replica<F> {
         let mut replica = Self { fold: new, role, put_aside, system: Arc::clone(system), subscription, saved: 0 };
         if let Some(fold) = load(system.journal()).await? {
             replica.fold = fold;
+            replica.fold.limit(system.limits());
             replica.saved = replica.fold.last_seq();
         }
         replica.begin(system.journal().last_seq().await?, apply).await?;

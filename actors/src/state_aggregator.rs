@@ -10,7 +10,7 @@ use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     historian::HistorianMessage,
-    model::{Board, Dashboard, Graph, Listed, Panel, Panels, Seq, Steps},
+    model::{Board, Dashboard, Graph, Limits, Listed, Panel, Panels, Seq, Steps},
     replica::{Fold, Replica},
     session_supervisor::SessionSupervisorMessage,
     subscribers::Delivery,
@@ -27,6 +27,10 @@ impl Fold for Dashboard {
 
     fn skip(&mut self, seq: Seq) {
         self.skip(seq);
+    }
+
+    fn limit(&mut self, limits: &Limits) {
+        self.limit(limits);
     }
 
     fn saved(system: &System, seq: Seq) {

@@ -225,3 +225,20 @@ async fn an_unknown_agent_has_a_page_that_says_so() {
     browser.click("main a").await;
     browser.text_has("h1", "Agents").await;
 }
+
+#[tokio::test]
+async fn a_limit_that_was_lowered_counts_from_the_next_start() {
+    let mut daemon = Daemon::setup().start().await;
+    for n in 0..30 {
+        daemon.api.emit(&event("agent", "started", &format!("agent-{n}"), &json!({}))).await;
+    }
+    daemon.terminate().await;
+    let data = daemon.folder().join("data");
+    let daemon = Daemon::setup().data(&data).args(["--limit", "agents=10"]).start().await;
+    daemon.api.emit(&event("agent", "started", "newest", &json!({}))).await;
+    let few = |state: &Value| state["agentStates"].as_object().is_some_and(|agents| agents.len() <= 10);
+    daemon
+        .api
+        .state_with("the others are forgotten", |state| few(state) && !state["agentStates"]["newest"].is_null())
+        .await;
+}

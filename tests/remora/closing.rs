@@ -112,6 +112,15 @@ async fn the_end_of_an_agent_closes_its_questions_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_question_is_no_larger_than_an_event() {
+    let daemon = Daemon::start().await;
+    let asked = json!({"agent_id": "a", "question": "Which?", "context": "x".repeat(300 << 10)});
+    daemon.api.post("/api/v1/questions", &asked).await.problem(413, &["event_bytes"]);
+    daemon.api.get("/readyz").await.expect(200);
+    daemon.api.ask_text("a", "Which?").await;
+}
+
+#[tokio::test]
 async fn one_agent_cannot_bury_the_others() {
     let daemon = Daemon::start().await;
     for n in 0..100 {

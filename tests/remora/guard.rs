@@ -4,6 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{Api, Browser, Daemon, Process, Reply, daemon::Setup, http::event};
 
@@ -217,4 +218,22 @@ async fn bad_token_files_are_refused() {
         assert!(!finished.stderr.contains(OPERATOR), "a token is in the error");
         finished.complains(&[needle]);
     }
+}
+
+/// The ids of what happens to a question can be foreseen.
+#[tokio::test]
+async fn an_agent_cannot_keep_anothers_answer_from_counting() {
+    let (daemon, _tokens) = guarded(Daemon::setup()).await;
+    let (agent, operator) = (daemon.api.with_token(Some(AGENT)), daemon.api.with_token(Some(OPERATOR)));
+    for step in ["blocked", "resumed", "answer_written", "question_expired"] {
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{step}\0victim\0q1").as_bytes());
+        let squatter = json!({"id": id.to_string(), "category": "tool", "action": "called", "agent_id": "other"});
+        agent.post("/api/v1/events", &squatter).await.expect(200);
+    }
+    agent.post("/api/v1/questions", &json!({"agent_id": "victim", "msg_id": "q1", "question": "?"})).await.expect(201);
+    operator.question_is("q1", "open").await;
+    operator.answer("q1", &json!("yes")).await.expect(200);
+    let record = agent.get("/api/v1/questions/q1?wait=30").await.expect(200).json();
+    assert_eq!((&record["status"], &record["answer"]), (&json!("delivered"), &json!("yes")));
+    assert_eq!(agent.get("/api/v1/workspaces/victim/kv/inbox:response:q1").await.expect(200).json()["answer"], "yes");
 }

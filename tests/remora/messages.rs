@@ -94,3 +94,20 @@ async fn a_script_finds_its_messages_in_the_workspace_that_its_agent_has_registe
     .await;
     assert_eq!(daemon.remora(["messages", "--agent", "a"]).wait().await.expect(0).stdout, "mind the changelog\n");
 }
+
+#[tokio::test]
+async fn what_nobody_reads_is_not_taken_in_for_ever() {
+    let daemon = Daemon::setup().args(["--limit", "messages_per_agent=2"]).start().await;
+    let send = async |agent: &str| {
+        daemon.api.post(&format!("/api/v1/agents/{agent}/messages"), &json!({"content": "mind the gap"})).await
+    };
+    for _ in 0..2 {
+        send("deaf").await.expect(201);
+    }
+    send("deaf").await.problem(429, &["messages_per_agent"]);
+    send("other").await.expect(201);
+    daemon.api.post("/api/v1/agents/deaf/stop", &json!({})).await.expect(201);
+    daemon.remora(["messages", "--agent", "deaf"]).wait().await.expect(0);
+    state_of(&daemon, "deaf", "delivered").await;
+    send("deaf").await.expect(201);
+}

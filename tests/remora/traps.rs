@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -139,5 +139,14 @@ async fn a_schema_is_no_program() {
     }
     ask("elsewhere", json!({"$ref": "http://127.0.0.1:1/schema.json"})).await.problem(422, &["response_schema"]);
     ask("file", json!({"$ref": "file:///etc/passwd"})).await.problem(422, &["response_schema"]);
+    // Each part twice the next one: a few hundred bytes, and more work than any machine can do.
+    let part = |n: u32| json!({"allOf": [{"$ref": format!("#/$defs/p{n}")}, {"$ref": format!("#/$defs/p{n}")}]});
+    let mut parts: Map<_, _> = (0..50).map(|n| (format!("p{n}"), part(n + 1))).collect();
+    parts.insert("p50".to_owned(), json!({"type": "string"}));
+    let doubling = json!({"$ref": "#/$defs/p0", "$defs": parts});
+    ask("doubling", doubling.clone()).await.problem(422, &["response_schema"]);
+    let payload = json!({"question": "?", "response_schema": doubling, "on_deadline": "default", "default": "x"});
+    let blocked = event("agent", "blocked", "a", &payload);
+    daemon.api.post(EVENTS, &blocked).await.problem(422, &["response_schema"]);
     daemon.api.get("/readyz").await.expect(200);
 }

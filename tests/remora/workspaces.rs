@@ -315,3 +315,40 @@ async fn the_end_of_an_agent_forgets_its_workspace() {
     daemon.api.question_is("m3", "open").await;
     daemon.api.get("/api/v1/questions/m2").await.problem(404, &[]);
 }
+
+#[tokio::test]
+async fn who_only_looks_into_workspaces_leaves_nothing_behind() {
+    let daemon = Daemon::start().await;
+    for n in 0..50 {
+        daemon.api.get(&format!("/api/v1/workspaces/w{n}/kv")).await.expect(200);
+        daemon.api.get(&format!("/api/v1/workspaces/w{n}/kv/none")).await.problem(404, &[]);
+    }
+    // The coordinator has handled everything before it.
+    daemon.api.ask_text("a", "Sure?").await;
+    assert!(daemon.metric("remora_workspaces").await <= 1.0);
+    let question = json!({"question": "Which?", "status": "pending"});
+    daemon.api.put("/api/v1/workspaces/w7/kv/outbox:question:q7", &question).await.expect(204);
+    daemon.api.question_is("q7", "open").await;
+}
+
+#[tokio::test]
+async fn an_answer_finds_the_file_of_an_agent_that_has_ended() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("agent.db");
+    let mut daemon = daemon_over(root.path()).await;
+    let asked = r#"{"question": "Sure?", "status": "pending"}"#;
+    agent(&file, &["put", "outbox:question:m1", asked]).wait().await.expect(0);
+    register(&daemon, "a", &file).await;
+    daemon.api.question_is("m1", "open").await;
+    let mut holder = agent(&file, &["hold"]);
+    holder.line_with("locked").await;
+    daemon.api.answer("m1", &json!("yes")).await.expect(200);
+    daemon.api.emit(&event("agent", "failed", "a", &json!({}))).await;
+    daemon.crash().await;
+    holder.feed(b"").await;
+    holder.wait().await.expect(0);
+    wait_until("the answer is written", async || daemon.api.question("m1").await["written_at"].as_str().map(|_| ()))
+        .await;
+    let found = agent(&file, &["get", "inbox:response:m1"]).wait().await.expect(0);
+    assert!(found.stdout.contains("\"yes\""), "{found:?}");
+}

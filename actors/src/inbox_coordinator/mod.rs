@@ -25,8 +25,8 @@ pub use commands::{Ask, AskError, Asked, Cancel, FindError, Respond, RespondErro
 
 use crate::{
     model::{
-        AgentState, Category, Event, Inbox, OnDeadline, QuestionKey, QuestionRecord, Record, Seq, Status, UserMessage,
-        actions,
+        AgentState, Category, Event, Inbox, Limits, OnDeadline, QuestionKey, QuestionRecord, Record, Seq, Status,
+        UserMessage, actions,
     },
     ports::Duty,
     publish::PublishError,
@@ -46,6 +46,10 @@ impl Fold for Inbox {
 
     fn skip(&mut self, seq: Seq) {
         self.skip(seq);
+    }
+
+    fn limit(&mut self, limits: &Limits) {
+        self.limit(limits);
     }
 }
 

@@ -78,6 +78,13 @@ impl Dashboard {
         }
     }
 
+    /// Keeps what these limits allow, from the next event on.
+    pub fn limit(&mut self, limits: &Limits) {
+        self.keep_agents = limits.agents;
+        self.graphs.limit(limits);
+        self.inbox.limit(limits);
+    }
+
     /// Passes over an event that cannot be folded.
     pub fn skip(&mut self, seq: Seq) {
         self.last_seq = self.last_seq.max(seq);

@@ -49,6 +49,11 @@ impl Graphs {
         Self { graphs: BTreeMap::new(), places: BTreeMap::new(), nodes: 0, changed_seq: 0, keep: limits.clone() }
     }
 
+    /// Keeps what these limits allow, from the next event on.
+    pub(super) fn limit(&mut self, limits: &Limits) {
+        self.keep = limits.clone();
+    }
+
     /// Folds one event, after the agents were brought up to date with it.
     ///
     /// `agent` finds an agent by its id; `asked` are the agents whose questions the event changed. True: a graph looks
@@ -88,7 +93,7 @@ impl Graphs {
 
     fn open(&mut self, graph_id: &str, at: Timestamp, seq: Seq) {
         if !self.graphs.contains_key(graph_id) {
-            if self.graphs.len() >= self.keep.graphs {
+            while self.graphs.len() >= self.keep.graphs {
                 self.forget_one(graph_id);
             }
             self.graphs.insert(graph_id.to_owned(), Graph::new(graph_id, at, seq));

@@ -62,6 +62,11 @@ impl Inbox {
         }
     }
 
+    /// Keeps what these limits allow, from the next event on.
+    pub fn limit(&mut self, limits: &Limits) {
+        self.keep_closed = limits.closed_questions;
+    }
+
     /// Passes over an event that cannot be folded.
     pub fn skip(&mut self, seq: Seq) {
         self.last_seq = self.last_seq.max(seq);

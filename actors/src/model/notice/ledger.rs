@@ -97,6 +97,12 @@ impl Ledger {
         }
     }
 
+    /// Keeps what these limits allow, from the next event on.
+    pub fn limit(&mut self, limits: &Limits) {
+        self.inbox.limit(limits);
+        (self.keep_closed, self.keep_names) = (limits.closed_questions, limits.agents);
+    }
+
     /// Folds one event. True where something else may be due now. An event folded already changes nothing.
     pub fn apply(&mut self, record: &Record) -> bool {
         if record.seq <= self.last_seq {

@@ -98,12 +98,27 @@ impl Ledger {
         let mut wanted = BTreeSet::new();
         for policy in policies {
             let mut planner = Planner { ledger: self, policy, underway, now, plan: &mut plan };
-            let items = planner.wanted();
-            wanted.extend(items.iter().map(|item| (policy.target.clone(), item.part())));
-            planner.send_all(items);
+            let due = planner.due();
+            if !underway.waits.is_empty() {
+                wanted.extend(due.iter().map(|due| (policy.target.clone(), due.part())));
+            }
+            planner.send_all(due);
         }
         underway.waits.retain(|wait, _| wanted.contains(wait));
         plan
+    }
+}
+
+/// What a target has not been told yet. Thousands may be for hours: each plan looks at all of them, and copies only what
+/// it sends.
+struct Due<'a> {
+    kind: NoticeKind,
+    record: &'a QuestionRecord,
+}
+
+impl Due<'_> {
+    fn part(&self) -> Part {
+        Part { kind: self.kind, key: self.record.question.key() }
     }
 }
 
@@ -116,7 +131,7 @@ struct Planner<'a> {
     plan: &'a mut Plan,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     fn told(&self, record: &QuestionRecord, kind: NoticeKind) -> Option<Timestamp> {
         self.ledger.told_at(&self.policy.target, &record.question.key(), kind)
     }
@@ -126,10 +141,11 @@ impl Planner<'_> {
     }
 
     /// What the target has not been told yet.
-    fn wanted(&mut self) -> Vec<Item> {
-        let mut wanted = Vec::new();
-        let wants = |record: &&QuestionRecord| self.policy.wants(&record.question);
-        for record in self.ledger.waiting().filter(wants) {
+    fn due(&mut self) -> Vec<Due<'a>> {
+        let (ledger, policy) = (self.ledger, self.policy);
+        let mut due = Vec::new();
+        let wants = |record: &&QuestionRecord| policy.wants(&record.question);
+        for record in ledger.waiting().filter(wants) {
             let kind = match self.near(record) {
                 _ if self.is_new(record, NoticeKind::Opened) => NoticeKind::Opened,
                 Some(near) if near <= self.now => NoticeKind::Near,
@@ -139,13 +155,13 @@ impl Planner<'_> {
                 }
                 None => continue,
             };
-            wanted.push(Item { kind, record: record.clone() });
+            due.push(Due { kind, record });
         }
         let since = self.now.checked_sub(STALE).unwrap_or(Timestamp::MIN);
         let kind = NoticeKind::Expired;
-        let expired = self.ledger.expired_after(since).filter(wants).filter(|record| self.is_new(record, kind));
-        wanted.extend(expired.map(|record| Item { kind, record: record.clone() }));
-        wanted
+        let expired = ledger.expired_after(since).filter(wants).filter(|record| self.is_new(record, kind));
+        due.extend(expired.map(|record| Due { kind, record }));
+        due
     }
 
     /// When the target is to be told that the deadline is near.
@@ -158,32 +174,40 @@ impl Planner<'_> {
     }
 
     /// Sends what may be told now, agent by agent.
-    fn send_all(&mut self, items: Vec<Item>) {
-        let mut by_agent: BTreeMap<String, VecDeque<Item>> = BTreeMap::new();
-        for item in items {
-            if self.underway.carries(&self.policy.target, &item.part()) {
+    fn send_all(&mut self, all: Vec<Due<'a>>) {
+        let mut by_agent: BTreeMap<&str, VecDeque<Due<'_>>> = BTreeMap::new();
+        for due in all {
+            if let Some(until) = self.quiet_until(due.record) {
+                self.plan.wake(until);
                 continue;
             }
-            match self.held_until(&item) {
+            let part = due.part();
+            if self.underway.carries(&self.policy.target, &part) {
+                continue;
+            }
+            match self.waits_until(part) {
                 Some(until) => self.plan.wake(until),
-                None => by_agent.entry(item.record.question.agent_id.clone()).or_default().push_back(item),
+                None => by_agent.entry(&due.record.question.agent_id).or_default().push_back(due),
             }
         }
         let mut room = UNDERWAY.saturating_sub(self.underway.count(&self.policy.target));
-        for (agent_id, items) in by_agent {
-            self.send(&agent_id, items, &mut room);
+        for (agent_id, due) in by_agent {
+            self.send(agent_id, due, &mut room);
         }
     }
 
-    /// Until when something must not be told: quiet hours, or the pause after a try that failed.
-    fn held_until(&self, item: &Item) -> Option<Timestamp> {
-        let wait = self.underway.waits.get(&(self.policy.target.clone(), item.part())).map(|wait| wait.until);
-        let quiet = self.policy.quiet_until(item.record.question.urgency, self.now);
-        wait.max(quiet).filter(|until| *until > self.now)
+    fn quiet_until(&self, record: &QuestionRecord) -> Option<Timestamp> {
+        self.policy.quiet_until(record.question.urgency, self.now).filter(|until| *until > self.now)
+    }
+
+    /// Until when there is a pause after a try that failed.
+    fn waits_until(&self, part: Part) -> Option<Timestamp> {
+        let wait = self.underway.waits.get(&(self.policy.target.clone(), part))?;
+        Some(wait.until).filter(|until| *until > self.now)
     }
 
     /// Sends one by one as long as the target wants to hear of the agent, and the rest together with the last one.
-    fn send(&mut self, agent_id: &str, mut items: VecDeque<Item>, room: &mut usize) {
+    fn send(&mut self, agent_id: &str, mut due: VecDeque<Due<'_>>, room: &mut usize) {
         let target = &self.policy.target;
         let nothing = VecDeque::new();
         let sent = self.ledger.sent_to(target, agent_id).unwrap_or(&nothing);
@@ -193,9 +217,10 @@ impl Planner<'_> {
         };
         let name = self.ledger.name_of(agent_id);
         // Whatever does not get in is planned again once something on its way has arrived.
-        while *room > 0 && allowed > 0 && !items.is_empty() {
-            let together = if allowed == 1 { items.len().min(ITEMS) } else { 1 };
-            let items: Vec<_> = items.drain(..together).collect();
+        while *room > 0 && allowed > 0 && !due.is_empty() {
+            let together = if allowed == 1 { due.len().min(ITEMS) } else { 1 };
+            let items =
+                due.drain(..together).map(|Due { kind, record }| Item { kind, record: record.clone() }).collect();
             self.plan.notices.push(Notice::new(target, self.now, agent_id, name, items));
             *room -= 1;
             allowed -= 1;
