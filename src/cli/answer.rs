@@ -1,7 +1,7 @@
 //! `remora answer`: answers a question.
 
 use clap::Args;
-use remora_actors::model::{AnsweredBy, Question, QuestionRecord, Status};
+use remora_actors::model::{AnsweredBy, Decision, Question, QuestionRecord, Status, Verdict};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -72,7 +72,18 @@ pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> 
     let call = client.call(Method::POST, &["questions", &args.msg_id, "answer"])?.body(&body);
     // Sent once: a repeated answer would be told that the first one was faster.
     let record: QuestionRecord = client.json(&call).await.map_err(first_answer)?;
-    tell(&record, "answered", shared)
+    tell(&record, answered(&record), shared)
+}
+
+/// What a person has done by answering: of a decision that is worth a look.
+fn answered(record: &QuestionRecord) -> &'static str {
+    let decision = record.answer.as_ref().filter(|_| record.question.asks_for_decision());
+    match decision.and_then(|answer| Decision::read(&answer.answer)).map(|decision| decision.decision) {
+        Some(Verdict::Approve) => "approved",
+        Some(Verdict::Edit) => "approved with changes",
+        Some(Verdict::Reject) => "rejected",
+        None => "answered",
+    }
 }
 
 async fn undo(client: &Client, msg_id: &str, shared: &Shared) -> Result<(), Error> {

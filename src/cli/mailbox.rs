@@ -81,3 +81,14 @@ pub(crate) async fn take(
         Err(error) => Err(error),
     }
 }
+
+/// Puts a message back that was taken out in vain.
+pub(crate) async fn put_back(
+    client: &Client,
+    workspace: &str,
+    waiting: &Waiting,
+    patience: Duration,
+) -> Result<(), Error> {
+    let call = client.call(Method::PUT, &["workspaces", workspace, "kv", &waiting.key])?.body(&waiting.message);
+    client.json_patiently(&call, Some(patience)).await
+}

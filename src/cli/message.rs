@@ -13,7 +13,7 @@ use super::{
     client::{Call, Client, PATIENCE, Scope},
     default_agent,
     error::Error,
-    mailbox,
+    mailbox::{self, Waiting},
     terminal::{self, Output, escape, shorten},
     user_name,
 };
@@ -126,7 +126,7 @@ fn row(message: &UserMessage, now: Timestamp) -> [String; 4] {
     ]
 }
 
-/// Takes the messages out of an agent's inbox and prints each, the oldest first.
+/// Takes the messages out of an agent's inbox and prints each, the oldest first. One that cannot be printed goes back.
 pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Agent)?;
     let agent = args.agent.filter(|id| !id.is_empty()).unwrap_or_else(|| default_agent("cli"));
@@ -139,15 +139,19 @@ pub(crate) async fn drain(args: MessagesArgs, shared: &Shared) -> Result<(), Err
         if !mailbox::take(&client, &workspace, &waiting, PATIENCE).await? {
             continue;
         }
-        let stops = waiting.is_stop_request();
-        let message = waiting.message;
-        if shared.json {
-            out.json(&message.to_string())?;
-        } else {
-            let text = message["content"].as_str().unwrap_or_default();
-            let text = if stops { format!("stop requested: {text}") } else { text.to_owned() };
-            out.line(&if out.is_terminal { terminal::escape_lines(&text) } else { text })?;
+        if let Err(error) = print(&out, &waiting, shared.json) {
+            mailbox::put_back(&client, &workspace, &waiting, PATIENCE).await?;
+            return Err(error);
         }
     }
     Ok(())
+}
+
+fn print(out: &Output, waiting: &Waiting, json: bool) -> Result<(), Error> {
+    if json {
+        return out.json(&waiting.message.to_string());
+    }
+    let text = waiting.message["content"].as_str().unwrap_or_default();
+    let text = if waiting.is_stop_request() { format!("stop requested: {text}") } else { text.to_owned() };
+    out.line(&if out.is_terminal { terminal::escape_lines(&text) } else { text })
 }

@@ -35,7 +35,7 @@ fn only(words: &[String]) -> Result<String, Error> {
     }
 }
 
-/// `approve`, `reject "too early"`, `approve path=src`, or JSON.
+/// `approve`, `reject "too early"`, `approve path=src`, `approve proposal="Dear Al"`, or JSON.
 fn decision(words: &[String], question: &Question) -> Result<Value, Error> {
     let Some((verdict, rest)) = words.split_first() else { return Err(usage("approve or reject")) };
     if verdict.trim_start().starts_with('{') && rest.is_empty() {
@@ -45,9 +45,23 @@ fn decision(words: &[String], question: &Question) -> Result<Value, Error> {
     let arguments = question.arguments.clone().unwrap_or_default();
     let form = Form::of_values(&arguments);
     let is_edit = |word: &&String| pair(word).is_some_and(|(name, _)| arguments.contains_key(name));
-    let (edits, reasons): (Vec<_>, Vec<_>) = rest.iter().partition(is_edit);
+    let (edits, rest): (Vec<_>, Vec<_>) = rest.iter().partition(is_edit);
+    let proposes =
+        |word: &&String| question.proposal.is_some() && pair(word).is_some_and(|(name, _)| name == "proposal");
+    let (proposals, reasons): (Vec<_>, Vec<_>) = rest.into_iter().partition(proposes);
+    if let Some((_, proposal)) = proposals.last().and_then(|word| pair(word)) {
+        answer["proposal"] = proposal.into();
+    }
     match reasons.as_slice() {
         [] => {}
+        // Whoever mistypes a name must not approve what was to be changed.
+        [word] if answer["decision"] != "reject" && names(word) => {
+            let known: Vec<_> = arguments.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(usage(format!(
+                "{word:?} changes nothing: the arguments are {known}; a reason has spaces or no `=`"
+            )));
+        }
         [reason] => answer["reason"] = Value::from(reason.as_str()),
         _ => return Err(usage("put the reason in quotes; arguments are changed with NAME=VALUE")),
     }
@@ -67,6 +81,11 @@ fn decision(words: &[String], question: &Question) -> Result<Value, Error> {
 
 fn pair(word: &str) -> Option<(&str, &str)> {
     word.split_once('=')
+}
+
+/// Whether a word looks as if it were to change something.
+fn names(word: &str) -> bool {
+    pair(word).is_some_and(|(name, _)| !name.contains(char::is_whitespace))
 }
 
 fn pairs(words: &[String], form: &Form) -> Result<Vec<(String, String)>, Error> {
@@ -122,6 +141,7 @@ mod tests {
         let text = ask(json!({}));
         let many = ask(json!({"options": ["a", "b"], "multiple": true}));
         let call = ask(json!({"tool_name": "rm", "arguments": {"path": "x", "depth": 1}}));
+        let mail = ask(json!({"reason": "confirmation", "proposal": "Dear All"}));
         let form = ask(json!({"response_schema": {"type": "object", "properties": {"n": {"type": "integer"},
             "days": {"type": "array", "items": {"enum": ["mo", "tu"]}}, "on": {"type": "boolean", "default": true}}}}));
         let bare = ask(json!({"response_schema": {"type": "integer"}}));
@@ -140,6 +160,11 @@ mod tests {
                 Some(json!({"decision": "approve", "arguments": {"path": "x", "depth": 2}})),
             ),
             (&call, &["approve", "depth=deep"], None),
+            (&call, &["approve", "pth=x"], None),
+            (&call, &["approve", "depth=2", "pth=x"], None),
+            (&call, &["approve", "as long as x=y"], Some(json!({"decision": "approve", "reason": "as long as x=y"}))),
+            (&mail, &["approve", "proposal=Dear Al"], Some(json!({"decision": "approve", "proposal": "Dear Al"}))),
+            (&mail, &["approve", "propsal=Dear Al"], None),
             (&call, &[r#"{"decision":"reject"}"#], Some(json!({"decision": "reject"}))),
             (&form, &["n=3", "days=mo", "days=tu"], Some(json!({"n": 3, "days": ["mo", "tu"], "on": true}))),
             (&form, &["n=3.5"], None),

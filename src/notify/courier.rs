@@ -26,6 +26,8 @@ use super::{settings::Kind, target::Target, templates};
 
 /// Bytes read of an answer: what a person wants to know of a refusal.
 const ANSWER_BYTES: usize = 4 << 10;
+/// How long it may take to arrive, once it has begun to.
+const BODY: Duration = Duration::from_secs(1);
 /// Characters of it that are kept.
 const ANSWER_CHARS: usize = 160;
 
@@ -65,13 +67,15 @@ impl Webhooks {
     async fn post(&self, target: &Target, notice: &Notice) -> Result<(), DeliveryError> {
         let request = self.request(target, notice, Timestamp::now())?;
         let answer = match &self.encrypted {
-            Some(client) if request.uri().scheme_str() == Some("https") => client.request(request).await,
-            _ => self.plain.request(request).await,
+            Some(client) if request.uri().scheme_str() == Some("https") => client.request(request),
+            _ => self.plain.request(request),
         };
-        let answer = answer.map_err(|error| later(format!("no answer: {}", cause(&error))))?;
-        let (head, body) = answer.into_parts();
-        // Read whatever it is, so that the connection can be used again.
-        let body = Limited::new(body, ANSWER_BYTES).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let answer = tokio::time::timeout(self.limit, answer).await;
+        let answer = answer.map_err(|_| later(format!("no answer within {} s", self.limit.as_secs_f64())))?;
+        let (head, body) = answer.map_err(|error| later(format!("no answer: {}", cause(&error))))?.into_parts();
+        // Read whatever it is, so that the connection can be used again; what it says is known from the head.
+        let body = tokio::time::timeout(BODY, Limited::new(body, ANSWER_BYTES).collect()).await;
+        let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
         judge(head.status, &head.headers, &body)
     }
 
@@ -103,10 +107,7 @@ impl Courier for Webhooks {
         let Some(target) = self.targets.get(&notice.target) else {
             return Err(DeliveryError { reason: "there is no such target any more".to_owned(), retry: Retry::Never });
         };
-        match tokio::time::timeout(self.limit, self.post(target, notice)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(later(format!("no answer within {} s", self.limit.as_secs_f64()))),
-        }
+        self.post(target, notice).await
     }
 }
 

@@ -178,7 +178,7 @@ impl Journal for NatsJournal {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, time::Duration};
+    use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
     use jiff::Timestamp;
     use remora_actors::ports::Appended;
@@ -190,6 +190,7 @@ mod tests {
             commit::UNACKNOWLEDGED,
             testing::{Fixture, Server, in_time, open},
         },
+        sqlite::Durability,
     };
 
     fn ids(records: &[Arc<Record>]) -> Vec<&str> {
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_copy_is_made_anew_where_it_is_lost_or_another_ones() {
+    async fn a_copy_is_made_anew_where_it_is_lost_or_another_ones_and_none_is_thrown_away() {
         let fixture = Fixture::new().await;
         fixture.nats.journal().append(journal::batch(0..20)).await.expect("append");
         let folder = tempfile::tempdir().expect("tempdir");
@@ -288,6 +289,11 @@ mod tests {
         let elsewhere = Server::start().await;
         let nats = open(&elsewhere, folder.path()).await;
         assert_eq!(nats.journal().last_seq().await.expect("last"), 0);
+        let names = std::fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("entry").path());
+        let is_kept = |path: &PathBuf| path.to_string_lossy().contains("/copy-");
+        let kept: Vec<_> = names.filter(is_kept).collect();
+        let kept = Database::open(&kept[0], Durability::Normal).expect("open");
+        assert_eq!(kept.journal().last_seq().await.expect("last"), 20);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@
 //! - `moving`: takes in a journal that lay elsewhere.
 //!
 //! The copy is a database of its own in the data folder. It can be deleted: it is made anew from what NATS holds. So it
-//! is if it turns out to be the copy of something else.
+//! is if it turns out to be the copy of something else, which is kept under another name.
 
 mod bucket;
 mod commit;
@@ -45,6 +45,7 @@ use async_nats::{
     jetstream::{context::ContextBuilder, stream::Stream},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
 use remora_actors::ports::{Duties, Journal, JournalError, Snapshot, Workspace};
 use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
@@ -224,8 +225,8 @@ impl Nats {
     }
 }
 
-/// Opens the copy of a stream. One of another stream, one that knows more than the stream does, and one that is damaged
-/// are deleted.
+/// Opens the copy of a stream. One that is damaged is deleted. One of another stream, or that knows more than the stream
+/// does, is put aside: it may be all that is left of a journal which NATS has lost.
 async fn open_copy(path: PathBuf, stream: &Stream) -> Result<Database, NatsError> {
     let info = info_of(stream).await.map_err(NatsError::Server)?;
     let origin = format!("{} {}", info.config.name, info.created.unix_timestamp_nanos());
@@ -244,9 +245,17 @@ async fn open_copy(path: PathBuf, stream: &Stream) -> Result<Database, NatsError
         copy.save_snapshot(ORIGIN, Snapshot { seq: 0, body: origin.into() }).await?;
         return Ok(database);
     }
-    tracing::warn!(path = %path.display(), "the copy is one of another journal, making it anew");
     database.close().await.map_err(JournalError::Unavailable)?;
-    delete(&path);
+    if position == 0 {
+        delete(&path);
+    } else {
+        let kept = path.with_file_name(format!("copy-{}.db", Timestamp::now().as_second()));
+        std::fs::rename(&path, &kept).map_err(|error| OpenError::Io { path: path.clone(), why: error.to_string() })?;
+        tracing::warn!(
+            kept = %kept.display(), position,
+            "the copy is one of another journal, it is kept under another name and made anew"
+        );
+    }
     let database = open(&path).await?;
     database.journal().save_snapshot(ORIGIN, Snapshot { seq: 0, body: origin.into() }).await?;
     Ok(database)

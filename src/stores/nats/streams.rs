@@ -76,7 +76,7 @@ impl Streams<'_> {
     async fn stream(&self, config: Config) -> Result<Stream, String> {
         patiently(async || {
             let stream = self.context.get_or_create_stream(config.clone()).await.map_err(|error| why(&error))?;
-            info_of(&stream).await?;
+            check_found(&config, &info_of(&stream).await?.config)?;
             Ok(stream)
         })
         .await
@@ -107,7 +107,47 @@ pub(super) async fn info_of(stream: &Stream) -> Result<Info, String> {
     Ok(info)
 }
 
+/// Whether a stream that was there loses nothing that is put into it, as far as Remora has not asked for that.
+fn check_found(wanted: &Config, found: &Config) -> Result<(), String> {
+    let stands =
+        |wrong: &str| Err(format!("stream {} was made by somebody else, and {wrong}; mend or remove it", found.name));
+    if found.storage != wanted.storage {
+        return stands("is not kept in files");
+    }
+    if found.max_age != wanted.max_age {
+        return stands("forgets by its own `max_age`");
+    }
+    let is_bounded = [found.max_messages, found.max_bytes].into_iter().any(|most| most > 0);
+    if is_bounded && found.discard == DiscardPolicy::Old {
+        return stands("forgets the oldest beyond its `max_msgs` or `max_bytes`");
+    }
+    Ok(())
+}
+
 async fn patiently<T>(make: impl AsyncFn() -> Result<T, String>) -> Result<T, String> {
     let tries = ConstantBuilder::default().with_delay(RETRY).with_max_times(TRIES);
     (async || make().await).retry(tries).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_forgets_is_refused() {
+        let wanted = Config { name: "journal".to_owned(), storage: StorageType::File, ..Config::default() };
+        let day = Duration::from_secs(86_400);
+        for (found, refused) in [
+            (wanted.clone(), false),
+            (Config { max_messages: -1, max_bytes: -1, num_replicas: 3, ..wanted.clone() }, false),
+            (Config { max_bytes: 1 << 30, discard: DiscardPolicy::New, ..wanted.clone() }, false),
+            (Config { storage: StorageType::Memory, ..wanted.clone() }, true),
+            (Config { max_age: day, ..wanted.clone() }, true),
+            (Config { max_messages: 10, ..wanted.clone() }, true),
+            (Config { max_bytes: 1 << 20, ..wanted.clone() }, true),
+        ] {
+            assert_eq!(check_found(&wanted, &found).is_err(), refused, "{found:?}");
+        }
+        assert!(check_found(&Config { max_age: day, ..wanted.clone() }, &Config { max_age: day, ..wanted }).is_ok());
+    }
 }
