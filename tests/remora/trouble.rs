@@ -167,3 +167,40 @@ fn event_of_size(id: usize, bytes: usize) -> Value {
     event["id"] = json!(id.to_string());
     event
 }
+
+#[tokio::test]
+async fn a_folder_that_is_moved_away_is_written_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, aside) = (folder.path().join("data"), folder.path().join("aside"));
+    let mut first = Daemon::setup().data(&data).start().await;
+    first.api.start_agent("a").await;
+    fs::rename(&data, &aside).unwrap();
+    let refused = first.api.post("/api/v1/events", &event("agent", "started", "b", &json!({}))).await;
+    refused.problem(503, &["moved", data.to_str().unwrap()]);
+    assert!(first.api.get("/readyz").await.expect(503).body.contains("moved"));
+    // What takes its place is left alone.
+    let mut second = Daemon::setup().data(&data).start().await;
+    second.api.start_agent("c").await;
+    assert!(first.terminate().await.success());
+    second.api.start_agent("d").await;
+    second.crash().await;
+    assert_eq!(second.api.journal("agent:started").await.len(), 2);
+    // And what was moved is whole, without what was refused.
+    let moved = Daemon::setup().data(&aside).start().await;
+    assert_eq!(moved.api.journal("agent:started").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_put_back_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, aside) = (folder.path().join("data"), folder.path().join("aside"));
+    let mut daemon = Daemon::setup().data(&data).start().await;
+    daemon.api.start_agent("a").await;
+    fs::rename(&data, &aside).unwrap();
+    daemon.api.post("/api/v1/events", &event("agent", "started", "b", &json!({}))).await.problem(503, &["moved"]);
+    fs::rename(&aside, &data).unwrap();
+    wait_until("it works again", async || (daemon.api.get("/readyz").await.status == 200).then_some(())).await;
+    daemon.api.start_agent("c").await;
+    daemon.crash().await;
+    assert_eq!(daemon.api.journal("agent:started").await.len(), 2);
+}

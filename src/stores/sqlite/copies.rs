@@ -88,7 +88,7 @@ impl Database {
     pub async fn copy_events(&self, events: Vec<CopiedEvent>) -> Result<(), JournalError> {
         let last = events.last().map_or(0, |event| event.seq);
         let copy = move |connection: &mut Connection| transact(connection, |connection| insert(connection, &events));
-        self.writer.call(copy).await.map_err(failed)?;
+        self.write(copy).await.map_err(failed)?;
         self.appends.tell(last);
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Database {
             workspaces.into_iter().for_each(|workspace| changes.of(workspace).announce());
             Ok(())
         };
-        self.writer.call(copy).await.map_err(failed)
+        self.write(copy).await.map_err(failed)
     }
 
     /// Forgets all values, before they are copied anew.
@@ -118,7 +118,7 @@ impl Database {
     /// # Errors
     /// The disk is full or failing.
     pub async fn forget_values(&self) -> Result<(), JournalError> {
-        self.writer.call(|connection| connection.execute("DELETE FROM kv", []).map(drop)).await.map_err(failed)
+        self.write(|connection| connection.execute("DELETE FROM kv", []).map(drop)).await.map_err(failed)
     }
 
     /// Where events of these ids stand, as far as they are here.
@@ -149,7 +149,7 @@ impl Database {
     /// The disk is full or failing.
     pub async fn pruned_until(&self, seq: Seq) -> Result<(), JournalError> {
         let note = move |connection: &mut Connection| retention::note_pruned(connection, seq.cast_signed());
-        self.writer.call(note).await.map_err(failed)
+        self.write(note).await.map_err(failed)
     }
 }
 

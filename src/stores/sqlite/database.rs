@@ -10,11 +10,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio_rusqlite::{
-    Connection,
-    rusqlite::{self, ErrorCode, OpenFlags},
+    Connection, Error,
+    rusqlite::{self, ErrorCode, OpenFlags, config::DbConfig},
 };
 
-use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes, indexer::Appends, schema};
+use super::{EmbeddedWorkspace, SqliteJournal, embedded::Changes, indexer::Appends, place::Place, schema};
 
 /// The database's name in the data folder.
 pub const FILE_NAME: &str = "remora.db";
@@ -115,10 +115,11 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 /// of the workspaces and for searches, so that none waits for the other.
 #[derive(Debug, Clone)]
 pub struct Database {
-    pub(super) writer: Connection,
+    writer: Connection,
     pub(super) journal_reader: Connection,
     pub(super) workspace_reader: Connection,
     pub(super) search_reader: Connection,
+    place: Arc<Place>,
     pub(super) appends: Appends,
     pub(super) changes: Arc<Changes>,
 }
@@ -139,15 +140,26 @@ impl Database {
         schema::migrate(&mut writer, path)?;
         configure_writer(&writer, durability).map_err(failed)?;
         schema::shrinkable(&writer).map_err(failed)?;
+        let place = Place::of(path).map_err(|error| OpenError::Io { path: path.to_owned(), why: error.to_string() })?;
         let reader = || connect(path, OpenFlags::empty()).map(Connection::from).map_err(failed);
         Ok(Self {
             journal_reader: reader()?,
             workspace_reader: reader()?,
             search_reader: reader()?,
+            place: Arc::new(place),
             appends: Appends::default(),
             writer: writer.into(),
             changes: Arc::default(),
         })
+    }
+
+    /// Has something written, as long as the file is where it was.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let place = Arc::clone(&self.place);
+        self.writer.call(move |connection| place.check().and_then(|()| work(connection))).await
     }
 
     /// Whether the file is a database that could be opened, or missing. Changes nothing, and does not read it all.
@@ -186,8 +198,15 @@ impl Database {
     /// # Errors
     /// What was written is safe; only the tidying failed.
     pub async fn close(&self) -> Result<(), String> {
-        // The last connection to close moves the write-ahead log into the file.
+        // The last connection to close moves the write-ahead log into the file. Both are found by their paths: where
+        // another file is now, that one's would be taken away.
+        let is_kept = self.place.is_kept();
         for connection in [&self.journal_reader, &self.workspace_reader, &self.search_reader, &self.writer] {
+            if !is_kept {
+                let leave =
+                    |c: &mut rusqlite::Connection| c.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+                connection.call(leave).await.map_err(|error| error.to_string())?;
+            }
             connection.clone().close().await.map_err(|error| error.to_string())?;
         }
         Ok(())

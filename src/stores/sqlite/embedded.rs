@@ -78,7 +78,7 @@ impl EmbeddedWorkspace {
         change: impl FnOnce(&rusqlite::Connection, &str) -> rusqlite::Result<bool> + Send + 'static,
     ) -> Result<bool, WorkspaceError> {
         let (id, announced) = (self.id.clone(), self.change.clone());
-        let call = self.database.writer.call(move |connection| {
+        let call = self.database.write(move |connection| {
             let changed = transact(connection, |connection| change(connection, &id))?;
             if changed {
                 announced.announce();

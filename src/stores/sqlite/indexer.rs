@@ -105,7 +105,7 @@ impl Database {
         }
         let write =
             move |connection: &mut Connection| transact(connection, |connection| search::index(connection, &events));
-        self.writer.call(write).await.map_err(failed)?;
+        self.write(write).await.map_err(failed)?;
         Ok(true)
     }
 }

@@ -51,7 +51,7 @@ impl Journal for SqliteJournal {
         let store = move |connection: &mut rusqlite::Connection| {
             transact(connection, |connection| insert(connection, &entries))
         };
-        let stored = self.database.writer.call(store).await.map_err(failed);
+        let stored = self.database.write(store).await.map_err(failed);
         if let Ok(appended) = &stored {
             self.database.appends.tell(last_of(appended));
         }
@@ -98,7 +98,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError> {
-        self.database.writer.call(move |connection| retention::prune(connection, &batch)).await.map_err(failed)
+        self.database.write(move |connection| retention::prune(connection, &batch)).await.map_err(failed)
     }
 
     async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
@@ -118,8 +118,7 @@ impl Journal for SqliteJournal {
     async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError> {
         let name = name.to_owned();
         self.database
-            .writer
-            .call(move |connection| {
+            .write(move |connection| {
                 connection
                     .prepare_cached("INSERT OR REPLACE INTO snapshots (name, seq, body) VALUES (?1, ?2, ?3)")?
                     .execute(params![name, snapshot.seq.cast_signed(), snapshot.body])
@@ -295,7 +294,7 @@ mod tests {
         let journal = fixture.database.journal();
         journal.append(journal::batch(0..1)).await.expect("append");
         let pages = |pages: u32| {
-            fixture.database.writer.call(move |c| c.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())))
+            fixture.database.write(move |c| c.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())))
         };
         pages(1).await.expect("no page more than there are");
         let error = journal.append(journal::batch(1..1000)).await.expect_err("full");
@@ -311,7 +310,7 @@ mod tests {
         let journal = fixture.database.journal();
         journal.append(journal::batch(0..2)).await.expect("append");
         let spoil = |c: &mut rusqlite::Connection| c.execute("UPDATE events SET body = '{' WHERE seq = 2", []);
-        fixture.database.writer.call(spoil).await.expect("update");
+        fixture.database.write(spoil).await.expect("update");
         assert_eq!(journal.read(0, 1, &Filter::ALL).await.expect("the first is whole").len(), 1);
         let error = journal.read(0, 9, &Filter::ALL).await.expect_err("damaged");
         assert!(matches!(&error, JournalError::Damaged(why) if why.contains("event 2")), "{error}");

@@ -1,6 +1,6 @@
 //! The daemon's own database, `remora.db`.
 //!
-//! - `database`: opening the file, its schema and its connections.
+//! - `database`: opening the file, its schema and its connections. `place`: whether the file is still there.
 //! - `journal`: the [`Journal`](remora_actors::ports::Journal) in it.
 //! - `agent_spans`: which events may be an agent's.
 //! - `schema`: the tables, and how a database of an older version gets them.
@@ -18,6 +18,7 @@ mod database;
 mod embedded;
 mod indexer;
 mod journal;
+mod place;
 mod retention;
 mod schema;
 mod search;

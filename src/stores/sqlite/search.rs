@@ -319,7 +319,7 @@ mod tests {
                 |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
             )
         };
-        assert_eq!(database.writer.call(delete).await.expect("deleted"), (1_001, 1_500));
+        assert_eq!(database.write(delete).await.expect("deleted"), (1_001, 1_500));
         journal::finds_what_a_scan_finds(&journal).await;
     }
 
