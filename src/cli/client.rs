@@ -61,6 +61,11 @@ pub(crate) struct Call {
 impl Client {
     /// A client for the daemon at the given address. Connects to nothing yet.
     pub(crate) fn new(connection: &Connection, scope: Scope) -> Result<Self, Error> {
+        Self::connecting_within(CONNECT, connection, scope)
+    }
+
+    /// The same, for somebody who cannot wait so long for a connection.
+    pub(crate) fn connecting_within(connect: Duration, connection: &Connection, scope: Scope) -> Result<Self, Error> {
         let usage = |problem: &str| Error::Usage(format!("--url {} {problem}", connection.url));
         let base = Url::parse(&connection.url).map_err(|error| usage(&format!("is not a URL: {error}")))?;
         if base.scheme() != "http" {
@@ -76,7 +81,7 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("remora/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
+            .connect_timeout(connect)
             .read_timeout(SILENCE);
         if is_loopback(&base) {
             // A proxy from the environment could only get in the way of a daemon on this machine.
