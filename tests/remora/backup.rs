@@ -108,6 +108,20 @@ async fn nothing_is_replaced_and_nothing_broken_is_restored() {
     assert!(!place.path("new/remora.db").exists());
 }
 
+#[tokio::test]
+async fn what_lies_in_nats_is_not_backed_up_from_a_folder() {
+    let place = Place::new();
+    let mut daemon = Daemon::setup().data(&place.path("data")).start().await;
+    assert!(daemon.terminate().await.success());
+    // What a daemon on NATS leaves beside the database from before.
+    fs::write(place.path("data/copy.db"), "").unwrap();
+    place.backup("data", "copy").await.expect(1).complains(&["data", "nats", "remora migrate --from nats://"]);
+    let mut command = Daemon::program(place.folder.path());
+    command.args(["backup", "copy"]).env("REMORA_BUS", "nats://127.0.0.1:4222");
+    Process::spawn(command).wait().await.expect(1).complains(&["remora migrate --from nats://"]);
+    assert!(!place.path("copy").exists());
+}
+
 /// A data folder as the first version of the schema had it.
 const FIRST_VERSION: &str = r#"
 import json, pathlib, sqlite3, sys
