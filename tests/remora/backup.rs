@@ -122,6 +122,21 @@ async fn what_lies_in_nats_is_not_backed_up_from_a_folder() {
     assert!(!place.path("copy").exists());
 }
 
+#[tokio::test]
+async fn a_file_without_its_newest_commits_is_not_restored() {
+    let place = Place::new();
+    let mut daemon = Daemon::setup().data(&place.path("data")).start().await;
+    daemon.api.start_agent("a").await;
+    daemon.kill().await;
+    let needles = ["remora.db-wal", "remora backup", "wal_checkpoint"];
+    place.restore("data/remora.db", "new").await.expect(1).complains(&needles);
+    assert!(!place.path("new").exists());
+    let checkpoint = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')";
+    python(checkpoint, &[&place.path("data/remora.db")]);
+    let restored = place.restore("data/remora.db", "new").await.expect(0);
+    assert!(restored.stdout.contains(" 1 events"), "{}", restored.stdout);
+}
+
 /// A data folder as the first version of the schema had it.
 const FIRST_VERSION: &str = r#"
 import json, pathlib, sqlite3, sys

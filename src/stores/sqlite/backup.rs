@@ -30,6 +30,12 @@ pub enum BackupError {
     /// The folder is in use.
     #[error("{0} is not empty, and nothing in it is replaced; restore into a new folder with --data DIR")]
     NotEmpty(PathBuf),
+    /// The newest commits are in the file beside the copy.
+    #[error(
+        "{0} is not all: its newest events stand in {0}-wal; make the copy with `remora backup`, or bring the two \
+         together with: sqlite3 {0} 'PRAGMA wal_checkpoint(TRUNCATE)'"
+    )]
+    Unfinished(String),
     /// The database or the copy.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -98,6 +104,9 @@ pub fn restore(source: &Path, data: &Path) -> Result<Contents, BackupError> {
         return Err(BackupError::NotEmpty(data.to_owned()));
     }
     check_header(source)?;
+    if fs::metadata(wal_of(source)).is_ok_and(|wal| wal.len() > 0) {
+        return Err(BackupError::Unfinished(source.display().to_string()));
+    }
     // Held until all is done: a daemon that starts meanwhile must not begin with an empty database.
     let folder = DataDir::open(data)?;
     let target = folder.database();
@@ -149,4 +158,11 @@ fn persist(copy: NamedTempFile, target: &Path) -> Result<(), BackupError> {
 
 fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where SQLite keeps the newest commits of a database.
+fn wal_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
