@@ -1,7 +1,9 @@
 //! Copies, restored; databases of other versions.
 
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -135,6 +137,20 @@ async fn a_file_without_its_newest_commits_is_not_restored() {
     python(checkpoint, &[&place.path("data/remora.db")]);
     let restored = place.restore("data/remora.db", "new").await.expect(0);
     assert!(restored.stdout.contains(" 1 events"), "{}", restored.stdout);
+}
+
+#[tokio::test]
+async fn no_copy_is_made_where_its_name_cannot_be_said() {
+    let place = Place::new();
+    let mut daemon = Daemon::setup().data(&place.path("data")).start().await;
+    assert!(daemon.terminate().await.success());
+    let folder = place.folder.path().join(OsStr::from_bytes(b"\xff"));
+    fs::create_dir(&folder).unwrap();
+    let mut command = Daemon::program(place.folder.path());
+    command.arg("backup").arg(folder.join("copy")).arg("--data").arg(place.path("data"));
+    Process::spawn(command).wait().await.expect(1).complains(&["not utf-8", "another folder"]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 2, "nor is there anything beside it");
 }
 
 /// A data folder as the first version of the schema had it.

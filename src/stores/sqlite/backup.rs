@@ -36,6 +36,9 @@ pub enum BackupError {
          together with: sqlite3 {0} 'PRAGMA wal_checkpoint(TRUNCATE)'"
     )]
     Unfinished(String),
+    /// SQLite knows names that are text only.
+    #[error("{0:?} is not utf-8, and a copy cannot be made there; name a file in another folder")]
+    NotText(PathBuf),
     /// The database or the copy.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -86,10 +89,11 @@ pub fn back_up(data: &Path, target: &Path) -> Result<Contents, BackupError> {
     check_header(&database)?;
     let io = |source| BackupError::Io { path: target.to_owned(), source };
     let copy = NamedTempFile::new_in(folder_of(target)).map_err(io)?;
+    let name = copy.path().to_str().ok_or_else(|| BackupError::NotText(target.to_owned()))?;
     let failed = |error: rusqlite::Error| OpenError::sqlite(&database, &error);
     let source = connect(&database, OpenFlags::empty()).map_err(failed)?;
     // Reads in one transaction, however long it takes: writers do not wait for readers.
-    source.execute("VACUUM INTO ?1", [copy.path().to_string_lossy()]).map_err(failed)?;
+    source.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
     let contents = verify(copy.path())?;
     persist(copy, target)?;
     Ok(contents)
