@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -151,6 +151,19 @@ async fn no_copy_is_made_where_its_name_cannot_be_said() {
     Process::spawn(command).wait().await.expect(1).complains(&["not utf-8", "another folder"]);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 2, "nor is there anything beside it");
+}
+
+#[tokio::test]
+async fn the_database_is_nobody_elses() {
+    let place = Place::new();
+    // Open to all, as a person makes it.
+    fs::create_dir(place.path("data")).unwrap();
+    let daemon = Daemon::setup().data(&place.path("data")).start().await;
+    daemon.api.start_agent("a").await;
+    for name in ["remora.db", "remora.db-wal", "remora.db-shm"] {
+        let mode = fs::metadata(place.path("data").join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 /// A data folder as the first version of the schema had it.

@@ -91,7 +91,7 @@ pub fn back_up(data: &Path, target: &Path) -> Result<Contents, BackupError> {
     let copy = NamedTempFile::new_in(folder_of(target)).map_err(io)?;
     let name = copy.path().to_str().ok_or_else(|| BackupError::NotText(target.to_owned()))?;
     let failed = |error: rusqlite::Error| OpenError::sqlite(&database, &error);
-    let source = connect(&database, OpenFlags::empty()).map_err(failed)?;
+    let source = connect(&database).map_err(failed)?;
     // Reads in one transaction, however long it takes: writers do not wait for readers.
     source.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
     let contents = verify(copy.path())?;
