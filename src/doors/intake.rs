@@ -15,7 +15,7 @@ use super::{
     lines::Line,
 };
 
-/// Lines taken in at once: a commit's cost vanishes, and other publishers still get their turn.
+/// Lines taken in at once at most: a commit's cost vanishes, and other publishers still get their turn.
 const BATCH_LINES: usize = 1_000;
 /// Pause before a file that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -37,8 +37,9 @@ pub async fn load_cursor(journal: &dyn Journal, path: &Path) -> Cursor {
 
 /// Follows a log for as long as the daemon runs. Unless it is `trusted`, its lines tell nothing of what a person does.
 pub async fn run(handle: Handle, journal: Arc<dyn Journal>, path: PathBuf, mut follower: Follower, trusted: bool) {
+    let batch_lines = BATCH_LINES.min(handle.limits().batch_events);
     loop {
-        match follower.next_batch(BATCH_LINES).await {
+        match follower.next_batch(batch_lines).await {
             Ok(lines) => {
                 let drafts = lines.iter().filter_map(|line| draft(&handle, &path, line, trusted)).collect();
                 let seq = publish(&handle, &path, drafts).await;
