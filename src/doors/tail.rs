@@ -122,11 +122,16 @@ impl Tail {
         };
         for entry in entries {
             let entry = entry?;
-            if entry.ino() == self.cursor.inode
-                && let Some(file) = open(&entry.path())?
-                && is_it(&file)?
-            {
-                return Ok(Some(file));
+            if entry.ino() != self.cursor.inode {
+                continue;
+            }
+            match open(&entry.path()) {
+                Ok(Some(file)) if is_it(&file)? => return Ok(Some(file)),
+                // The number was given to something else since.
+                Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied) => {
+                    return Err(error);
+                }
+                _ => {}
             }
         }
         Ok(None)

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
+    os::unix::{fs::MetadataExt, net::UnixListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -171,6 +172,21 @@ fn truncation_begins_anew_with_other_ids() {
     OpenOptions::new().write(true).open(&log.path).and_then(|log| log.set_len(whole - 3)).expect("truncate");
     log.append("x\n");
     assert_eq!(read(&mut tail), ["x"], "only the line without an end is forgotten");
+}
+
+#[test]
+fn what_has_the_old_files_number_and_is_no_file_is_passed_over() {
+    let log = Log::new();
+    log.append("a\n");
+    let (_, cursor) = drain(&mut log.tail(Cursor::default()), 100);
+    let (folder, socket) = (log.folder.path().join("agent.log.d"), log.folder.path().join("agent.sock"));
+    fs::create_dir(&folder).expect("create");
+    let _listener = UnixListener::bind(&socket).expect("bind");
+    fs::write(&log.path, "b\n").expect("write");
+    for other in [folder, socket] {
+        let inode = fs::metadata(other).expect("metadata").ino();
+        assert_eq!(read(&mut log.tail(Cursor { inode, ..cursor.clone() })), ["b"]);
+    }
 }
 
 #[test]
