@@ -6,7 +6,7 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
-use remora_actors::model::Door;
+use remora_actors::model::{Door, Question};
 use remora_web::{Api, guarded, http};
 use reqwest::{
     Body, Method, Response, StatusCode, Url,
@@ -118,6 +118,12 @@ impl Client {
             return Err(Error::Usage(format!("{segment:?} is no id")));
         }
         Ok(self.call_at(method, ["api", "v1"].iter().chain(path)))
+    }
+
+    /// A request about a question and what else the path names of it, whoever has given another one the same id.
+    pub(crate) fn call_about(&self, method: Method, question: &Question, of_it: &[&str]) -> Result<Call, Error> {
+        let call = self.call(method, &[&["questions", &question.msg_id], of_it].concat())?;
+        Ok(call.query("workspace_id", &question.workspace_id))
     }
 
     /// A request to what lies outside of the API, such as `/healthz`.
