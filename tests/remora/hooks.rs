@@ -344,11 +344,13 @@ async fn installing_and_uninstalling_leaves_the_settings_as_they_were() {
         assert!(command.ends_with("hook claude-code --ask 'Bash,mcp__*' --wait 600s"), "{command}");
         assert_eq!(hooks["PreToolUse"][1]["hooks"][0]["timeout"], 630);
         let backup = file.with_added_extension("before-remora");
-        assert_eq!(fs::read_to_string(backup).unwrap(), settings);
+        assert_eq!(fs::read_to_string(&backup).unwrap(), settings);
         assert!(installer(home.path(), &args).await.expect(0).stdout.contains("nothing to do"));
+        installer(home.path(), &["--install", "--yes", "--scope", scope, "--ask-all"]).await.expect(0);
 
         installer(home.path(), &["--uninstall", "--yes", "--scope", scope]).await.expect(0);
         assert_eq!(fs::read_to_string(&file).unwrap(), settings);
+        assert_eq!(fs::read_to_string(&backup).unwrap(), settings, "as it was before the first of them");
         assert!(
             installer(home.path(), &["--uninstall", "--scope", scope]).await.expect(0).stdout.contains("nothing to")
         );
