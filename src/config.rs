@@ -43,6 +43,8 @@ const CLIENT_VARIABLES: [&str; 6] = ["url", "token", "agent_id", "config", "hook
 
 /// Longest time in which an answer can be taken back: nobody notices a mistake later, and the agent waits.
 const MAX_UNDO_S: u64 = 60;
+/// Why a limit must not be over another one.
+const NEVER_ROOM: &str = "what is so large would never have room";
 
 /// Everything about a daemon that its user can choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Args)]
@@ -371,17 +373,16 @@ impl Settings {
         if self.undo_s > MAX_UNDO_S {
             return unusable("undo_s", &format!("must be at most {MAX_UNDO_S}: the agent waits for as long"));
         }
-        if self.limits.event_bytes > self.limits.body_bytes {
-            return unusable(
-                "limits.event_bytes",
-                "must not be over `limits.body_bytes`: such an event cannot be sent",
-            );
-        }
-        if self.limits.body_bytes > self.limits.arriving_bytes {
-            return unusable(
-                "limits.body_bytes",
-                "must not be over `limits.arriving_bytes`: such a body would never have room",
-            );
+        let limits = &self.limits;
+        for (name, value, other, most, otherwise) in [
+            ("event_bytes", limits.event_bytes, "body_bytes", limits.body_bytes, "such an event cannot be sent"),
+            ("body_bytes", limits.body_bytes, "arriving_bytes", limits.arriving_bytes, NEVER_ROOM),
+            ("body_bytes", limits.body_bytes, "publishing_bytes", limits.publishing_bytes, NEVER_ROOM),
+            ("batch_events", limits.batch_events, "publishing_events", limits.publishing_events, NEVER_ROOM),
+        ] {
+            if value > most {
+                return unusable(&format!("limits.{name}"), &format!("must not be over `limits.{other}`: {otherwise}"));
+            }
         }
         Ok(())
     }

@@ -401,8 +401,10 @@ async fn follow(
         // The cursor is kept by the file's name, which must not depend on where the daemon was started.
         let path: PathBuf = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let cursor = intake::load_cursor(&**journal, &path).await;
-        let follower = Follower::new(&path, cursor, settings.limits.event_bytes, watcher);
-        followers.spawn(intake::run(handle.clone(), Arc::clone(journal), path, follower));
+        let follower = Follower::new(&path, cursor, &settings.limits, watcher);
+        // An agent may write to its log; only without tokens is everybody an operator.
+        let trusted = settings.token_file.is_none();
+        followers.spawn(intake::run(handle.clone(), Arc::clone(journal), path, follower, trusted));
     }
     followers
 }

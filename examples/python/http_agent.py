@@ -8,6 +8,7 @@ then answer its questions at http://127.0.0.1:8000/.
 """
 
 import argparse
+import http.client
 import json
 import os
 import sys
@@ -60,13 +61,12 @@ class RemoraAgent:
                 raise Cancelled(question)
 
     def get_user_messages(self):
-        """Takes the messages that a person sent unasked out of the inbox, oldest first."""
+        """Takes the messages that a person sent unasked out of the inbox, one by one, oldest first."""
         workspace = "/workspaces/" + urllib.parse.quote(self.agent_id, safe="")
         entries = self._retry("GET", workspace + "/kv?prefix=inbox:user_message:")["entries"]
-        messages = sorted((entry["value"] for entry in entries), key=lambda message: message["sent_at"])
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry["value"]["sent_at"]):
             self._retry("DELETE", workspace + "/kv/" + urllib.parse.quote(entry["key"], safe=""))
-        return [message["content"] for message in messages]
+            yield entry["value"]["content"]
 
     def _retry(self, method, path, body=None, pause=0.5, attempts=120):
         """Calls until the daemon answers; every call made here may safely arrive twice."""
@@ -94,7 +94,7 @@ class RemoraAgent:
             if error.code == 404 and method == "DELETE":
                 return None  # the first attempt has done it
             raise Refused(f"{error}: {error.read().decode(errors='replace')}") from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # the latter: it was killed while it replied
             raise NoDaemon(f"no daemon at {self.url} ({error}); start one with: remora serve") from error
         self._met = True
         return json.loads(text) if text else None

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     client::{Client, PATIENCE, Scope},
-    dismiss::{Alike, send, who},
+    dismiss::{Alike, Named, send, who},
     error::{Error, Problem},
     terminal::{self, Output},
     typed_answer,
@@ -25,8 +25,8 @@ struct Questions {
 
 #[derive(Debug, Args)]
 pub(crate) struct AnswerArgs {
-    /// Id of the question, as `remora inbox` shows it
-    msg_id: String,
+    #[command(flatten)]
+    named: Named,
 
     /// The answer: a text; several where several options may be chosen; `approve` or `reject` and a reason, with
     /// NAME=VALUE for each argument to change; NAME=VALUE for each field of a form
@@ -51,13 +51,12 @@ pub(crate) struct AnswerArgs {
 
 pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Operator)?;
-    let question = client.call(Method::GET, &["questions", &args.msg_id])?;
-    let record = match client.json_patiently::<QuestionRecord>(&question, Some(PATIENCE)).await {
-        Err(error) if error.refusal(404).is_some() => return Err(unknown(&client, &args.msg_id, error).await),
+    let record = match args.named.find(&client).await {
+        Err(error) if error.refusal(404).is_some() => return Err(unknown(&client, &args.named.msg_id, error).await),
         record => record?,
     };
     if args.undo {
-        return undo(&client, &args.msg_id, shared).await;
+        return undo(&client, &record.question, shared).await;
     }
     let answer = match args.json_answer {
         Some(answer) => answer,
@@ -68,8 +67,9 @@ pub(crate) async fn run(args: AnswerArgs, shared: &Shared) -> Result<(), Error> 
         let names = args.alike.names(&client, &record, "answer").await?;
         return send(&client, "answers", &json!({"questions": names, "answer": answer, "who": who}), shared).await;
     }
-    let body = json!({"answer": answer, "who": who, "door": "cli"});
-    let call = client.call(Method::POST, &["questions", &args.msg_id, "answer"])?.body(&body);
+    let Question { msg_id, workspace_id, .. } = &record.question;
+    let body = json!({"answer": answer, "who": who, "door": "cli", "workspace_id": workspace_id});
+    let call = client.call(Method::POST, &["questions", msg_id, "answer"])?.body(&body);
     // Sent once: a repeated answer would be told that the first one was faster.
     let record: QuestionRecord = client.json(&call).await.map_err(first_answer)?;
     tell(&record, answered(&record), shared)
@@ -86,8 +86,8 @@ fn answered(record: &QuestionRecord) -> &'static str {
     }
 }
 
-async fn undo(client: &Client, msg_id: &str, shared: &Shared) -> Result<(), Error> {
-    let call = client.call(Method::DELETE, &["questions", msg_id, "answer"])?;
+async fn undo(client: &Client, question: &Question, shared: &Shared) -> Result<(), Error> {
+    let call = client.call_about(Method::DELETE, question, &["answer"])?;
     tell(&client.json_patiently(&call, Some(PATIENCE)).await?, "open again", shared)
 }
 

@@ -86,7 +86,7 @@ pub(crate) async fn run(args: AskArgs, shared: &Shared) -> Result<ExitCode, Erro
     let question = args.into_question(&msg_id)?;
     let record = tokio::select! {
         record = ask(&client, &msg_id, &question) => record?,
-        () = interrupted() => match give_up(&client, &msg_id).await? {
+        () = interrupted() => match give_up(&client, &msg_id, &question).await? {
             Some(record) => record,
             None => return Ok(ExitCode::from(CANCELLED)),
         },
@@ -134,17 +134,18 @@ async fn ask(client: &Client, msg_id: &str, question: &Value) -> Result<Question
 }
 
 /// Withdraws the question. `None`: it is gone, or had not arrived.
-async fn give_up(client: &Client, msg_id: &str) -> Result<Option<QuestionRecord>, Error> {
+async fn give_up(client: &Client, msg_id: &str, question: &Value) -> Result<Option<QuestionRecord>, Error> {
     terminal::note("withdrawing the question");
-    let path = ["questions", msg_id];
-    let withdraw = client.call(Method::DELETE, &path)?;
+    let agent = question["agent_id"].as_str().unwrap_or_default();
+    let call = |method| Ok::<_, Error>(client.call(method, &["questions", msg_id])?.query("agent_id", agent));
+    let withdraw = call(Method::DELETE)?;
     let attempt = tokio::time::timeout(GIVE_UP, client.json_patiently(&withdraw, Some(GIVE_UP))).await;
     match attempt {
         Ok(Ok(record)) => Ok(Some(record)),
         Ok(Err(error)) if error.refusal(404).is_some() => Ok(None),
         // Somebody was faster: the answer counts.
         Ok(Err(error)) if error.refusal(409).is_some() => {
-            client.json(&client.call(Method::GET, &path)?.query("wait", "1")).await.map(Some)
+            client.json(&call(Method::GET)?.query("wait", "1")).await.map(Some)
         }
         Ok(Err(error)) => Err(error),
         Err(_) => {

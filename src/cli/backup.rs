@@ -8,7 +8,10 @@ use serde_json::json;
 use super::{Shared, error::Error, terminal::Output};
 use crate::{
     config::{Flags, Settings},
-    stores::sqlite::backup::{self, BackupError, Contents},
+    stores::{
+        nats,
+        sqlite::backup::{self, BackupError, Contents},
+    },
 };
 
 /// Where the daemon keeps its data.
@@ -24,10 +27,10 @@ struct Folder {
 }
 
 impl Folder {
-    fn path(self) -> Result<PathBuf, Error> {
+    fn settings(self) -> Result<Settings, Error> {
         match self.data {
-            Some(data) => Ok(data),
-            None => Ok(Settings::load(self.config.as_deref(), &Flags::default())?.data),
+            Some(data) => Ok(Settings { data, ..Settings::default() }),
+            None => Ok(Settings::load(self.config.as_deref(), &Flags::default())?),
         }
     }
 }
@@ -51,14 +54,21 @@ pub(crate) struct RestoreArgs {
 }
 
 pub(crate) async fn back_up(args: BackupArgs, shared: &Shared) -> Result<(), Error> {
-    let (data, file) = (args.folder.path()?, args.file);
+    let (settings, file) = (args.folder.settings()?, args.file);
+    if settings.bus.is_some() || settings.data.join(nats::FILE_NAME).exists() {
+        let (data, copy) = (settings.data.display(), nats::FILE_NAME);
+        return Err(Error::Failed(format!(
+            "the daemon of {data} keeps everything in nats; stop all daemons there and copy it with: \
+             remora migrate --from nats://… --to DIR; if it does so no more, remove {copy} from the folder"
+        )));
+    }
     let target = file.clone();
-    let contents = aside(move || backup::back_up(&data, &target)).await?;
+    let contents = aside(move || backup::back_up(&settings.data, &target)).await?;
     tell("backed up to", &file, &contents, shared)
 }
 
 pub(crate) async fn restore(args: RestoreArgs, shared: &Shared) -> Result<(), Error> {
-    let (data, file) = (args.folder.path()?, args.file);
+    let (data, file) = (args.folder.settings()?.data, args.file);
     let target = data.clone();
     let contents = aside(move || backup::restore(&file, &target)).await?;
     tell("restored into", &data, &contents, shared)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
-use remora_actors::model::Door;
+use remora_actors::model::{Door, Question};
 use remora_web::{Api, guarded, http};
 use reqwest::{
     Body, Method, Response, StatusCode, Url,
@@ -61,6 +61,11 @@ pub(crate) struct Call {
 impl Client {
     /// A client for the daemon at the given address. Connects to nothing yet.
     pub(crate) fn new(connection: &Connection, scope: Scope) -> Result<Self, Error> {
+        Self::connecting_within(CONNECT, connection, scope)
+    }
+
+    /// The same, for somebody who cannot wait so long for a connection.
+    pub(crate) fn connecting_within(connect: Duration, connection: &Connection, scope: Scope) -> Result<Self, Error> {
         let usage = |problem: &str| Error::Usage(format!("--url {} {problem}", connection.url));
         let base = Url::parse(&connection.url).map_err(|error| usage(&format!("is not a URL: {error}")))?;
         if base.scheme() != "http" {
@@ -76,7 +81,7 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("remora/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
-            .connect_timeout(CONNECT)
+            .connect_timeout(connect)
             .read_timeout(SILENCE);
         if is_loopback(&base) {
             // A proxy from the environment could only get in the way of a daemon on this machine.
@@ -113,6 +118,12 @@ impl Client {
             return Err(Error::Usage(format!("{segment:?} is no id")));
         }
         Ok(self.call_at(method, ["api", "v1"].iter().chain(path)))
+    }
+
+    /// A request about a question and what else the path names of it, whoever has given another one the same id.
+    pub(crate) fn call_about(&self, method: Method, question: &Question, of_it: &[&str]) -> Result<Call, Error> {
+        let call = self.call(method, &[&["questions", &question.msg_id], of_it].concat())?;
+        Ok(call.query("workspace_id", &question.workspace_id))
     }
 
     /// A request to what lies outside of the API, such as `/healthz`.

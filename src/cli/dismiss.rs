@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     client::{Client, PATIENCE, Scope},
-    error::Error,
+    error::{Error, Problem},
     terminal::{self, Output},
     user_name,
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct DismissArgs {
-    /// Id of the question, as `remora inbox` shows it
-    msg_id: String,
+    #[command(flatten)]
+    named: Named,
 
     /// Why, for the agent and for other people
     #[arg(long, value_name = "TEXT")]
@@ -30,6 +30,17 @@ pub(crate) struct DismissArgs {
     /// Who dismisses it [default: the user's name]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
+}
+
+/// Which question is meant.
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// Id of the question, as `remora inbox` shows it
+    pub(super) msg_id: String,
+
+    /// Whose question, where several agents have given theirs the same id
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
 }
 
 /// Whether the questions that are like the named one are meant, too.
@@ -53,8 +64,7 @@ struct Report {
 
 pub(crate) async fn run(args: DismissArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Operator)?;
-    let question = client.call(Method::GET, &["questions", &args.msg_id])?;
-    let record: QuestionRecord = client.json_patiently(&question, Some(PATIENCE)).await?;
+    let record = args.named.find(&client).await?;
     let named = args.alike.names(&client, &record, "dismiss").await?;
     let body = json!({"questions": named, "reason": args.reason, "who": who(args.who)});
     send(&client, "dismissals", &body, shared).await
@@ -63,6 +73,30 @@ pub(crate) async fn run(args: DismissArgs, shared: &Shared) -> Result<(), Error>
 /// Who acts: as told, else the user.
 pub(super) fn who(told: Option<String>) -> String {
     told.or_else(user_name).unwrap_or_else(|| "operator".to_owned())
+}
+
+impl Named {
+    /// The question as it stands.
+    pub(super) async fn find(&self, client: &Client) -> Result<QuestionRecord, Error> {
+        let mut call = client.call(Method::GET, &["questions", &self.msg_id])?;
+        if let Some(agent) = &self.agent {
+            call = call.query("agent_id", agent);
+        }
+        client.json_patiently(&call, Some(PATIENCE)).await.map_err(|error| self.several(error))
+    }
+
+    /// A 409 lists the questions that have the id.
+    fn several(&self, error: Error) -> Error {
+        let listed = |problem: &Problem| Vec::<QuestionRecord>::deserialize(problem.extra.get("questions")?).ok();
+        match error.refusal(409).and_then(listed) {
+            Some(records) if self.agent.is_none() => {
+                let agents: Vec<_> = records.iter().map(|record| record.question.agent_id.as_str()).collect();
+                let (msg_id, agents) = (&self.msg_id, agents.join(", "));
+                Error::Failed(format!("several questions have the id {msg_id:?}, of {agents}; name one with --agent"))
+            }
+            _ => error,
+        }
+    }
 }
 
 impl Alike {

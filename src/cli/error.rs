@@ -84,6 +84,11 @@ impl Error {
         }
     }
 
+    /// True where there was no connection: the daemon is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::NotReachable { source, .. } if source.is_connect())
+    }
+
     /// How long the daemon asks to be left alone.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

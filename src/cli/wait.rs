@@ -18,7 +18,7 @@ const POLL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Waits until a question that was asked is no longer open.
 pub(crate) async fn until_closed(client: &Client, mut record: QuestionRecord) -> Result<QuestionRecord, Error> {
-    let call = client.call(Method::GET, &["questions", &record.question.msg_id])?.query("wait", WAIT_S);
+    let call = client.call_about(Method::GET, &record.question, &[])?.query("wait", WAIT_S);
     loop {
         let started = Instant::now();
         record = client.json_patiently(&call, patience(&record, Timestamp::now())).await?;

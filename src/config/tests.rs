@@ -96,6 +96,8 @@ fn a_bad_value_is_named_with_its_place() {
         ),
         ("[limits]\nbody_bytes = 9", [].as_slice(), ["`limits.event_bytes`", "`limits.body_bytes`"]),
         ("[limits]\narriving_bytes = 9", [].as_slice(), ["`limits.body_bytes`", "`limits.arriving_bytes`"]),
+        ("[limits]\npublishing_bytes = 9", [].as_slice(), ["`limits.body_bytes`", "`limits.publishing_bytes`"]),
+        ("[limits]\npublishing_events = 9", [].as_slice(), ["`limits.batch_events`", "`limits.publishing_events`"]),
     ] {
         let error = load(toml, variables, &[]).expect_err("refused");
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{DaemonError, courier};
 use crate::{
     bus,
     config::Settings,
@@ -14,6 +15,7 @@ pub fn check(settings: &Settings) -> Vec<String> {
     let mut problems = Vec::new();
     let mut note = |problem: Result<(), String>| problems.extend(problem.err());
     note(settings.tokens().map(drop).map_err(|error| error.to_string()));
+    note(notices(settings).map_err(|error| error.to_string()));
     note(Roots::new(&settings.workspace_roots).map(drop).map_err(|error| error.to_string()));
     note(DataDir::check(&settings.data).map_err(|error| error.to_string()));
     note(Database::check(&settings.data.join(crate::stores::sqlite::FILE_NAME)).map_err(|error| error.to_string()));
@@ -25,6 +27,12 @@ pub fn check(settings: &Settings) -> Vec<String> {
         note(followable(path));
     }
     problems
+}
+
+/// Who is told of questions, with all that carrying the notices out needs.
+fn notices(settings: &Settings) -> Result<(), DaemonError> {
+    let targets = settings.targets()?;
+    courier(settings, targets, None).map(drop).map_err(DaemonError::Certificates)
 }
 
 /// A followed file may come later, its folder may not.

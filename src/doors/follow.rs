@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use remora_actors::model::Limits;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -56,11 +57,11 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows a file, which need not exist yet, from a cursor on. Lines over `line_bytes` come as a refusal.
-    pub fn new(path: &Path, cursor: Cursor, line_bytes: usize, watcher: &FileWatcher) -> Self {
+    /// Follows a file, which need not exist yet, from a cursor on. Lines over `event_bytes` come as a refusal.
+    pub fn new(path: &Path, cursor: Cursor, limits: &Limits, watcher: &FileWatcher) -> Self {
         Self {
             path: path.to_owned(),
-            tail: Arc::new(Mutex::new(Tail::new(path, cursor.clone(), line_bytes))),
+            tail: Arc::new(Mutex::new(Tail::new(path, cursor.clone(), limits))),
             cursor,
             filled: Filled::Batch,
             changes: watcher.watch(path),

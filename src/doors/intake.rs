@@ -15,7 +15,7 @@ use super::{
     lines::Line,
 };
 
-/// Lines taken in at once: a commit's cost vanishes, and other publishers still get their turn.
+/// Lines taken in at once at most: a commit's cost vanishes, and other publishers still get their turn.
 const BATCH_LINES: usize = 1_000;
 /// Pause before a file that cannot be read is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,12 +35,14 @@ pub async fn load_cursor(journal: &dyn Journal, path: &Path) -> Cursor {
     }
 }
 
-/// Follows a log for as long as the daemon runs.
-pub async fn run(handle: Handle, journal: Arc<dyn Journal>, path: PathBuf, mut follower: Follower) {
+/// Follows a log for as long as the daemon runs. Unless it is `trusted`, its lines tell nothing of what a person does.
+pub async fn run(handle: Handle, journal: Arc<dyn Journal>, path: PathBuf, mut follower: Follower, trusted: bool) {
+    let batch_lines = BATCH_LINES.min(handle.limits().batch_events);
     loop {
-        match follower.next_batch(BATCH_LINES).await {
+        match follower.next_batch(batch_lines).await {
             Ok(lines) => {
-                let seq = publish(&handle, &path, &lines).await;
+                let drafts = lines.iter().filter_map(|line| draft(&handle, &path, line, trusted)).collect();
+                let seq = publish(&handle, &path, drafts).await;
                 save_cursor(&*journal, &path, follower.cursor(), seq).await;
             }
             Err(error) => {
@@ -52,8 +54,7 @@ pub async fn run(handle: Handle, journal: Arc<dyn Journal>, path: PathBuf, mut f
 }
 
 /// Publishes lines, however long the journal takes to accept them, and returns their highest position.
-async fn publish(handle: &Handle, path: &Path, lines: &[Line]) -> u64 {
-    let drafts: Vec<_> = lines.iter().filter_map(|line| draft(handle, path, line)).collect();
+async fn publish(handle: &Handle, path: &Path, drafts: Vec<Draft>) -> u64 {
     let send = || async { handle.publish(drafts.clone()).await };
     let backoff = ExponentialBuilder::default().with_max_delay(LONGEST_RETRY).without_max_times();
     let told = |error: &PublishError, _| tracing::warn!(path = %path.display(), %error, "lines not taken in yet");
@@ -61,9 +62,17 @@ async fn publish(handle: &Handle, path: &Path, lines: &[Line]) -> u64 {
 }
 
 /// A line that is no event is reported and left: the ones after it must not wait for somebody to mend it.
-fn draft(handle: &Handle, path: &Path, line: &Line) -> Option<Draft> {
+fn draft(handle: &Handle, path: &Path, line: &Line, trusted: bool) -> Option<Draft> {
     let read = |text: &Vec<u8>| Draft::parse(text, handle.limits());
-    match line.text.as_ref().map_err(Invalid::clone).and_then(read) {
+    let may = |draft: Draft| {
+        if draft.speaks_for_a_person() && !trusted {
+            let why = "tells of a person's doing, which a followed log cannot where there are tokens; \
+                       replay the log with an operator's token";
+            return Err(Invalid::field("action", why));
+        }
+        Ok(draft)
+    };
+    match line.text.as_ref().map_err(Invalid::clone).and_then(read).and_then(may) {
         Ok(mut draft) => {
             draft.id.get_or_insert_with(|| line.event_id.clone());
             Some(draft)

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use remora_actors::model::Limits;
+
 use super::{
     follow::Cursor,
     lines::{Line, Splitter},
@@ -14,7 +16,7 @@ use super::{
 
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Bytes of lines in a batch, however many lines the caller takes: several followed files share the memory.
+/// Bytes of lines in a batch at most, however many lines the caller takes: several followed files share the memory.
 const BATCH_BYTES: usize = 4 << 20;
 /// A line with the blank lines before it is looked up again up to this size: more would cost more than it tells.
 const CHECKED_BYTES: u64 = 1 << 20;
@@ -34,6 +36,8 @@ pub(super) enum Filled {
 pub(super) struct Tail {
     path: PathBuf,
     line_bytes: usize,
+    /// Lines are read until they have so many bytes.
+    batch_bytes: usize,
     file: Option<File>,
     /// Behind the last line of `lines`.
     cursor: Cursor,
@@ -45,10 +49,13 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn new(path: &Path, cursor: Cursor, line_bytes: usize) -> Self {
+    pub(super) fn new(path: &Path, cursor: Cursor, limits: &Limits) -> Self {
+        let line_bytes = limits.event_bytes;
         Self {
             path: path.to_owned(),
             line_bytes,
+            // Half: an event is longer than its line.
+            batch_bytes: BATCH_BYTES.min(limits.publishing_bytes / 2),
             file: None,
             read_offset: cursor.offset,
             splitter: Splitter::new(cursor.chain, cursor.line, line_bytes),
@@ -115,11 +122,16 @@ impl Tail {
         };
         for entry in entries {
             let entry = entry?;
-            if entry.ino() == self.cursor.inode
-                && let Some(file) = open(&entry.path())?
-                && is_it(&file)?
-            {
-                return Ok(Some(file));
+            if entry.ino() != self.cursor.inode {
+                continue;
+            }
+            match open(&entry.path()) {
+                Ok(Some(file)) if is_it(&file)? => return Ok(Some(file)),
+                // The number was given to something else since.
+                Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied) => {
+                    return Err(error);
+                }
+                _ => {}
             }
         }
         Ok(None)
@@ -204,7 +216,7 @@ impl Tail {
                 Err(error) => return Err(error),
             };
             while !bytes.is_empty() {
-                if self.lines.len() >= max_lines.max(1) || self.bytes >= BATCH_BYTES {
+                if self.lines.len() >= max_lines.max(1) || self.bytes >= self.batch_bytes {
                     return Ok(());
                 }
                 let (used, line) = self.splitter.push(bytes);

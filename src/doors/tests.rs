@@ -3,11 +3,13 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
+    os::unix::{fs::MetadataExt, net::UnixListener},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use proptest::prelude::*;
+use remora_actors::model::Limits;
 use uuid::Uuid;
 
 use super::{
@@ -43,8 +45,12 @@ impl Log {
     }
 
     fn tail(&self, cursor: Cursor) -> Tail {
-        Tail::new(&self.path, cursor, LINE_BYTES)
+        Tail::new(&self.path, cursor, &limits())
     }
+}
+
+fn limits() -> Limits {
+    Limits { event_bytes: LINE_BYTES, ..Limits::default() }
 }
 
 /// Reads until there is no more; then the texts and the place.
@@ -169,6 +175,31 @@ fn truncation_begins_anew_with_other_ids() {
 }
 
 #[test]
+fn what_has_the_old_files_number_and_is_no_file_is_passed_over() {
+    let log = Log::new();
+    log.append("a\n");
+    let (_, cursor) = drain(&mut log.tail(Cursor::default()), 100);
+    let (folder, socket) = (log.folder.path().join("agent.log.d"), log.folder.path().join("agent.sock"));
+    fs::create_dir(&folder).expect("create");
+    let _listener = UnixListener::bind(&socket).expect("bind");
+    fs::write(&log.path, "b\n").expect("write");
+    for other in [folder, socket] {
+        let inode = fs::metadata(other).expect("metadata").ino();
+        assert_eq!(read(&mut log.tail(Cursor { inode, ..cursor.clone() })), ["b"]);
+    }
+}
+
+#[test]
+fn a_batch_has_room_in_what_may_wait_for_the_journal() {
+    let log = Log::new();
+    log.append(format!("{}\n", "x".repeat(99)).repeat(40));
+    let mut tail = Tail::new(&log.path, Cursor::default(), &Limits { publishing_bytes: 2_000, ..limits() });
+    assert_eq!(tail.fill(100).expect("fill"), Filled::Batch);
+    assert_eq!(tail.take().0.len(), 11);
+    assert_eq!(drain(&mut tail, 100).0.len(), 29);
+}
+
+#[test]
 fn what_is_no_file_is_an_error_and_no_wait() {
     let log = Log::new();
     fs::create_dir(&log.path).expect("create");
@@ -185,7 +216,7 @@ async fn next(follower: &mut Follower, max_lines: usize) -> Vec<String> {
 }
 
 fn follow(path: &Path, cursor: Cursor) -> Follower {
-    Follower::new(path, cursor, LINE_BYTES, &FileWatcher::start(NEVER))
+    Follower::new(path, cursor, &limits(), &FileWatcher::start(NEVER))
 }
 
 #[tokio::test]

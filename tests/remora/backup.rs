@@ -1,7 +1,9 @@
 //! Copies, restored; databases of other versions.
 
 use std::{
+    ffi::OsStr,
     fs,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -106,6 +108,62 @@ async fn nothing_is_replaced_and_nothing_broken_is_restored() {
     fs::write(place.path("notes"), "precious").unwrap();
     place.restore("notes", "new").await.expect(1).complains(&["not a sqlite database"]);
     assert!(!place.path("new/remora.db").exists());
+}
+
+#[tokio::test]
+async fn what_lies_in_nats_is_not_backed_up_from_a_folder() {
+    let place = Place::new();
+    let mut daemon = Daemon::setup().data(&place.path("data")).start().await;
+    assert!(daemon.terminate().await.success());
+    // What a daemon on NATS leaves beside the database from before.
+    fs::write(place.path("data/copy.db"), "").unwrap();
+    place.backup("data", "copy").await.expect(1).complains(&["data", "nats", "remora migrate --from nats://"]);
+    let mut command = Daemon::program(place.folder.path());
+    command.args(["backup", "copy"]).env("REMORA_BUS", "nats://127.0.0.1:4222");
+    Process::spawn(command).wait().await.expect(1).complains(&["remora migrate --from nats://"]);
+    assert!(!place.path("copy").exists());
+}
+
+#[tokio::test]
+async fn a_file_without_its_newest_commits_is_not_restored() {
+    let place = Place::new();
+    let mut daemon = Daemon::setup().data(&place.path("data")).start().await;
+    daemon.api.start_agent("a").await;
+    daemon.kill().await;
+    let needles = ["remora.db-wal", "remora backup", "wal_checkpoint"];
+    place.restore("data/remora.db", "new").await.expect(1).complains(&needles);
+    assert!(!place.path("new").exists());
+    let checkpoint = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')";
+    python(checkpoint, &[&place.path("data/remora.db")]);
+    let restored = place.restore("data/remora.db", "new").await.expect(0);
+    assert!(restored.stdout.contains(" 1 events"), "{}", restored.stdout);
+}
+
+#[tokio::test]
+async fn no_copy_is_made_where_its_name_cannot_be_said() {
+    let place = Place::new();
+    let mut daemon = Daemon::setup().data(&place.path("data")).start().await;
+    assert!(daemon.terminate().await.success());
+    let folder = place.folder.path().join(OsStr::from_bytes(b"\xff"));
+    fs::create_dir(&folder).unwrap();
+    let mut command = Daemon::program(place.folder.path());
+    command.arg("backup").arg(folder.join("copy")).arg("--data").arg(place.path("data"));
+    Process::spawn(command).wait().await.expect(1).complains(&["not utf-8", "another folder"]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(place.folder.path()).unwrap().count(), 2, "nor is there anything beside it");
+}
+
+#[tokio::test]
+async fn the_database_is_nobody_elses() {
+    let place = Place::new();
+    // Open to all, as a person makes it.
+    fs::create_dir(place.path("data")).unwrap();
+    let daemon = Daemon::setup().data(&place.path("data")).start().await;
+    daemon.api.start_agent("a").await;
+    for name in ["remora.db", "remora.db-wal", "remora.db-shm"] {
+        let mode = fs::metadata(place.path("data").join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 /// A data folder as the first version of the schema had it.

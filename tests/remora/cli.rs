@@ -54,6 +54,24 @@ async fn ask_prints_the_answer_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn agents_may_give_their_questions_the_same_id() {
+    let daemon = Daemon::start().await;
+    let ask = |agent: &str| daemon.remora(["ask", "Deploy?", "--agent", agent, "--msg-id", "q1"]);
+    let (first, second, third) = (ask("a"), ask("b"), ask("c"));
+    daemon.api.state_with("all are open", |state| state["blocked"].as_array().is_some_and(|all| all.len() == 3)).await;
+    for args in [&["answer", "q1", "yes"][..], &["dismiss", "q1"]] {
+        let refused = daemon.remora(args.iter().copied()).wait().await.expect(1);
+        refused.complains(&["several questions", "a, b, c", "--agent"]);
+    }
+    daemon.remora(["answer", "q1", "yes", "--agent", "b"]).wait().await.expect(0);
+    assert_eq!(second.wait().await.expect(0).stdout, "yes\n");
+    daemon.remora(["dismiss", "q1", "--agent", "a"]).wait().await.expect(0);
+    first.wait().await.expect(4);
+    third.interrupt().await.expect(4);
+    daemon.api.state_with("none is open", |state| state["blocked"].as_array().is_some_and(Vec::is_empty)).await;
+}
+
+#[tokio::test]
 async fn ask_tells_scripts_how_it_ended() {
     let daemon = Daemon::start().await;
     let expired = daemon.remora(["ask", "Quick?", "--agent", "a", "--timeout", "0.2"]).wait().await.expect(3);

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::repository;
+use tokio::process;
+
+use crate::support::{Daemon, Process, repository};
 
 fn recipe() -> Vec<String> {
     let text = fs::read_to_string(repository().join("examples/docker/Dockerfile")).unwrap();
@@ -64,5 +66,24 @@ fn nobody_runs_as_root() {
     );
     assert!(recipe.iter().rposition(|line| line.starts_with("FROM ")) < Some(user), "in the image that runs");
     let layers = recipe[recipe.iter().rposition(|line| line.starts_with("FROM ")).unwrap()..].iter();
-    assert!(layers.filter(|line| line.starts_with("COPY ") || line.starts_with("RUN ")).count() <= 2);
+    assert!(layers.filter(|line| line.starts_with("COPY ") || line.starts_with("RUN ")).count() <= 3);
+}
+
+#[tokio::test]
+async fn its_health_is_that_the_daemon_lives() {
+    let text = recipe().join("\n").replace("\\\n", "");
+    let (_, check) = text.split_once("\nHEALTHCHECK ").expect("a check");
+    let (_, words) = check.lines().next().unwrap().split_once(" CMD ").expect("a command");
+    let words: Vec<String> = serde_json::from_str(words).expect("a list of words");
+    let mut daemon = Daemon::start().await;
+    let check = |port: u16| {
+        let words: Vec<_> = words.iter().map(|word| word.replace("/8000", &format!("/{port}"))).collect();
+        let mut command = process::Command::new(&words[0]);
+        command.args(&words[1..]);
+        Process::spawn(command).wait()
+    };
+    check(daemon.port()).await.expect(0);
+    let port = daemon.port();
+    daemon.kill().await;
+    check(port).await.expect(1);
 }

@@ -3,7 +3,11 @@
 use std::{env, path::Path};
 
 use serde_json::json;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    process::Command,
+};
 
 use crate::support::{Daemon, Process, http::text, repository, wait_until};
 
@@ -40,6 +44,45 @@ async fn the_python_agent_over_http() {
     daemon.api.post("/api/v1/agents/a1/messages", &json!({"content": "mind the changelog"})).await;
     let output = answered_to_its_end(&daemon, example).await;
     assert!(output.contains("decision: publish") && output.contains("message: mind the changelog"), "{output}");
+}
+
+/// Reads messages while the daemon breaks off.
+const READ_MESSAGES: &str = "
+import http_agent, sys
+agent = http_agent.RemoraAgent('a1', sys.argv[1])
+try:
+    for message in agent.get_user_messages():
+        print(message)
+except http_agent.Refused:
+    print('refused')
+";
+
+#[tokio::test]
+async fn the_python_agent_loses_no_message() {
+    let entry = |id: u8| json!({"key": format!("inbox:user_message:{id}"), "value": {"sent_at": id, "content": id}});
+    let list = json!({"entries": [entry(2), entry(1)]}).to_string();
+    // The reply to the first removal breaks off, the second message is not given out.
+    let replies = [
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{list}", list.len()),
+        "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnu".to_owned(),
+        "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n".to_owned(),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for reply in replies {
+            let (mut caller, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(caller.read_u8().await.unwrap());
+            }
+            caller.write_all(reply.as_bytes()).await.unwrap();
+        }
+    });
+    let mut command = Command::new("python3");
+    command.args(["-B", "-c", READ_MESSAGES, &url]).env("PYTHONPATH", repository().join("examples/python"));
+    assert_eq!(Process::spawn(command).wait().await.expect(0).stdout, "1\nrefused\n");
 }
 
 #[tokio::test]

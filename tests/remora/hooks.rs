@@ -252,11 +252,66 @@ async fn a_daemon_that_hangs_does_not_hold_the_agent() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let home = tempfile::tempdir().unwrap();
     let mut command = Daemon::program(home.path());
-    command.args(["hook", "claude-code", "--ask-all", "--url", &format!("http://{}", silent.local_addr().unwrap())]);
+    command.args(["hook", "claude-code", "--ask", "Write", "--url", &url_of(&silent)]);
     let mut process = Process::spawn(command);
     process.feed(bash("PreToolUse").to_string().as_bytes()).await;
     let finished = process.wait().await.expect(0).complains(&["did not answer within 150 ms"]);
     assert_eq!(finished.stdout, "");
+}
+
+#[tokio::test]
+async fn where_nobody_takes_the_connection_nobody_is_asked() {
+    // No more than two connections are taken: the kernel has room for one more than it is told.
+    let full = tokio::net::TcpSocket::new_v4().unwrap();
+    full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = full.listen(1).unwrap();
+    let _first = tokio::net::TcpStream::connect(full.local_addr().unwrap()).await.unwrap();
+    let _second = tokio::net::TcpStream::connect(full.local_addr().unwrap()).await.unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Daemon::program(home.path());
+    command.args(["hook", "claude-code", "--ask-all", "--url", &url_of(&full)]);
+    let mut process = Process::spawn(command);
+    process.feed(bash("PreToolUse").to_string().as_bytes()).await;
+    let finished = process.wait().await.expect(0).complains(&["remora hook: daemon not reachable"]);
+    assert!(finished.stdout.is_empty() && finished.stderr.lines().count() == 1, "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_slow_daemon_is_asked_all_the_same() {
+    let daemon = Daemon::start().await;
+    let front = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = url_of(&front);
+    let port = daemon.port();
+    // The first request, which is the event, gets no reply.
+    tokio::spawn(async move {
+        let _first = front.accept().await.unwrap();
+        while let Ok((mut caller, _)) = front.accept().await {
+            let mut daemon = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut caller, &mut daemon).await });
+        }
+    });
+    let mut waiting = daemon.remora(["hook", "claude-code", "--ask-all", "--url", &url]);
+    waiting.feed(bash("PreToolUse").to_string().as_bytes()).await;
+    let msg_id = text(&open_question(&daemon).await, "msg_id");
+    daemon.api.answer(&msg_id, &json!("approve")).await.expect(200);
+    let told = output(&waiting.wait().await.expect(0).complains(&["did not answer"]));
+    assert_eq!(told["permissionDecision"], "allow");
+}
+
+#[tokio::test]
+async fn an_event_that_is_refused_does_not_let_the_call_pass() {
+    let daemon = Daemon::setup().args(["--limit", "event_bytes=2048"]).start().await;
+    let mut call = bash("PreToolUse");
+    call["cwd"] = json!(format!("/{}", "x".repeat(4_096)));
+    let waiting = hook(&daemon, &["--ask-all"], &call).await;
+    let msg_id = text(&open_question(&daemon).await, "msg_id");
+    daemon.api.answer(&msg_id, &json!("approve")).await.expect(200);
+    let told = output(&waiting.wait().await.expect(0).complains(&["event_bytes"]));
+    assert_eq!(told["permissionDecision"], "allow");
+}
+
+fn url_of(listener: &tokio::net::TcpListener) -> String {
+    format!("http://{}", listener.local_addr().unwrap())
 }
 
 /// Runs the installer in `home`, which is the user's and the project's.
@@ -289,11 +344,13 @@ async fn installing_and_uninstalling_leaves_the_settings_as_they_were() {
         assert!(command.ends_with("hook claude-code --ask 'Bash,mcp__*' --wait 600s"), "{command}");
         assert_eq!(hooks["PreToolUse"][1]["hooks"][0]["timeout"], 630);
         let backup = file.with_added_extension("before-remora");
-        assert_eq!(fs::read_to_string(backup).unwrap(), settings);
+        assert_eq!(fs::read_to_string(&backup).unwrap(), settings);
         assert!(installer(home.path(), &args).await.expect(0).stdout.contains("nothing to do"));
+        installer(home.path(), &["--install", "--yes", "--scope", scope, "--ask-all"]).await.expect(0);
 
         installer(home.path(), &["--uninstall", "--yes", "--scope", scope]).await.expect(0);
         assert_eq!(fs::read_to_string(&file).unwrap(), settings);
+        assert_eq!(fs::read_to_string(&backup).unwrap(), settings, "as it was before the first of them");
         assert!(
             installer(home.path(), &["--uninstall", "--scope", scope]).await.expect(0).stdout.contains("nothing to")
         );

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Daemon, fixture, repository, wait_until};
+use crate::{
+    guard::{OPERATOR, guarded},
+    support::{Browser, Daemon, fixture, repository, wait_until},
+};
 
 /// Lines of `run.jsonl`, two of which are alike but for their place.
 const LINES: u64 = 19;
@@ -141,6 +144,23 @@ async fn a_bad_line_in_a_followed_log_stops_nothing() {
     journal_has(&daemon, 2).await;
     let log = daemon.log();
     assert!(log.contains("run.jsonl") && log.contains("line"), "{log}");
+}
+
+#[tokio::test]
+async fn where_there_are_tokens_no_followed_line_speaks_for_a_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.jsonl");
+    let (daemon, _tokens) = guarded(Daemon::setup().args(["--follow", file.to_str().unwrap()])).await;
+    let api = daemon.api.with_token(Some(OPERATOR));
+    api.start_agent("a").await;
+    let msg_id = api.ask_text("a", "May I?").await;
+    let resumed = json!({"category": "agent", "action": "resumed", "agent_id": "a",
+        "payload": {"msg_id": msg_id, "answer": "yes", "answered_by": {"who": "alice", "door": "browser"}}});
+    append(&file, &format!("{resumed}\n{{\"category\":\"tool\",\"action\":\"called\",\"payload\":{{}}}}\n"));
+    wait_until("the line after it is there", async || (!api.journal("tool:called").await.is_empty()).then_some(()))
+        .await;
+    assert_eq!(api.question(&msg_id).await["status"], "open");
+    assert!(daemon.log().contains("line refused") && daemon.log().contains("a person's doing"), "{}", daemon.log());
 }
 
 /// The first half of a real run, where whoever runs the tests has it.

@@ -55,7 +55,11 @@ async fn every_problem_is_named_at_once() {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     fs::write(data.join("remora.db"), "precious notes").unwrap();
+    let config = folder.path().join("remora.toml");
+    fs::write(&config, "[[notify]]\nkind = 'json'\nurl_file = '/nowhere/url'\n").unwrap();
     let args = [
+        "--config",
+        config.to_str().unwrap(),
         "--token-file",
         open.to_str().unwrap(),
         "--data",
@@ -66,7 +70,7 @@ async fn every_problem_is_named_at_once() {
         "/nowhere/at/all/run.jsonl",
     ];
     let finished = check(folder.path(), &args, &[]).await.expect(2);
-    finished.complains(&["tokens", "not a sqlite database", "/nowhere/at/all", "run.jsonl"]);
+    finished.complains(&["tokens", "/nowhere/url", "not a sqlite database", "/nowhere/at/all", "run.jsonl"]);
     check(folder.path(), &["--listen", "0.0.0.0:8000"], &[]).await.expect(2).complains(&["without tokens"]);
     check(folder.path(), &["--heartbeat-s", "0"], &[]).await.expect(2).complains(&["`heartbeat_s`"]);
     let https = ["--otlp-endpoint", "https://collector:4318"];

@@ -8,13 +8,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::*;
-use crate::{model::Event, ports::Entry, testing};
+use crate::testing;
 
 /// Every event that was folded, in order.
 #[derive(Clone, Default, Serialize, Deserialize)]

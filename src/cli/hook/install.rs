@@ -92,7 +92,9 @@ pub(super) fn run(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), Error> {
             let otherwise = format!("{} was left as it is; give --yes to write it", path.display());
             terminal::confirm(&format!("write this to {}?", path.display()), &otherwise)?;
         }
-        backup = file.replace(&new)?;
+        // What has hooks of ours is not how it was before them.
+        let original = settings::without_entries(old).is_ok_and(|without| without == old);
+        backup = file.replace(&new, original)?;
     }
     tell(args, shared, &path, changed, backup.as_deref())
 }
@@ -201,8 +203,9 @@ impl File {
         }
     }
 
-    /// Writes the new text, whole or not at all, and keeps the old one beside it; where.
-    fn replace(&self, new: &str) -> Result<Option<PathBuf>, Error> {
+    /// Writes the new text, whole or not at all, and keeps the old one beside it, if it is the `original` one or none is
+    /// kept yet; where.
+    fn replace(&self, new: &str, original: bool) -> Result<Option<PathBuf>, Error> {
         let failed = |source| Error::io(format!("{} cannot be written, it is as it was", self.path.display()), source);
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed)?;
@@ -213,7 +216,9 @@ impl File {
             let permissions = fs::metadata(&self.path).map_err(failed)?.permissions();
             file.as_file().set_permissions(permissions).map_err(failed)?;
             let beside = self.path.with_added_extension("before-remora");
-            fs::copy(&self.path, &beside).map_err(failed)?;
+            if original || !beside.exists() {
+                fs::copy(&self.path, &beside).map_err(failed)?;
+            }
             backup = Some(beside);
         }
         file.persist(&self.path).map_err(|error| failed(error.error))?;
@@ -242,10 +247,12 @@ mod tests {
     fn a_file_is_replaced_whole_and_its_predecessor_kept() {
         let folder = tempfile::tempdir().expect("tempdir");
         let path = folder.path().join("new/settings.json");
-        assert_eq!(File::read(&path).expect("readable").replace("one").expect("written"), None);
-        let backup = File::read(&path).expect("readable").replace("two").expect("written").expect("kept");
+        assert_eq!(File::read(&path).expect("readable").replace("one", true).expect("written"), None);
+        let backup = File::read(&path).expect("readable").replace("two", true).expect("written").expect("kept");
         let read = |path: &Path| fs::read_to_string(path).expect("readable");
         assert_eq!((read(&path), read(&backup)), ("two".to_owned(), "one".to_owned()));
+        let backup = File::read(&path).expect("readable").replace("three", false).expect("written").expect("kept");
+        assert_eq!((read(&path), read(&backup)), ("three".to_owned(), "one".to_owned()));
         assert_eq!(
             fs::read_dir(folder.path().join("new")).expect("readable").count(),
             2,
@@ -260,7 +267,7 @@ mod tests {
         let (real, link) = (folder.path().join("real.json"), folder.path().join("settings.json"));
         fs::write(&real, "one").expect("written");
         std::os::unix::fs::symlink(&real, &link).expect("linked");
-        File::read(&link).expect("readable").replace("two").expect("written");
+        File::read(&link).expect("readable").replace("two", true).expect("written");
         assert_eq!(fs::read_link(&link).expect("a link"), real);
         assert_eq!(fs::read_to_string(&real).expect("readable"), "two");
     }

@@ -58,7 +58,8 @@ struct ClaudeCodeArgs {
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = ask::seconds)]
     wait: f64,
 
-    /// How long the daemon may take to take an event in, in milliseconds: the agent stands still meanwhile
+    /// How long the daemon may take to take an event in, in milliseconds: the agent stands still meanwhile. Where a person
+    /// is asked, how long a connection to it may take
     #[arg(long, value_name = "MS", env = "REMORA_HOOK_LIMIT_MS", default_value_t = 150)]
     limit_ms: u64,
 

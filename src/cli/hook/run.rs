@@ -25,7 +25,8 @@ const LISTENS: [&str; 3] = ["UserPromptSubmit", "PostToolUse", "PostToolUseFailu
 const STOPS: [&str; 3] = ["PreToolUse", "Stop", "SubagentStop"];
 /// Bytes of a hook's input that are read: a tool's whole output stands in it.
 const INPUT_BYTES: u64 = 64 << 20;
-/// How long the daemon may take to take a question in. It has just taken the event, so it is there.
+/// How long the daemon may take to take a question in, and the event before it: a person decides, so the agent stands
+/// still anyway. It is there, as there is a connection.
 const ACCEPT: Duration = Duration::from_secs(5);
 /// How long a daemon that goes away while a person is thinking is waited for: as long as a restart takes.
 const GRACE: Duration = Duration::from_secs(5);
@@ -52,9 +53,15 @@ pub(super) async fn run(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), Er
 
 async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
     let input = read_input()?;
-    let client = Client::new(&shared.connection, Scope::Agent).map_err(|error| error.to_string())?;
     let limit = Duration::from_millis(args.limit_ms);
-    report(&client, &input, limit).await?;
+    let client = Client::connecting_within(limit, &shared.connection, Scope::Agent);
+    let client = client.map_err(|error| error.to_string())?;
+    let asks = args.policy().asks(&input);
+    match report(&client, &input, if asks { limit.max(ACCEPT) } else { limit }).await {
+        // The call may still not pass unasked: a daemon that is slow, busy or refuses the event is there.
+        Err(error) if asks && !error.is_absence() => terminal::note(&format!("remora hook: {error}")),
+        reported => reported.map_err(|error| error.to_string())?,
+    }
     let listens = LISTENS.contains(&input.name());
     if listens || STOPS.contains(&input.name()) {
         let said = pass_messages_on(&client, &input, limit, listens).await;
@@ -62,7 +69,7 @@ async fn hook(args: &ClaudeCodeArgs, shared: &Shared) -> Result<(), String> {
             return said.map(drop);
         }
     }
-    if !args.policy().asks(&input) {
+    if !asks {
         return Ok(());
     }
     let question = permission::question(&input, args.wait());
@@ -138,19 +145,17 @@ fn read_input() -> Result<Input, String> {
     Input::parse(&json)
 }
 
-async fn report(client: &Client, input: &Input, limit: Duration) -> Result<(), String> {
-    let call = client.call(Method::POST, &["events"]).map_err(|error| error.to_string())?.body(&input.event());
-    match tokio::time::timeout(limit, client.open(&call)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("the daemon at {} did not answer within {} ms", client.url(), limit.as_millis())),
-    }
+async fn report(client: &Client, input: &Input, limit: Duration) -> Result<(), Error> {
+    let call = client.call(Method::POST, &["events"])?.body(&input.event());
+    let silent = || format!("the daemon at {} did not answer within {} ms", client.url(), limit.as_millis());
+    let reported = tokio::time::timeout(limit, client.open(&call)).await;
+    reported.map_err(|_| Error::Failed(silent()))?.map(drop)
 }
 
 /// Asks, and waits until the question is no longer open.
 async fn ask(client: &Client, question: &Value, wait: Duration) -> Result<QuestionRecord, String> {
     let call = client.call(Method::POST, &["questions"]).map_err(|error| error.to_string())?.body(question);
-    let asked = tokio::time::timeout(ACCEPT, client.json::<QuestionRecord>(&call)).await;
+    let asked = tokio::time::timeout(ACCEPT, client.json_patiently::<QuestionRecord>(&call, Some(ACCEPT))).await;
     let asked = asked.map_err(|_| format!("the daemon at {} did not take the question", client.url()))?;
     asked.map_err(|error| error.to_string())?;
     let poll = one(client, Method::GET, question).map_err(|error| error.to_string())?.query("wait", WAIT_S);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use remora_actors::model::QuestionRecord;
+use remora_actors::model::{self, QuestionRecord};
 use reqwest::Method;
 use rmcp::{RoleServer, model::ProgressNotificationParam, service::RequestContext};
 use serde::de::IgnoredAny;
@@ -35,10 +35,10 @@ impl Caller {
 
     /// Nobody waits for the answer any more. A question that cannot be withdrawn has been closed already, or the
     /// daemon is away and its deadline has to do.
-    async fn withdraw(&self, msg_id: &str) {
-        let Ok(call) = self.client.call(Method::DELETE, &["questions", msg_id]) else { return };
+    async fn withdraw(&self, question: &model::Question) {
+        let Ok(call) = self.client.call_about(Method::DELETE, question, &[]) else { return };
         let withdrawn = tokio::time::timeout(GIVE_UP, self.client.json::<IgnoredAny>(&call)).await;
-        tracing::debug!(msg_id, withdrawn = matches!(withdrawn, Ok(Ok(_))), "question given up");
+        tracing::debug!(msg_id = question.msg_id, withdrawn = matches!(withdrawn, Ok(Ok(_))), "question given up");
     }
 }
 
@@ -59,7 +59,7 @@ impl McpServer {
             closed = Box::pin(until_closed(&caller.client, record)) => closed,
             never = report_progress(context, total, &waiting) => match never {},
             () = context.ct.cancelled() => {
-                caller.withdraw(&question.msg_id).await;
+                caller.withdraw(&question).await;
                 Err(Error::Usage("the request was cancelled and the question withdrawn".to_owned()))
             }
         }

@@ -67,10 +67,15 @@ impl McpServer {
         Parameters(Check { msg_id, wait }): Parameters<Check>,
         context: RequestContext<RoleServer>,
     ) -> Result<Json<Outcome>, Error> {
-        let client = self.caller(&context)?.client;
+        let Caller { client, agent_id } = self.caller(&context)?;
         let wait = wait.clamp(0.0, LONGEST_CHECK_S).to_string();
         let call = client.call(Method::GET, &["questions", &msg_id])?.query("wait", &wait);
-        match client.json_patiently::<QuestionRecord>(&call, Some(PATIENCE)).await {
+        let mut record = client.json_patiently::<QuestionRecord>(&call, Some(PATIENCE)).await;
+        if record.as_ref().is_err_and(|error| error.refusal(409).is_some()) {
+            // Other agents have given the id, too.
+            record = client.json_patiently(&call.query("agent_id", &agent_id), Some(PATIENCE)).await;
+        }
+        match record {
             Ok(record) => Ok(Json(record.into())),
             Err(error) if error.refusal(404).is_some() => Ok(Json(Outcome::unknown(msg_id))),
             Err(error) => Err(error),

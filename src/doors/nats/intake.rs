@@ -31,9 +31,9 @@ use super::{NatsDoor, subject::Subject};
 /// What is kept of the events that no daemon has journaled yet: some hundred thousand. Beyond it JetStream refuses more,
 /// and a publisher that asks for an acknowledgement is told.
 const KEPT_BYTES: i64 = 256 << 20;
-/// Events journaled at once: a commit's cost vanishes, and other publishers still get their turn.
+/// Events journaled at once at most: a commit's cost vanishes, and other publishers still get their turn.
 const BATCH_EVENTS: usize = 1_000;
-/// Bytes of those events: little of what may wait for the journal.
+/// Bytes of those events at most: little of what may wait for the journal.
 const BATCH_BYTES: usize = 1 << 20;
 /// After this the stream gives out again what was neither journaled nor refused.
 const ACK_WAIT: Duration = Duration::from_secs(30);
@@ -119,10 +119,13 @@ impl<'a> Intake<'a> {
 
     async fn run(&self) -> Result<(), Error> {
         let messages = self.consumer.stream().max_messages_per_batch(BATCH_EVENTS).messages().await?;
-        let mut chunks = messages.ready_chunks(BATCH_EVENTS);
+        let limits = self.door.handle.limits();
+        let mut chunks = messages.ready_chunks(BATCH_EVENTS.min(limits.batch_events));
+        // Half: an event is longer than what its subject says already.
+        let bytes = BATCH_BYTES.min(limits.publishing_bytes / 2);
         while let Some(chunk) = chunks.next().await {
             let messages = chunk.into_iter().collect::<Result<Vec<_>, _>>()?;
-            for batch in batches(&messages) {
+            for batch in batches(&messages, bytes) {
                 self.take_in(batch).await?;
             }
         }
@@ -200,12 +203,12 @@ fn derived_id(message: &Message) -> String {
     }
 }
 
-/// Cuts messages into batches that are not too large; each holds at least one.
-fn batches(messages: &[Message]) -> impl Iterator<Item = &[Message]> {
+/// Cuts messages into batches of hardly more than so many bytes; each holds at least one.
+fn batches(messages: &[Message], most: usize) -> impl Iterator<Item = &[Message]> {
     let mut bytes = 0;
     messages.chunk_by(move |before, _| {
         bytes += before.payload.len();
-        let fits = bytes < BATCH_BYTES;
+        let fits = bytes < most;
         if !fits {
             bytes = 0;
         }

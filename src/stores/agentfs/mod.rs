@@ -43,7 +43,9 @@ impl AgentFs {
     /// [`WorkspaceError::Refused`] outside of the roots.
     pub fn workspace(&self, path: &Path) -> Result<AgentFsWorkspace, WorkspaceError> {
         let file = WorkspaceFile::new(path, self.roots.clone(), self.value_bytes)?;
-        let changes = self.watcher.watch(&self.roots.resolve(path)?);
+        // Read where the name leads at the time, and so watched there.
+        let (roots, name) = (self.roots.clone(), path.to_owned());
+        let changes = self.watcher.watch_found(move || roots.resolve(&name).ok());
         Ok(AgentFsWorkspace { file: Arc::new(file), changes })
     }
 }

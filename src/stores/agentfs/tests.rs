@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::symlink,
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde_json::json;
@@ -16,6 +16,7 @@ use crate::stores::conformance::workspace::{changes_until, keeps_the_contract};
 
 /// Polling never comes to the help of a missed notification.
 const NEVER: Duration = Duration::from_secs(3600);
+const SOON: Duration = Duration::from_millis(20);
 const VALUE_BYTES: usize = 1000;
 
 struct Fixture {
@@ -247,6 +248,46 @@ async fn a_link_that_leads_out_later_is_refused() {
     assert_eq!(elsewhere.workspace().list("").await.expect("list").len(), 1);
 }
 
+/// Waits for the watch: the first version is its own, the second tells that the folder is watched.
+async fn watched(changes: &FileChanges) {
+    while changes.seen.version() < 2 {
+        changes.next().await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_watched_where_it_leads_now() {
+    let folder = tempfile::tempdir().expect("tempdir");
+    let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+    for root in [&one, &two] {
+        fs::create_dir(root).expect("create");
+    }
+    let roots = Roots::new(&[one.clone(), two.clone()]).expect("roots");
+    let agentfs = AgentFs::new(roots, FileWatcher::start(SOON), VALUE_BYTES);
+    let value = |n: u8| format!("INSERT INTO kv_store (key, value) VALUES ('k', '{n}')");
+    let holds = |n: u8| async move |w: &AgentFsWorkspace| w.get("k").await == Ok(Some(json!(n)));
+
+    let relative = agentfs.workspace(Path::new("agent.db")).expect("below a root");
+    watched(&relative.changes).await;
+    Python::new(&two.join("agent.db"), &[CREATE, &value(1)]).close();
+    changes_until(&relative, "the file below the second root", holds(1)).await;
+
+    let link = one.join("link.db");
+    for (n, name) in [(2, "a.db"), (3, "b.db")] {
+        Python::new(&one.join(name), &[CREATE, &value(n)]).close();
+        // So old that a poll need not look again whether it is written still.
+        let file = fs::File::options().append(true).open(one.join(name)).expect("open");
+        file.set_modified(SystemTime::UNIX_EPOCH).expect("set");
+    }
+    symlink(one.join("a.db"), &link).expect("link");
+    let linked = agentfs.workspace(&link).expect("below a root");
+    watched(&linked.changes).await;
+    assert!(holds(2)(&linked).await);
+    symlink(one.join("b.db"), one.join("new")).expect("link");
+    fs::rename(one.join("new"), &link).expect("switch");
+    changes_until(&linked, "the other file behind it", holds(3)).await;
+}
+
 #[tokio::test]
 async fn reading_wakes_no_reader() {
     for journal_mode in [WAL, "PRAGMA journal_mode=DELETE"] {
@@ -255,12 +296,8 @@ async fn reading_wakes_no_reader() {
         let workspace = fixture.workspace();
         let marker_path = fixture.folder.path().join("marker");
         let marker = fixture.agentfs.watcher.watch(&marker_path);
-        for changes in [&workspace.changes, &marker] {
-            // The first version is the watch's own, the second tells that the folder is watched.
-            while changes.seen.version() < 2 {
-                changes.next().await;
-            }
-        }
+        watched(&workspace.changes).await;
+        watched(&marker).await;
         for _ in 0..3 {
             assert_eq!(workspace.list("").await, Ok(vec![]));
         }

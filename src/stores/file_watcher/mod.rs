@@ -16,7 +16,7 @@ mod signature;
 mod tests;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -56,9 +56,15 @@ impl FileWatcher {
 
     /// Watches a file, which need not exist, nor its folder.
     pub fn watch(&self, path: &Path) -> FileChanges {
-        let change = Change::new();
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let entry = Entry::new(path, Arc::downgrade(&change));
+        self.watch_found(move || service::resolve(&path))
+    }
+
+    /// Watches the file at the path that `find` gives, with all symbolic links resolved: each poll asks anew, since the
+    /// name of a file may come to mean another one. `None`: it means none at present.
+    pub fn watch_found(&self, find: impl Fn() -> Option<PathBuf> + Send + 'static) -> FileChanges {
+        let change = Change::new();
+        let entry = Entry::new(Box::new(find), Arc::downgrade(&change));
         // The receiver lives as long as there is a sender.
         let _ = self.arrivals.send(entry);
         FileChanges { seen: Seen::nothing(change), _watcher: self.clone() }

@@ -18,13 +18,15 @@ use super::{
 };
 use crate::stores::change::Change;
 
+/// Where a watched file lies at present, with all symbolic links resolved; `None`: nowhere.
+pub(super) type Find = Box<dyn Fn() -> Option<PathBuf> + Send>;
+
 /// A watched file as the service's thread knows it.
-#[derive(Debug)]
 pub(super) struct Entry {
-    path: PathBuf,
+    find: Find,
     /// Gone with the last who wants to know.
     change: Weak<Change>,
-    /// The path where all symbolic links lead, while there is such a folder.
+    /// Where it was found at the last look.
     file: Option<PathBuf>,
     /// The watch of that folder, while there is one.
     watch: Option<u64>,
@@ -33,8 +35,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(path: PathBuf, change: Weak<Change>) -> Self {
-        Self { path, change, file: None, watch: None, signature: None }
+    pub(super) fn new(find: Find, change: Weak<Change>) -> Self {
+        Self { find, change, file: None, watch: None, signature: None }
     }
 
     fn folder(&self) -> Option<&Path> {
@@ -43,7 +45,7 @@ impl Entry {
 }
 
 /// Where a path leads, though the file itself may be missing.
-fn resolve(path: &Path) -> Option<PathBuf> {
+pub(super) fn resolve(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok().or_else(|| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?)))
 }
 
@@ -55,7 +57,6 @@ pub(super) struct Watch {
 }
 
 /// The thread's state.
-#[derive(Debug)]
 pub(super) struct Service {
     pub(super) listeners: Arc<Listeners>,
     notifier: Option<RecommendedWatcher>,
@@ -132,7 +133,7 @@ impl Service {
     /// know any more.
     pub(super) fn look(&mut self, entry: &mut Entry) -> bool {
         let change = entry.change.upgrade();
-        let file = change.as_ref().and_then(|_| resolve(&entry.path));
+        let file = change.as_ref().and_then(|_| (entry.find)());
         if entry.file != file {
             entry.file.iter().for_each(|file| self.listeners.remove(file, &entry.change));
             file.iter().for_each(|file| self.listeners.add(file, &entry.change));
@@ -142,7 +143,7 @@ impl Service {
         let watch = entry.folder().and_then(|folder| self.watch(folder));
         // What happened before the watch was there was not notified.
         let unwatched = std::mem::replace(&mut entry.watch, watch) != watch;
-        let signature = Signature::of(&entry.path);
+        let signature = entry.file.as_deref().map(Signature::of).unwrap_or_default();
         if unwatched || entry.signature != Some(signature) {
             change.announce();
         }

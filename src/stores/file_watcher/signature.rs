@@ -9,8 +9,8 @@ use std::{
 /// Two writes within one tick of the file system's clock look like one.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 
-/// What a look at a file tells without opening it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a look at a file tells without opening it. The default is that of no file.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(super) struct Signature {
     pub(super) file: Option<Stat>,
     /// SQLite's write-ahead log, unless it is empty.

@@ -109,7 +109,7 @@ fn forgets_what_nobody_watches() {
     let mut service = Service::new();
     let change = Change::new();
     let path = folder.path().join("a");
-    let mut entry = Entry::new(path, Arc::downgrade(&change));
+    let mut entry = Entry::new(Box::new(move || Some(path.clone())), Arc::downgrade(&change));
     assert!(service.look(&mut entry));
     service.entries.push(entry);
     service.poll();

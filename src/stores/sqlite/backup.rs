@@ -30,6 +30,15 @@ pub enum BackupError {
     /// The folder is in use.
     #[error("{0} is not empty, and nothing in it is replaced; restore into a new folder with --data DIR")]
     NotEmpty(PathBuf),
+    /// The newest commits are in the file beside the copy.
+    #[error(
+        "{0} is not all: its newest events stand in {0}-wal; make the copy with `remora backup`, or bring the two \
+         together with: sqlite3 {0} 'PRAGMA wal_checkpoint(TRUNCATE)'"
+    )]
+    Unfinished(String),
+    /// SQLite knows names that are text only.
+    #[error("{0:?} is not utf-8, and a copy cannot be made there; name a file in another folder")]
+    NotText(PathBuf),
     /// The database or the copy.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -80,10 +89,11 @@ pub fn back_up(data: &Path, target: &Path) -> Result<Contents, BackupError> {
     check_header(&database)?;
     let io = |source| BackupError::Io { path: target.to_owned(), source };
     let copy = NamedTempFile::new_in(folder_of(target)).map_err(io)?;
+    let name = copy.path().to_str().ok_or_else(|| BackupError::NotText(target.to_owned()))?;
     let failed = |error: rusqlite::Error| OpenError::sqlite(&database, &error);
-    let source = connect(&database, OpenFlags::empty()).map_err(failed)?;
+    let source = connect(&database).map_err(failed)?;
     // Reads in one transaction, however long it takes: writers do not wait for readers.
-    source.execute("VACUUM INTO ?1", [copy.path().to_string_lossy()]).map_err(failed)?;
+    source.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
     let contents = verify(copy.path())?;
     persist(copy, target)?;
     Ok(contents)
@@ -98,6 +108,9 @@ pub fn restore(source: &Path, data: &Path) -> Result<Contents, BackupError> {
         return Err(BackupError::NotEmpty(data.to_owned()));
     }
     check_header(source)?;
+    if fs::metadata(wal_of(source)).is_ok_and(|wal| wal.len() > 0) {
+        return Err(BackupError::Unfinished(source.display().to_string()));
+    }
     // Held until all is done: a daemon that starts meanwhile must not begin with an empty database.
     let folder = DataDir::open(data)?;
     let target = folder.database();
@@ -149,4 +162,11 @@ fn persist(copy: NamedTempFile, target: &Path) -> Result<(), BackupError> {
 
 fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where SQLite keeps the newest commits of a database.
+fn wal_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }

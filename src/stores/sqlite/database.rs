@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -31,6 +32,9 @@ const WAL_LIMIT_BYTES: u32 = 64 << 20;
 const QUICK_CHECK_BYTES: u64 = 32 << 20;
 /// Statements in use by one connection, all of them.
 const CACHED_STATEMENTS: usize = 32;
+
+/// The journal tells what every agent did: nobody else's business, also where the folder is open to others.
+const MODE: u32 = 0o600;
 
 /// What a commit waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,8 +136,9 @@ impl Database {
     /// [`OpenError`]; the file is as it was.
     pub fn open(path: &Path, durability: Durability) -> Result<Self, OpenError> {
         check_header(path)?;
+        create(path)?;
         let failed = |error: rusqlite::Error| OpenError::sqlite(path, &error);
-        let mut writer = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+        let mut writer = connect(path).map_err(failed)?;
         if std::fs::metadata(path).is_ok_and(|file| file.len() <= QUICK_CHECK_BYTES) {
             quick_check(&writer, path)?;
         }
@@ -141,7 +146,7 @@ impl Database {
         configure_writer(&writer, durability).map_err(failed)?;
         schema::shrinkable(&writer).map_err(failed)?;
         let place = Place::of(path).map_err(|error| OpenError::Io { path: path.to_owned(), why: error.to_string() })?;
-        let reader = || connect(path, OpenFlags::empty()).map(Connection::from).map_err(failed);
+        let reader = || connect(path).map(Connection::from).map_err(failed);
         Ok(Self {
             journal_reader: reader()?,
             workspace_reader: reader()?,
@@ -239,12 +244,18 @@ pub(super) fn transact<T>(
     Ok(done)
 }
 
-pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<rusqlite::Connection> {
-    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+pub(super) fn connect(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = rusqlite::Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(connection)
+}
+
+/// Makes the file where it is missing, with a mode that SQLite gives the files beside it too.
+fn create(path: &Path) -> Result<(), OpenError> {
+    let made = File::options().create(true).append(true).mode(MODE).open(path);
+    made.map(drop).map_err(|error| OpenError::Io { path: path.to_owned(), why: error.to_string() })
 }
 
 pub(super) fn quick_check(connection: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {

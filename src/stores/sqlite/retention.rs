@@ -26,6 +26,10 @@ const EXTENT: &str = "SELECT pruned, (SELECT coalesce(max(seq), 0) FROM events),
            (SELECT received_at FROM events WHERE seq > pruned ORDER BY seq LIMIT 1)
     FROM retention";
 
+/// By how much two clocks that are right may differ, in milliseconds: those of daemons that share a journal, or one that
+/// was set back.
+const SKEW_MS: i64 = 60 * 60 * 1_000;
+
 /// An event that may go.
 struct Candidate {
     seq: i64,
@@ -68,9 +72,16 @@ fn candidates(connection: &Connection, batch: &Prune) -> rusqlite::Result<Vec<Ca
     let mut find = connection.prepare_cached(CANDIDATES)?;
     let found = find.query_map(params![batch.after.cast_signed(), until, limit], Candidate::from_row)?;
     let mut candidates = found.collect::<rusqlite::Result<Vec<_>>>()?;
-    let young = candidates.iter().position(|candidate| candidate.received_at >= before);
+    let now = Timestamp::now().as_millisecond();
+    let young = candidates.iter().position(|candidate| believed(candidate.received_at, now) >= before);
     candidates.truncate(young.unwrap_or(candidates.len()));
     Ok(candidates)
+}
+
+/// When an event came in, in milliseconds. What was noted by a clock that was ahead cannot be believed, and is taken for
+/// old: else the event would keep all that came in later until the clock is there again.
+fn believed(received_at: i64, now: i64) -> i64 {
+    if received_at > now.saturating_add(SKEW_MS) { 0 } else { received_at }
 }
 
 /// The positions that a batch would delete.
@@ -110,10 +121,8 @@ pub(super) fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
     let used = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
     let values: u64 = connection.prepare_cached("SELECT total FROM value_bytes")?.query_row([], |row| row.get(0))?;
-    let time = |row: &Row<'_>, column| -> rusqlite::Result<Option<Timestamp>> {
-        let milliseconds: Option<i64> = row.get(column)?;
-        Ok(milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok()))
-    };
+    let time = |milliseconds: Option<i64>| milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok());
+    let now = Timestamp::now().as_millisecond();
     connection.prepare_cached(EXTENT)?.query_row([], |row| {
         let [pruned, last_seq, left_behind] = [row.get::<_, u64>(0)?, row.get(1)?, row.get(2)?];
         Ok(Extent {
@@ -121,8 +130,8 @@ pub(super) fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
             last_seq,
             events: last_seq.saturating_sub(pruned) + left_behind,
             bytes: used.saturating_sub(values),
-            oldest: time(row, 3)?,
-            first_received: time(row, 4)?,
+            oldest: time(row.get(3)?),
+            first_received: time(row.get::<_, Option<i64>>(4)?.map(|first| believed(first, now))),
         })
     })
 }
@@ -136,7 +145,7 @@ pub(super) fn first_seq(connection: &Connection) -> rusqlite::Result<Seq> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
     use super::*;
     use crate::stores::{
@@ -225,6 +234,24 @@ mod tests {
         workspace.set("a", &json!("é")).await.expect("set");
         workspace.delete("b").await.expect("delete");
         assert!(bytes().await + 4_096 >= before, "what is gone is not taken off twice");
+    }
+
+    #[tokio::test]
+    async fn what_came_in_while_the_clock_was_ahead_keeps_nothing() {
+        let (database, _folder) = database();
+        let journal = database.journal();
+        journal.append(journal::batch(0..4)).await.expect("append");
+        let (now, year) = (Timestamp::now(), Duration::from_secs(365 * 24 * 60 * 60));
+        for (seq, received_at) in [(1, now + year), (2, now - year), (3, now - year)] {
+            let received_at = received_at.as_millisecond();
+            let set = "UPDATE events SET received_at = ?2 WHERE seq = ?1";
+            let set = database.write(move |writer| writer.execute(set, [seq, received_at]));
+            assert_eq!(set.await.expect("update"), 1);
+        }
+        let minute_ago = now - Duration::from_secs(60);
+        assert!(journal.extent().await.expect("extent").first_received.is_some_and(|first| first < minute_ago));
+        let old = Prune { received_before: minute_ago, ..up_to(Seq::MAX, &[]) };
+        assert_eq!(journal.prune(old).await.expect("prune"), Pruned { deleted: 3, upto: 3 });
     }
 
     #[tokio::test]

@@ -60,6 +60,24 @@ async fn several_options_and_forms_come_back_as_they_are() {
 }
 
 #[tokio::test]
+async fn another_agents_question_may_have_the_same_id() {
+    for (way, mode) in WAYS {
+        let daemon = Daemon::start().await;
+        daemon.api.ask(&json!({"agent_id": "another", "msg_id": "q1", "question": "Deploy?"})).await;
+        let mut client = McpClient::of(&daemon, way, mode, "a1").await;
+        let args = json!({"question": "Merge?", "msg_id": "q1"});
+        client.call("ask_user_async", &args).await;
+        assert_eq!(client.call("check_answer", &json!({"msg_id": "q1"})).await["status"], "open", "{way:?}");
+        let asked = client.begin("ask_user", &args).await;
+        client.line_about(asked, "progress").await;
+        client.cancel(asked).await;
+        let state = daemon.api.state_with("its own is withdrawn", |state| state["blocked"][1].is_null()).await;
+        assert_eq!(state["blocked"][0]["agent_id"], "another", "{way:?}");
+        client.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_call_withdraws_its_question() {
     for (way, mode) in WAYS {
         let daemon = Daemon::start().await;

@@ -14,9 +14,10 @@ const AGENTS: &str = "a-password-of-agents";
 async fn server() -> NatsServer {
     NatsServer::with(|folder| {
         let config = fs::read_to_string(repository().join("examples/nats/server.conf")).unwrap();
+        assert!(!config.contains("$REMORA_"), "a daemon with the same environment takes it for a setting");
         let config = config.replace("listen: 127.0.0.1:4222", "");
         let config = config.replace("./jetstream", &folder.join("jetstream").display().to_string());
-        config.replace("$REMORA_PASSWORD", DAEMONS).replace("$AGENT_PASSWORD", AGENTS)
+        config.replace("$DAEMONS_PASSWORD", DAEMONS).replace("$AGENT_PASSWORD", AGENTS)
     })
     .await
 }
