@@ -9,7 +9,8 @@
 //!   as it was.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
 //!   is answered; `settled`: what became of it.
-//! - `timeline`: an agent's story; `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
+//! - `timeline`: an agent's story; `markdown`, `pretty`: what agents write; `clock`, `words`: how times, states and
+//!   names are written.
 
 mod agent_page;
 mod agents;
@@ -35,6 +36,7 @@ mod note;
 mod notices;
 mod page;
 mod past;
+mod pretty;
 mod progress;
 mod projector;
 mod results;
