@@ -283,6 +283,7 @@ async fn the_journal_is_read_by_position_pattern_and_agent() {
     assert_eq!(read("pattern=tool:*&limit=3").await, [1, 3, 5]);
     assert_eq!(read("pattern=*:called&agent_id=a&limit=2").await, [1, 4]);
     assert_eq!(read("pattern=model:failed").await, [0; 0]);
+    assert_eq!(read("after=18446744073709551615").await, [0; 0]);
     for bad in ["after=x", "limit=-1", "pattern=robot:*", "after=1&after=&limit=x"] {
         let reply = daemon.api.get(&format!("{EVENTS}?{bad}")).await;
         let status = reply.status;

@@ -208,7 +208,7 @@ pub(super) async fn list(context: &Context, caller: &Caller, wanted: &Wanted) ->
     let first = context.handle.first_seq().await?;
     body.extend_from_slice(format!("],\"last_seq\":{last},\"first_seq\":{first}}}").as_bytes());
     let mut response = state_json(body);
-    if after + 1 < first && wanted.newest.is_none() {
+    if after.saturating_add(1) < first && wanted.newest.is_none() {
         response.headers_mut().insert(FIRST_SEQ, first.into());
     }
     Ok(response)
