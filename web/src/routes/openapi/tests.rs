@@ -146,7 +146,7 @@ fn story() -> Dashboard {
 #[test]
 fn the_described_types_are_the_real_ones() {
     let dashboard = story();
-    serde_json::from_value::<schemas::State>(dashboard.signals()).expect("the picture");
+    serde_json::from_value::<schemas::State>(json!(dashboard.signals())).expect("the picture");
     serde_json::from_value::<schemas::GraphList>(dashboard.graphs().to_json()).expect("the graphs");
     for graph in dashboard.graphs().iter() {
         serde_json::from_value::<schemas::Graph>(graph.to_json()).expect("a graph");
