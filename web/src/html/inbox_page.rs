@@ -11,6 +11,7 @@ use super::{
     card::{self, Place},
     clock::Clock,
     live,
+    pager::pager,
     shell::{self, Live, Tab},
     text_of, words,
 };
@@ -58,7 +59,7 @@ fn main(dashboard: &Dashboard, query: &InboxQuery, clock: &Clock) -> impl Render
                 div(id = "questions", class = "cards") {
                     @ for record in &found.records { : card::open(dashboard, record, clock, Place::Dashboard); }
                 }
-                : pager(query, &found);
+                : pages(query, &found);
             }
         }
     }
@@ -94,16 +95,8 @@ pub(super) fn filter(query: &InboxQuery) -> impl Render {
     }
 }
 
-fn pager(query: &InboxQuery, found: &InboxPage<'_>) -> impl Render + use<> {
-    let to = |page: usize| address::url(&Subject::Inbox(InboxQuery { page, ..query.clone() }));
-    let before = found.page.checked_sub(1).map(to);
-    let after = (found.page + 1 < found.pages).then(|| to(found.page + 1));
-    let place = format!("page {} of {}", found.page + 1, found.pages);
-    owned_html! {
-        nav(class = "pager", aria-label = "Pages of questions") {
-            @ if let Some(url) = &before { a(href = url, rel = "prev") : "More pressing"; }
-            span(class = "more") : &place;
-            @ if let Some(url) = &after { a(href = url, rel = "next") : "Less pressing"; }
-        }
-    }
+fn pages(query: &InboxQuery, found: &InboxPage<'_>) -> impl Render + use<> {
+    let url = |page| address::url(&Subject::Inbox(InboxQuery { page, ..query.clone() }));
+    let here = format!("page {} of {}", found.page + 1, found.pages);
+    pager("Pages of questions", ("More pressing", "Less pressing"), here, (found.page, found.pages), &url)
 }

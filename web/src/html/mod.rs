@@ -8,7 +8,7 @@
 //! - `graph`: the page of all graphs, and the page of one. `history`: the search in the journal; `past`: the dashboard
 //!   as it was.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
-//!   is answered; `settled`: what became of it.
+//!   is answered; `settled`: what became of it. `pager`: from page to page of a list.
 //! - `timeline`: an agent's story; `markdown`, `pretty`: what agents write; `clock`, `words`: how times, states and
 //!   names are written.
 
@@ -35,6 +35,7 @@ mod markdown;
 mod note;
 mod notices;
 mod page;
+mod pager;
 mod past;
 mod pretty;
 mod progress;
