@@ -41,7 +41,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 }
 
 async fn login(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
-    check_origin(context, &Method::POST, headers)?;
+    check_origin(context, (&Method::POST, "/login"), headers)?;
     let Login { token } =
         serde_urlencoded::from_bytes(body).map_err(|_| Problem::bad_request("the form must have a field `token`"))?;
     let token = token.trim();
