@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{address, frame::Frame};
 
-const REASONS: [(Reason, &str, &str); 3] = [
-    (Reason::InputRequired, "input_required", "needs input"),
-    (Reason::Confirmation, "confirmation", "needs a confirmation"),
-    (Reason::ToolCall, "tool_call", "wants to use a tool"),
+const REASONS: [(Reason, &str); 3] = [
+    (Reason::InputRequired, "input_required"),
+    (Reason::Confirmation, "confirmation"),
+    (Reason::ToolCall, "tool_call"),
 ];
 const URGENCIES: [(Urgency, &str, &str); 4] = [
     (Urgency::Critical, "critical", "critical"),
@@ -76,8 +76,8 @@ pub(super) fn filter(query: &InboxQuery) -> impl Render {
                 span : "Reason";
                 select(name = "reason") {
                     option(value = "") : "any";
-                    @ for (reason, word, name) in REASONS {
-                        option(value = word, selected ?= query.reason == Some(reason)) : name;
+                    @ for (reason, word) in REASONS {
+                        option(value = word, selected ?= query.reason == Some(reason)) : words::reason(reason);
                     }
                 }
             }
