@@ -160,6 +160,8 @@ impl SessionSupervisorState {
             last_event_id: opening.last_event_id.filter(|_| watcher.is_none()),
             watcher,
         };
+        // Counted before it asks for the picture: a frame that comes right after is made only for those who are counted.
+        self.system.metrics.sessions.set(self.sessions.len() as i64 + 1);
         let (actor, _) = SseSession::spawn_linked(None, SseSession, arguments, myself.get_cell()).await?;
         let session = Session { actor: actor.clone(), browser: opening.browser, subject: opening.subject };
         self.sessions.insert(actor.get_id(), session);

@@ -69,7 +69,7 @@ pub struct WorkspaceWatcherState {
     reported: HashMap<String, Value>,
     /// Writes that are not done yet, by key: bounded by the open questions and messages.
     unwritten: BTreeMap<String, Write>,
-    /// Messages that lie in the agent's inbox, by key.
+    /// Whose messages lie in the inbox, by their ids.
     messages: BTreeMap<String, String>,
     /// Receipts of messages that the journal knows as written: they are removed.
     receipts: Vec<String>,
@@ -147,11 +147,11 @@ impl Actor for WorkspaceWatcher {
                 state.unwritten.insert(key, Write::Answer(record));
             }
             WorkspaceWatcherMessage::Message(message) => {
-                let key = format!("{}{}", keys::USER_MESSAGE, message.message_id);
                 if message.written_at.is_some() {
                     state.receipts.push(receipt_of(&message.message_id));
-                    state.messages.insert(key, message.message_id);
+                    state.messages.insert(message.message_id, message.agent_id);
                 } else {
+                    let key = format!("{}{}", keys::USER_MESSAGE, message.message_id);
                     state.unwritten.insert(key, Write::Message(message));
                 }
             }
@@ -249,7 +249,7 @@ impl WorkspaceWatcherState {
         }
         // After a crash between this write and its event the receipt says that the agent has it, or had it.
         self.workspace().set_once(key, &value, &receipt_of(&message.message_id)).await?;
-        self.messages.insert(key.to_owned(), message.message_id.clone());
+        self.messages.insert(message.message_id.clone(), message.agent_id.clone());
         self.tell(InboxCoordinatorMessage::MessageWritten {
             agent_id: message.agent_id.clone(),
             message_id: message.message_id.clone(),
@@ -316,9 +316,9 @@ impl WorkspaceWatcherState {
             return Ok(());
         }
         let there: HashMap<_, _> = self.workspace().list(keys::USER_MESSAGE).await?.into_iter().collect();
-        let taken: Vec<_> = self.messages.extract_if(.., |key, _| !there.contains_key(key)).collect();
-        for (_, message_id) in taken {
-            let agent_id = self.watched.registration.agent_id.clone();
+        let is_gone = |id: &str| !there.contains_key(&format!("{}{id}", keys::USER_MESSAGE));
+        let taken: Vec<_> = self.messages.extract_if(.., |message_id, _| is_gone(message_id)).collect();
+        for (message_id, agent_id) in taken {
             self.tell(InboxCoordinatorMessage::MessageTaken { agent_id, message_id });
         }
         Ok(())

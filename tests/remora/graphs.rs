@@ -1,8 +1,9 @@
 //! The graphs: their pictures follow what the agents do.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Daemon, http::event};
+use crate::support::{Api, Browser, Daemon, http::event};
 
 /// An event of an agent in a graph.
 fn of(graph: &str, action: &str, agent: &str, payload: &Value) -> Value {
@@ -146,6 +147,8 @@ async fn programs_read_the_graphs() {
     assert_eq!(graph["edges"][0], json!({"from": "nightly-0", "to": "nightly-4"}));
     assert_eq!(graph["nodes"][0]["spans"][0]["activity"], "ran");
     daemon.api.get("/api/v1/graphs/none").await.problem(404, &[]);
+    let page = Api::send(daemon.api.request(Method::GET, "/graphs/none").header("accept", "text/html")).await;
+    assert!(page.expect(404).body.contains("No graph of this id"));
 }
 
 /// The weight of a page is bounded, whatever the graph: 2,000 nodes stay under 600 KB, gzip aside.

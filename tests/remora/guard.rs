@@ -72,6 +72,26 @@ async fn another_sites_writes_are_refused() {
 }
 
 #[tokio::test]
+async fn another_site_leads_to_pages_and_reads_nothing() {
+    let daemon = Daemon::start().await;
+    let msg_id = daemon.api.ask_text("a", "Sure?").await;
+    daemon.api.answer(&msg_id, &json!("yes")).await.expect(200);
+    let wait = format!("/api/v1/questions/{msg_id}?wait=1");
+    let get = async |path: &str, headers| with_headers(&daemon, Method::GET, path, headers).await;
+    for headers in [&[("sec-fetch-site", "cross-site")], &[("origin", "http://evil.example")]] {
+        for path in [&wait, "/api/v1/state", "/api/v1/workspaces/b/kv?prefix=", "/api/v1/events/stream"] {
+            assert_eq!(get(path, headers).await.status, 403, "{path} {headers:?}");
+        }
+        for path in ["/", "/agents/a", "/history", "/at"] {
+            get(path, headers).await.expect(200);
+        }
+    }
+    assert_eq!(daemon.api.question(&msg_id).await["status"], "answered");
+    get(&wait, &[("sec-fetch-site", "same-origin")]).await.expect(200);
+    daemon.api.question_is(&msg_id, "delivered").await;
+}
+
+#[tokio::test]
 async fn another_sites_form_cannot_answer() {
     let daemon = Daemon::start().await;
     let msg_id = daemon.api.ask_text("a", "Sure?").await;

@@ -283,12 +283,43 @@ async fn the_journal_is_read_by_position_pattern_and_agent() {
     assert_eq!(read("pattern=tool:*&limit=3").await, [1, 3, 5]);
     assert_eq!(read("pattern=*:called&agent_id=a&limit=2").await, [1, 4]);
     assert_eq!(read("pattern=model:failed").await, [0; 0]);
+    assert_eq!(read("after=18446744073709551615").await, [0; 0]);
     for bad in ["after=x", "limit=-1", "pattern=robot:*", "after=1&after=&limit=x"] {
         let reply = daemon.api.get(&format!("{EVENTS}?{bad}")).await;
         let status = reply.status;
         assert!([400, 422].contains(&status), "{bad}: {reply:?}");
         reply.problem(status, &[]);
     }
+}
+
+#[tokio::test]
+async fn a_page_of_large_events_ends_early_and_the_next_one_goes_on() {
+    const EVENTS_SENT: u64 = 120;
+    let daemon = Daemon::start().await;
+    let text = "x".repeat(100_000);
+    for _ in 0..EVENTS_SENT / 20 {
+        let some: Vec<_> = (0..20).map(|_| event("tool", "called", "a", &json!({"text": text}))).collect();
+        daemon.api.emit(&json!(some)).await;
+    }
+    let page = async |query: &str| {
+        let body = daemon.api.get(&format!("{EVENTS}?{query}")).await.expect(200).body;
+        assert!(body.len() < 5 << 20, "{query}: {} bytes", body.len());
+        let page: Value = serde_json::from_str(&body).unwrap();
+        let last = page["last_seq"].as_u64().unwrap();
+        (rows(page, "events").iter().map(|event| event["seq"].as_u64().unwrap()).collect::<Vec<_>>(), last)
+    };
+    let (mut read, mut last, mut pages) = (Vec::new(), 0, 0);
+    while last < EVENTS_SENT {
+        let (some, upto) = page(&format!("limit=10000&after={last}")).await;
+        assert_eq!(some.last(), Some(&upto));
+        read.extend(some);
+        (last, pages) = (upto, pages + 1);
+    }
+    assert_eq!(read, (1..=EVENTS_SENT).collect::<Vec<_>>());
+    assert!(pages > 2, "{pages}");
+    let (newest, last) = page("newest=10000").await;
+    assert_eq!((newest.last(), last), (Some(&EVENTS_SENT), EVENTS_SENT));
+    assert!(newest.is_sorted() && newest.len() > 20, "{newest:?}");
 }
 
 #[tokio::test]

@@ -122,3 +122,28 @@ async fn a_message_that_cannot_be_printed_is_not_lost() {
     let printed = daemon.remora(["messages", "--agent", "a"]).wait().await.expect(0);
     assert_eq!(printed.stdout, "mind the gap\n");
 }
+
+#[tokio::test]
+async fn in_a_workspace_that_two_agents_share_each_takes_its_own() {
+    let daemon = Daemon::start().await;
+    for agent in ["a", "b"] {
+        daemon.api.put("/api/v1/workspaces/shared", &json!({"agent_id": agent})).await.expect(200);
+        daemon.remora(["message", agent, "mind the changelog"]).wait().await.expect(0);
+    }
+    let inbox = "/api/v1/workspaces/shared/kv?prefix=inbox:user_message:";
+    let keys = wait_until("the messages are written", async || {
+        let entries = rows(daemon.api.get(inbox).await.expect(200).json(), "entries");
+        (entries.len() == 2).then(|| entries.iter().map(|entry| text(entry, "key").to_owned()).collect::<Vec<_>>())
+    })
+    .await;
+    for key in keys {
+        daemon.api.delete(&format!("/api/v1/workspaces/shared/kv/{key}")).await.expect(204);
+    }
+    let mut takers = wait_until("both were seen", async || {
+        let taken = daemon.api.journal("agent:message_delivered").await;
+        (taken.len() == 2).then(|| taken.iter().map(|event| text(event, "agent_id").to_owned()).collect::<Vec<_>>())
+    })
+    .await;
+    takers.sort_unstable();
+    assert_eq!(takers, ["a", "b"]);
+}

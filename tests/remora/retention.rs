@@ -81,6 +81,28 @@ async fn an_open_question_and_an_answer_on_its_way_outlive_everything() {
 }
 
 #[tokio::test]
+async fn the_past_is_shown_from_where_nothing_is_missing() {
+    let daemon = keeping(&["--retain-events", "100"]).start().await;
+    let api = &daemon.api;
+    api.start_agent("asker").await; // 1
+    api.ask_text("asker", "Still there?").await; // 2: outlives all that was before and after it
+    let started = |numbers: std::ops::Range<u64>| -> Value {
+        numbers.map(|n| event("agent", "started", &format!("agent-{n}"), &json!({}))).collect()
+    };
+    for (numbers, first) in [(3..203, 103), (203..603, 503), (603..613, 513)] {
+        api.emit(&started(numbers)).await;
+        first_seq_is(api, first).await;
+        for wanted in [2, 250, 560, 612] {
+            let page = api.get(&format!("/at/{wanted}")).await.expect(200).body;
+            let between =
+                |before, after| page.split_once(before).unwrap().1.split_once(after).unwrap().0.parse::<u64>();
+            let (shown, agents) = (between(", event ", " of").unwrap(), between(">0/", " agents").unwrap());
+            assert!(shown >= first && agents == shown - 1, "{agents} agents after event {shown}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_reader_that_was_away_too_long_is_told() {
     let daemon = keeping(&["--retain-events", "50"]).start().await;
     let api = &daemon.api;

@@ -22,6 +22,9 @@ use crate::{
     problem::Problem,
 };
 
+/// Pause after a token or a link that was made up: a guesser gets one try a second, whoever knows waits for nobody.
+const GUESS_PAUSE: Duration = Duration::from_secs(1);
+
 /// Settings of the web front.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -65,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) closing: watch::Receiver<bool>,
     /// Room for the bytes of bodies that are arriving.
     pub(crate) arriving: Arc<Semaphore>,
-    /// Held while a wrong token is being answered, so that guesses come one after the other.
+    /// Held while a guess waits for its answer.
     pub(crate) guessing: Mutex<()>,
     /// What is counted of them.
     pub(crate) requests: Requests,
@@ -101,6 +104,12 @@ impl Context {
         let mut closing = self.closing.clone();
         // The sender lives as long as the server; its end is the end as well.
         let _ = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// Lets whoever guesses wait, one after the other.
+    pub(crate) async fn slow_guesses_down(&self) {
+        let _one_at_a_time = self.guessing.lock().await;
+        tokio::time::sleep(GUESS_PAUSE).await;
     }
 
     /// What compresses a page or its stream, where this daemon does so and the client takes it.

@@ -28,7 +28,7 @@ impl Handle {
         self.system.journal().last_seq().await
     }
 
-    /// Renders the dashboard as it was. `None`: nothing has happened yet.
+    /// Renders the dashboard as it was. `None`: there is no picture of any moment.
     ///
     /// # Errors
     /// The journal cannot be read, or the historian does not answer.

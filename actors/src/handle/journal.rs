@@ -57,12 +57,17 @@ impl Handle {
         self.system.journal().first_seq().await
     }
 
-    /// The newest `limit` of the wanted events, oldest first.
+    /// The newest `limit` of the wanted events before `before` (`None`: of all), oldest first.
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub async fn latest_events(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
-        self.system.journal().latest(None, limit, filter).await
+    pub async fn latest_events(
+        &self,
+        before: Option<Seq>,
+        limit: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Arc<Record>>, JournalError> {
+        self.system.journal().latest(before, limit, filter).await
     }
 
     /// The wanted events after `after` (`None`: from now on), and then each new one, without end and without a gap, as

@@ -38,7 +38,7 @@ pub enum At {
 /// What the historian is told.
 #[derive(Debug)]
 pub enum HistorianMessage {
-    /// Render the dashboard of a moment. `None`: nothing has happened yet.
+    /// Render the dashboard of a moment. `None`: there is no picture of any.
     Show(At, Part, RpcReplyPort<Result<Option<Bytes>, JournalError>>),
     /// Keep the picture that was saved after this event, for those who look back later.
     Keep(Seq),
@@ -100,24 +100,36 @@ impl Actor for Historian {
 
 impl HistorianState {
     async fn show(&mut self, at: At, part: Part) -> Result<Option<Bytes>, JournalError> {
-        let journal = self.system.journal();
-        let Some(oldest) = journal.read(0, 1, &Filter::ALL).await?.first().map(|record| record.seq) else {
-            return Ok(None);
-        };
-        // What came before the oldest event is only known where a checkpoint tells of it.
-        let first = if oldest > 1 { self.checkpoints.first_from(oldest - 1).unwrap_or(oldest).max(oldest) } else { 1 };
-        let last = journal.last_seq().await?;
+        let system = Arc::clone(&self.system);
+        let (whole_from, last) = (system.journal().first_seq().await?, system.journal().last_seq().await?);
+        let Some(first) = self.first(whole_from, last).await? else { return Ok(None) };
         let seq = match at {
             At::Seq(seq) => seq,
             At::Time(time) => self.last_until(time, first, last).await?,
         };
         let seq = seq.clamp(first, last);
-        let picture = self.picture(seq, oldest).await?;
+        let Some(picture) = self.picture(seq, whole_from).await? else { return Ok(None) };
         let at = picture.log().next_back().map_or(Timestamp::UNIX_EPOCH, |record| record.event.timestamp);
         let view = View::Past(Moment { seq, at, first, last }, part);
-        let shown = (self.system.world.renderer)(&picture, &view, at);
+        let shown = (system.world.renderer)(&picture, &view, at);
         self.pictures.keep(picture);
         Ok(shown)
+    }
+
+    /// The first moment that there is a picture of, where nothing is missing from `whole_from` on. `None`: there is none.
+    async fn first(&mut self, whole_from: Seq, last: Seq) -> Result<Option<Seq>, JournalError> {
+        if last == 0 {
+            return Ok(None);
+        }
+        if whole_from == 1 {
+            return Ok(Some(1));
+        }
+        // Only a checkpoint tells what was before. They are far apart; the picture that was saved last is as new as
+        // anything that was deleted.
+        if self.checkpoints.first_from(whole_from - 1).is_none() {
+            self.checkpoints.keep_saved(self.system.journal(), last, 0).await?;
+        }
+        Ok(self.checkpoints.first_from(whole_from - 1).map(|kept| kept.max(whole_from)))
     }
 
     /// The last event up to a time. Where the emitters' clocks differ, it is one of those around it.
@@ -135,17 +147,15 @@ impl HistorianState {
         Ok(low)
     }
 
-    /// The picture after an event, folded from the nearest one before it.
-    async fn picture(&mut self, seq: Seq, oldest: Seq) -> Result<Dashboard, JournalError> {
+    /// The picture after an event, folded from the nearest one before it, where nothing is missing from `whole_from` on.
+    /// `None`: there is none to fold from.
+    async fn picture(&mut self, seq: Seq, whole_from: Seq) -> Result<Option<Dashboard>, JournalError> {
         let journal = self.system.journal();
-        let mut picture = self.pictures.latest_until(seq).filter(|picture| picture.last_seq() + 1 >= oldest);
-        let known = picture.as_ref().map_or(0, Dashboard::last_seq);
-        if let Some(checkpoint) = self.checkpoints.latest(journal, known + PICTURE_EVENTS..=seq).await?
-            && checkpoint.last_seq() + 1 >= oldest
-        {
-            picture = Some(checkpoint);
-        }
-        let mut picture = picture.unwrap_or_else(|| Dashboard::new(self.system.limits()));
+        let known = self.pictures.latest_until(seq).filter(|picture| picture.last_seq() + 1 >= whole_from);
+        let nearer = known.as_ref().map_or(whole_from - 1, |picture| picture.last_seq() + PICTURE_EVENTS);
+        let beginning = (whole_from == 1).then(|| Dashboard::new(self.system.limits()));
+        let nearest = self.checkpoints.latest(journal, nearer..=seq).await?.or(known).or(beginning);
+        let Some(mut picture) = nearest else { return Ok(None) };
         let from = picture.last_seq();
         let (pictures, mut checkpoints) = (&mut self.pictures, Vec::new());
         let spacing = CHECKPOINT_EVENTS.max((seq - from) / checkpoints::SLOTS as u64);
@@ -162,6 +172,6 @@ impl HistorianState {
         for checkpoint in checkpoints {
             self.checkpoints.keep(journal, &checkpoint, spacing).await?;
         }
-        Ok(picture)
+        Ok(Some(picture))
     }
 }

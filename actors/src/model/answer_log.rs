@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Inbox, Limits, QuestionKey, QuestionRecord, Record};
+use super::{Inbox, Limits, QuestionKey, QuestionRecord, Record, actions};
 
 /// Answers held back, as they may still be written and picked up. An answer is handed out as it stands once so many
 /// came after it.
@@ -34,7 +34,10 @@ impl AnswerLog {
                 }
                 continue;
             };
-            if self.answered.insert(key.clone(), question.clone()).is_none() {
+            if let Some(answered) = self.answered.get_mut(&key) {
+                answered.clone_from(question);
+            } else if record.event.action == actions::RESUMED {
+                self.answered.insert(key.clone(), question.clone());
                 self.order.push_back(key);
             }
         }
@@ -86,6 +89,19 @@ mod tests {
         }
         let answers: Vec<_> = log.finish().map(|record| (record.question.msg_id, record.status)).collect();
         assert_eq!(answers, [("m2".to_owned(), Status::Delivered), ("m1".to_owned(), Status::Answered)]);
+    }
+
+    #[test]
+    fn an_answer_that_is_picked_up_late_is_told_once() {
+        let (mut log, mut seq, mut told) = (AnswerLog::default(), 0, Vec::new());
+        let events = (0..=HELD_BACK).flat_map(|number| ["blocked", "resumed"].map(|action| (action, number)));
+        for (action, number) in events.chain([("answer_written", 0), ("answer_delivered", 0)]) {
+            told.extend(fold(&mut log, &mut seq, action, &number.to_string()));
+        }
+        assert_eq!(told.len(), 1);
+        told.extend(log.finish());
+        assert_eq!(told.iter().filter(|record| record.question.msg_id == "0").count(), 1);
+        assert_eq!(told.len(), HELD_BACK + 1);
     }
 
     #[test]

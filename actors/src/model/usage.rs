@@ -5,6 +5,10 @@ use serde_json::{Map, Value};
 
 use super::Event;
 
+/// The most that is taken for a price or a sum: more than all that was ever paid. No sum of such becomes infinite, which
+/// JSON cannot write.
+const MAX_COST_USD: f64 = 1e12;
+
 /// Tokens and money, where the events tell them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
@@ -33,7 +37,7 @@ impl Usage {
             output: tokens(&["output_tokens", "completion_tokens"]),
             cache_read: tokens(&["cache_read_input_tokens", "cache_read_tokens", "cached_tokens"]),
             cache_write: tokens(&["cache_creation_input_tokens", "cache_write_tokens"]),
-            cost_usd: cost.filter(|cost| cost.is_finite() && *cost > 0.0).unwrap_or(0.0),
+            cost_usd: cost.filter(|cost| (0.0..=MAX_COST_USD).contains(cost)).unwrap_or(0.0),
         }
     }
 
@@ -53,6 +57,26 @@ impl Usage {
         for (sum, part) in tokens {
             *sum = sum.saturating_add(part);
         }
-        self.cost_usd += more.cost_usd;
+        self.cost_usd = (self.cost_usd + more.cost_usd).min(MAX_COST_USD);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whatever_agents_claim_a_sum_can_be_written_and_read_back() {
+        let mut sum = Usage::default();
+        for cost in [json!(0.25), json!(f64::MAX), json!(f64::MAX), json!(-1.0), json!(1e12), json!(1e12)] {
+            let payload = json!({"cost_usd": cost, "usage": {"input_tokens": u64::MAX}});
+            sum.add(&Usage::of(&Event::of_agent("a", "message", Timestamp::UNIX_EPOCH, &[], payload)));
+            let json = serde_json::to_string(&sum).expect("json");
+            assert_eq!(serde_json::from_str::<Usage>(&json).expect(&json), sum);
+        }
+        assert_eq!((sum.cost_usd, sum.input), (MAX_COST_USD, u64::MAX));
     }
 }

@@ -11,6 +11,7 @@ use super::{
     agents::{self, Row},
     clock::Clock,
     live,
+    pager::pager,
     shell::{self, Live, Tab},
     text_of, words,
 };
@@ -93,17 +94,6 @@ fn narrowed(query: &AgentQuery) -> impl Render + use<> {
 
 fn pages(query: &AgentQuery, found: &AgentPage<'_>) -> impl Render + use<> {
     let url = |page| address::url(&Subject::Agents(AgentQuery { page, ..query.clone() }));
-    let newer = found.page.checked_sub(1).map(url);
-    let older = Some(found.page + 1).filter(|page| *page < found.pages).map(url);
     let here = format!("{} to {} of {}", found.before + 1, found.before + found.agents.len(), found.total);
-    let several = found.pages > 1;
-    owned_html! {
-        @ if several {
-            nav(class = "pages", aria-label = "Pages of the list") {
-                @ if let Some(url) = &newer { a(href = url, rel = "prev") : "Previous"; }
-                span : &here;
-                @ if let Some(url) = &older { a(href = url, rel = "next") : "Next"; }
-            }
-        }
-    }
+    pager("Pages of the list", ("Previous", "Next"), here, (found.page, found.pages), &url)
 }

@@ -3,10 +3,12 @@
 use horrorshow::{Render, owned_html};
 use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionKey, QuestionRecord, Urgency};
 
-use super::{answer_form, clock::Clock, keeper, markdown, note, words};
+use super::{answer_form, clock::Clock, keeper, markdown, note, pretty::pretty, words};
 
 /// Characters of a question's text and of its context on the dashboard, which shows many of them.
 const SHOWN_CHARS: usize = 2_000;
+/// Characters of a context in full view: more than anybody reads, and an agent's page may hold a hundred of them.
+pub(super) const WHOLE_CHARS: usize = 20_000;
 
 /// Where a card stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,37 +77,42 @@ pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> imp
 }
 
 fn context(question: &Question, place: Place) -> impl Render {
-    let (text, is_prose) = context_of(question);
-    let shown = match place {
-        Place::Dashboard => words::brief(&text, SHOWN_CHARS).into_owned(),
-        Place::AgentPage => text.clone(),
+    let (max, url, whole) = match place {
+        Place::Dashboard => {
+            (SHOWN_CHARS, words::agent_url(&question.agent_id), "The whole context is on the agent's page")
+        }
+        Place::AgentPage => (WHOLE_CHARS, words::question_url(question), "The whole question, as JSON"),
     };
-    let cut = shown.len() < text.len();
+    let (shown, is_cut) = context_of(question, max);
+    let is_prose = question.context.is_string();
     let id = format!("context-{}", words::question_hash(&question.key()));
-    let url = words::agent_url(&question.agent_id);
     owned_html! {
-        @ if !text.is_empty() {
+        @ if !shown.is_empty() {
             details(id = &id, class = "context", data-preserve-attr = "open") {
                 summary : "Context";
                 @ if is_prose { : markdown::block(None, "prose", &shown); } else { pre(data-ignore) : &shown; }
-                @ if cut { p { a(href = &url) : "The whole context is on the agent's page"; } }
+                @ if is_cut { p { a(href = &url) : whole; } }
             }
         }
     }
 }
 
-/// All of a question's context, in full view.
+/// A question's context, in full view.
 pub(super) fn whole_context(question: &Question) -> impl Render {
-    let (text, _) = context_of(question);
+    let (text, _) = context_of(question, WHOLE_CHARS);
     owned_html! { @ if !text.is_empty() { pre(data-ignore) : &text; } }
 }
 
-/// A question's context, and whether it is prose.
-fn context_of(question: &Question) -> (String, bool) {
+/// A question's context up to so many characters, and whether there is more.
+fn context_of(question: &Question, max: usize) -> (String, bool) {
     match &question.context {
         serde_json::Value::Null => (String::new(), false),
-        serde_json::Value::String(text) => (text.clone(), true),
-        other => (serde_json::to_string_pretty(other).unwrap_or_default(), false),
+        serde_json::Value::String(text) => {
+            let shown = words::brief(text, max);
+            let is_cut = shown.len() < text.len();
+            (shown.into_owned(), is_cut)
+        }
+        other => pretty(other, max),
     }
 }
 

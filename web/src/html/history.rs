@@ -13,6 +13,7 @@ use remora_actors::{
 use super::{
     clock::Clock,
     events, live,
+    pretty::pretty,
     shell::{self, Live, Tab},
     text_of, words,
 };
@@ -194,8 +195,7 @@ fn hit(dashboard: &Dashboard, terms: &Terms, record: &Arc<Record>, clock: &Clock
     });
     let line = text_of(marked(terms, &line(terms, event)));
     let time = text_of(clock.of_day(event.timestamp));
-    let whole = serde_json::to_string_pretty(&**event).unwrap_or_default();
-    let (shown, is_cut) = (words::brief(&whole, EVENT_CHARS), whole.chars().nth(EVENT_CHARS).is_some());
+    let (shown, is_cut) = pretty(&**event, EVENT_CHARS);
     let json = text_of(marked(terms, &shown));
     let (category, seq) = (event.category.as_str(), record.seq);
     let whole_url = format!("/api/v1/events?after={}&limit=1", seq - 1);

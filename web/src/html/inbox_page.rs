@@ -11,15 +11,16 @@ use super::{
     card::{self, Place},
     clock::Clock,
     live,
+    pager::pager,
     shell::{self, Live, Tab},
     text_of, words,
 };
 use crate::{address, frame::Frame};
 
-const REASONS: [(Reason, &str, &str); 3] = [
-    (Reason::InputRequired, "input_required", "needs input"),
-    (Reason::Confirmation, "confirmation", "needs a confirmation"),
-    (Reason::ToolCall, "tool_call", "wants to use a tool"),
+const REASONS: [(Reason, &str); 3] = [
+    (Reason::InputRequired, "input_required"),
+    (Reason::Confirmation, "confirmation"),
+    (Reason::ToolCall, "tool_call"),
 ];
 const URGENCIES: [(Urgency, &str, &str); 4] = [
     (Urgency::Critical, "critical", "critical"),
@@ -58,7 +59,7 @@ fn main(dashboard: &Dashboard, query: &InboxQuery, clock: &Clock) -> impl Render
                 div(id = "questions", class = "cards") {
                     @ for record in &found.records { : card::open(dashboard, record, clock, Place::Dashboard); }
                 }
-                : pager(query, &found);
+                : pages(query, &found);
             }
         }
     }
@@ -75,8 +76,8 @@ pub(super) fn filter(query: &InboxQuery) -> impl Render {
                 span : "Reason";
                 select(name = "reason") {
                     option(value = "") : "any";
-                    @ for (reason, word, name) in REASONS {
-                        option(value = word, selected ?= query.reason == Some(reason)) : name;
+                    @ for (reason, word) in REASONS {
+                        option(value = word, selected ?= query.reason == Some(reason)) : words::reason(reason);
                     }
                 }
             }
@@ -94,16 +95,8 @@ pub(super) fn filter(query: &InboxQuery) -> impl Render {
     }
 }
 
-fn pager(query: &InboxQuery, found: &InboxPage<'_>) -> impl Render + use<> {
-    let to = |page: usize| address::url(&Subject::Inbox(InboxQuery { page, ..query.clone() }));
-    let before = found.page.checked_sub(1).map(to);
-    let after = (found.page + 1 < found.pages).then(|| to(found.page + 1));
-    let place = format!("page {} of {}", found.page + 1, found.pages);
-    owned_html! {
-        nav(class = "pager", aria-label = "Pages of questions") {
-            @ if let Some(url) = &before { a(href = url, rel = "prev") : "More pressing"; }
-            span(class = "more") : &place;
-            @ if let Some(url) = &after { a(href = url, rel = "next") : "Less pressing"; }
-        }
-    }
+fn pages(query: &InboxQuery, found: &InboxPage<'_>) -> impl Render + use<> {
+    let url = |page| address::url(&Subject::Inbox(InboxQuery { page, ..query.clone() }));
+    let here = format!("page {} of {}", found.page + 1, found.pages);
+    pager("Pages of questions", ("More pressing", "Less pressing"), here, (found.page, found.pages), &url)
 }

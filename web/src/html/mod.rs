@@ -8,8 +8,9 @@
 //! - `graph`: the page of all graphs, and the page of one. `history`: the search in the journal; `past`: the dashboard
 //!   as it was.
 //! - `inbox`, `agents`, `results`, `progress`, `events`: one panel each; `card`: one question; `answer_form`: how it
-//!   is answered; `settled`: what became of it.
-//! - `timeline`: an agent's story; `markdown`: what agents write; `clock`, `words`: how times, states and names are written.
+//!   is answered; `settled`: what became of it. `pager`: from page to page of a list.
+//! - `timeline`: an agent's story; `markdown`, `pretty`: what agents write; `clock`, `words`: how times, states and
+//!   names are written.
 
 mod agent_page;
 mod agents;
@@ -34,7 +35,9 @@ mod markdown;
 mod note;
 mod notices;
 mod page;
+mod pager;
 mod past;
+mod pretty;
 mod progress;
 mod projector;
 mod results;

@@ -10,7 +10,7 @@ use remora_actors::{
 };
 use serde::Deserialize;
 
-use super::{agent_page, clock::Clock, events, settled, text_of, words};
+use super::{agent_page, clock::Clock, events, pretty::pretty, settled, text_of, words};
 use crate::address;
 
 /// Characters of an event's payload; the rest is a link away.
@@ -178,9 +178,8 @@ fn took(length: SignedDuration) -> String {
 
 fn payload(record: &Record) -> impl Render {
     let event = &record.event;
-    let json = serde_json::to_string_pretty(&*event.payload).unwrap_or_default();
-    let shown = words::brief(&json, PAYLOAD_CHARS).into_owned();
-    let whole = (shown.len() < json.len()).then(|| format!("/api/v1/events?after={}&limit=1", record.seq - 1));
+    let (shown, is_cut) = pretty(&*event.payload, PAYLOAD_CHARS);
+    let whole = is_cut.then(|| format!("/api/v1/events?after={}&limit=1", record.seq - 1));
     let (kind, empty) = (event.kind(), event.payload.is_empty());
     owned_html! {
         @ if !empty {

@@ -23,6 +23,12 @@ pub(super) fn graph_url(graph_id: &str) -> String {
     address::url(&Subject::Graph(GraphShown { graph_id: graph_id.to_owned(), ..GraphShown::default() }))
 }
 
+/// Where all of a question is read, as JSON.
+pub(super) fn question_url(question: &Question) -> String {
+    let (msg_id, workspace_id) = (address::segment(&question.msg_id), address::segment(&question.workspace_id));
+    format!("/api/v1/questions/{msg_id}?workspace_id={workspace_id}")
+}
+
 /// Where the answer to an agent's question goes.
 pub(super) fn respond_url(agent_id: &str) -> String {
     format!("/agent/{}/respond", address::segment(agent_id))

@@ -3,7 +3,7 @@
 use horrorshow::{Render, owned_html};
 use serde_json::Value;
 
-use super::{live, shell, text_of, words};
+use super::{live, pretty::pretty, shell, text_of, words};
 
 /// Keys shown: what a person looks through. The others are counted.
 const KEYS: usize = 200;
@@ -63,16 +63,14 @@ fn section(workspace_id: &str, read: Result<&[(String, Value)], &str>) -> impl R
 }
 
 fn row(key: &str, value: &Value) -> impl Render {
-    let json = serde_json::to_string_pretty(value).unwrap_or_default();
-    let shown = words::brief(&json, VALUE_CHARS).into_owned();
-    let cut = shown.len() < json.len();
+    let (shown, is_cut) = pretty(value, VALUE_CHARS);
     let (key, size) = (key.to_owned(), format!("{} bytes", value.to_string().len()));
     owned_html! {
         li {
             details {
                 summary { code(data-ignore) : &key; : " "; span(class = "detail") : &size; }
                 pre(data-ignore) : &shown;
-                @ if cut { p(class = "more") : "The value goes on."; }
+                @ if is_cut { p(class = "more") : "The value goes on."; }
             }
         }
     }

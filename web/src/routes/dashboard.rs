@@ -87,12 +87,16 @@ async fn page(context: &Context, headers: &HeaderMap) -> Result<Response, Proble
 }
 
 async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Result<Response, Problem> {
+    let unknown = match &subject {
+        Subject::Graph(_) => "No graph of this id is known: no event has named it, or it is long forgotten.",
+        _ => "No agent of this id is known: it has sent no event, or is long forgotten.",
+    };
     let page = context.handle.document(subject).await?;
     match page {
         Some(page) => Ok(document(context, &page, headers)),
         None if accepts_html(headers) => {
-            let page = html::not_found("No agent of this id is known: it has sent no event, or is long forgotten.");
-            Ok(warp::reply::with_status(warp::reply::html(page), StatusCode::NOT_FOUND).into_response())
+            let page = warp::reply::html(html::not_found(unknown));
+            Ok(warp::reply::with_status(page, StatusCode::NOT_FOUND).into_response())
         }
         None => Err(Problem::not_found("there is nothing to show: the id is not known")),
     }

@@ -1,8 +1,10 @@
 //! Events in and out.
 
+use std::sync::Arc;
+
 use remora_actors::{
-    handle::Receipt,
-    model::{Draft, Invalid, Numbered, Pattern, Seq, parse_events},
+    handle::{Handle, Receipt},
+    model::{Draft, Invalid, Numbered, Pattern, Record, Seq, parse_events},
     ports::Filter as EventFilter,
 };
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,11 @@ use crate::{
 /// Events returned at most, and where no `limit` is given.
 const MAX_LIMIT: usize = 10_000;
 const DEFAULT_LIMIT: usize = 1_000;
+/// Bytes of events in one reply, unless the first alone has more: who wants all goes on from page to page, and so many
+/// readers at once cannot take the daemon's memory.
+const PAGE_BYTES: usize = 4 << 20;
+/// Events read from the journal at once: little more than a page, however large they are.
+const READ_EVENTS: usize = 100;
 
 /// Says where the journal begins to a reader who asked for what was before.
 const FIRST_SEQ: &str = "remora-first-seq";
@@ -46,9 +53,10 @@ pub(super) struct Wanted {
     pattern: Option<String>,
     /// Only this agent's events.
     agent_id: Option<String>,
-    /// At most so many events; 1,000 where it is not given, 10,000 at most. Without effect on a stream.
+    /// At most so many events; 1,000 where it is not given, 10,000 at most. A page of large events ends earlier: there are
+    /// no more only when one is empty. Without effect on a stream.
     limit: Option<usize>,
-    /// So many from the end, instead of from `after` on.
+    /// So many from the end, instead of from `after` on; fewer where they are large.
     newest: Option<usize>,
 }
 
@@ -190,14 +198,51 @@ fn limits_of(errors: &[(usize, Invalid)]) -> impl Iterator<Item = &'static str> 
 pub(super) async fn list(context: &Context, caller: &Caller, wanted: &Wanted) -> Result<Response, Problem> {
     caller.may_see(wanted.agent_id.as_deref())?;
     let after = wanted.after.unwrap_or(0);
-    let records = match wanted.newest {
-        Some(newest) => context.handle.latest_events(newest.min(MAX_LIMIT), &wanted.filter()?).await?,
-        None => {
-            let limit = wanted.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
-            context.handle.events(after, limit, &wanted.filter()?).await?
-        }
-    };
+    let records = page(&context.handle, wanted).await?;
     let last = records.last().map_or(after, |record| record.seq);
+    let first = context.handle.first_seq().await?;
+    let mut response = listed(&records, &format!("\"last_seq\":{last},\"first_seq\":{first}"));
+    if after.saturating_add(1) < first && wanted.newest.is_none() {
+        response.headers_mut().insert(FIRST_SEQ, first.into());
+    }
+    Ok(response)
+}
+
+/// The wanted events, oldest first, and no more bytes of them than a page may have.
+async fn page(handle: &Handle, wanted: &Wanted) -> Result<Vec<Arc<Record>>, Problem> {
+    let (filter, from_end) = (wanted.filter()?, wanted.newest.is_some());
+    let limit = wanted.newest.or(wanted.limit).unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
+    let (mut page, mut bytes): (Vec<Arc<Record>>, _) = (Vec::new(), 0);
+    'page: while page.len() < limit {
+        let count = READ_EVENTS.min(limit - page.len());
+        let last = page.last().map(|record| record.seq);
+        let mut some = match from_end {
+            true => handle.latest_events(last, count, &filter).await?,
+            false => handle.events(last.or(wanted.after).unwrap_or(0), count, &filter).await?,
+        };
+        let is_all = some.len() < count;
+        if from_end {
+            some.reverse();
+        }
+        for record in some {
+            bytes += record.json.len();
+            if bytes > PAGE_BYTES && !page.is_empty() {
+                break 'page;
+            }
+            page.push(record);
+        }
+        if is_all {
+            break;
+        }
+    }
+    if from_end {
+        page.reverse();
+    }
+    Ok(page)
+}
+
+/// Events, and the fields beside them.
+pub(super) fn listed(records: &[Arc<Record>], beside: &str) -> Response {
     let mut body = b"{\"events\":[".to_vec();
     for (index, record) in records.iter().enumerate() {
         if index > 0 {
@@ -205,13 +250,8 @@ pub(super) async fn list(context: &Context, caller: &Caller, wanted: &Wanted) ->
         }
         record.write_with_seq(&mut body);
     }
-    let first = context.handle.first_seq().await?;
-    body.extend_from_slice(format!("],\"last_seq\":{last},\"first_seq\":{first}}}").as_bytes());
-    let mut response = state_json(body);
-    if after + 1 < first && wanted.newest.is_none() {
-        response.headers_mut().insert(FIRST_SEQ, first.into());
-    }
-    Ok(response)
+    body.extend_from_slice(format!("],{beside}}}").as_bytes());
+    state_json(body)
 }
 
 /// A body that is JSON already.

@@ -19,7 +19,7 @@ use warp::{
 };
 
 use super::{
-    events::state_json,
+    events::listed,
     openapi::{
         replies::{Guarded, ProblemDocument},
         schemas::FoundEvents,
@@ -92,16 +92,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 pub(super) async fn search(context: &Context, sought: &Sought, page: &Page) -> Result<Response, Problem> {
     let limit = page.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     let found = context.handle.search(&sought.search()?, page.before, limit).await?;
-    let mut body = b"{\"events\":[".to_vec();
-    for (index, record) in found.records.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        record.write_with_seq(&mut body);
-    }
     let older = found.older.map_or_else(|| "null".to_owned(), |older| older.to_string());
-    body.extend_from_slice(format!("],\"older\":{older}}}").as_bytes());
-    Ok(state_json(body))
+    Ok(listed(&found.records, &format!("\"older\":{older}")))
 }
 
 /// Export events as they were journaled, one JSON object a line, oldest first.

@@ -112,7 +112,9 @@ async fn search(
 async fn past(context: &Context, at: Result<At, Problem>, headers: &HeaderMap) -> Result<Response, Problem> {
     let part = part(headers);
     let page = context.handle.past(at?, part).await?;
-    let page = page.ok_or_else(|| Problem::not_found("nothing has happened yet: there is no past to look at"))?;
+    let page = page.ok_or_else(|| {
+        Problem::not_found("there is no past to look at: nothing has happened yet, or its beginning was deleted")
+    })?;
     Ok(page_or_frame(context, &page, part, headers))
 }
 

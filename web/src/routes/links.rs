@@ -1,7 +1,5 @@
 //! Signed links, which answer one question without a login. Looking at one changes nothing; only a post answers.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use remora_actors::{
     inbox_coordinator::{RespondError, Target},
@@ -23,9 +21,6 @@ use crate::{
     links::{Grant, LinkError},
     problem::Problem,
 };
-
-/// Pause after a link that was made up, one at a time: nobody guesses a signature, and nobody tries in earnest.
-const GUESS_PAUSE: Duration = Duration::from_secs(1);
 
 /// What cannot be done, and the question it is about where that is known.
 struct Refused {
@@ -77,8 +72,7 @@ async fn read(context: &Context, token: &str, headers: &HeaderMap) -> Result<(Gr
         Ok(grant) => grant,
         Err(error @ LinkError::Expired) => return Err(Problem::new(StatusCode::GONE, error).into()),
         Err(error @ LinkError::Unknown) => {
-            let _one_at_a_time = context.guessing.lock().await;
-            tokio::time::sleep(GUESS_PAUSE).await;
+            context.slow_guesses_down().await;
             return Err(Problem::forbidden(error).into());
         }
     };

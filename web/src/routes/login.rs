@@ -1,7 +1,5 @@
 //! How an operator's token gets into a browser.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use warp::{
     Filter, Reply,
@@ -18,9 +16,6 @@ use crate::{
     problem::Problem,
     request::body,
 };
-
-/// Pause after a wrong token, one at a time: a guesser gets one try a second, whoever knows the token waits for nobody.
-const GUESS_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct Login {
@@ -41,7 +36,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 }
 
 async fn login(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
-    check_origin(context, &Method::POST, headers)?;
+    check_origin(context, (&Method::POST, "/login"), headers)?;
     let Login { token } =
         serde_urlencoded::from_bytes(body).map_err(|_| Problem::bad_request("the form must have a field `token`"))?;
     let token = token.trim();
@@ -55,8 +50,7 @@ async fn login(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Re
             Ok(response)
         }
         _ => {
-            let _one_at_a_time = context.guessing.lock().await;
-            tokio::time::sleep(GUESS_PAUSE).await;
+            context.slow_guesses_down().await;
             let page = warp::reply::html(html::login(Some("This is no operator's token.")));
             Ok(warp::reply::with_status(page, StatusCode::UNAUTHORIZED).into_response())
         }

@@ -148,7 +148,7 @@ pub(super) async fn open_raw(context: Context, wanted: &Wanted, headers: &Header
     let after = last.or(wanted.after);
     let events = handle.stream(after, filter, raw_frame).await?;
     let opening = match (after, handle.first_seq().await?) {
-        (Some(after), first) if after + 1 < first => gap(after, first),
+        (Some(after), first) if after.saturating_add(1) < first => gap(after, first),
         _ => Bytes::from_static(OPEN),
     };
     Ok(live_response::reply(stream::iter([Ok(opening)]).chain(raw_events(context, events))))

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Agent, AgentState, Category, Counts, Graphs, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally,
@@ -331,11 +331,10 @@ impl Dashboard {
     }
 
     /// The picture as JSON: the signals of the Python design, and `last_seq`.
-    pub fn signals(&self) -> Value {
+    pub fn signals(&self) -> impl Serialize + use<> {
         let states: serde_json::Map<String, Value> =
             self.agents.iter().map(|agent| (agent.agent_id.to_string(), json!(agent))).collect();
-        json!({
-            "events": self.log.iter().map(|record| event_with_seq(record)).collect::<Vec<_>>(),
+        let beside = json!({
             "blocked": self.inbox.open(),
             "agentStates": states,
             "progress": {
@@ -346,8 +345,16 @@ impl Dashboard {
             },
             "results": self.results,
             "last_seq": self.last_seq,
-        })
+        });
+        Signals { events: self.log.iter().filter_map(|record| event_with_seq(record)).collect(), beside }
     }
+}
+
+#[derive(Serialize)]
+struct Signals {
+    events: Vec<Box<RawValue>>,
+    #[serde(flatten)]
+    beside: Value,
 }
 
 /// Whether a living agent waits for a person follows from its questions alone.
@@ -360,10 +367,11 @@ fn settle(agent: &mut Agent, inbox: &Inbox, at: Timestamp) {
     agent.unread_answer = inbox.has_unread_answer(&agent.agent_id);
 }
 
-fn event_with_seq(record: &Record) -> Value {
+/// As it was journaled: it may be nested deeper than a reader would follow.
+fn event_with_seq(record: &Record) -> Option<Box<RawValue>> {
     let mut json = Vec::new();
     record.write_with_seq(&mut json);
-    serde_json::from_slice(&json).unwrap_or_default()
+    RawValue::from_string(String::from_utf8(json).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{
-    super::{Event, Standing},
+    super::{Draft, Event, Standing},
     *,
 };
 
@@ -141,13 +141,24 @@ fn a_late_tool_event_does_not_wake_a_finished_agent() {
 
 #[test]
 fn signals_have_the_shapes_that_others_rely_on() {
-    let signals = fold(&records(vec![started("a"), of("a", "blocked"), started("b"), of("b", "completed")])).signals();
+    let dashboard = fold(&records(vec![started("a"), of("a", "blocked"), started("b"), of("b", "completed")]));
+    let signals = json!(dashboard.signals());
     assert_eq!(signals["agentStates"]["a"]["state"], "blocked");
     assert_eq!(signals["agentStates"]["b"]["name"], "b");
     assert_eq!(signals["blocked"][0]["msg_id"], "m");
     assert_eq!(signals["progress"], json!({"total": 2, "completed": 1, "failed": 0, "cancelled": 0}));
     assert_eq!(signals["events"][3]["seq"], 4);
     assert_eq!(signals["last_seq"], 4);
+}
+
+#[test]
+fn signals_hold_an_event_that_is_nested_as_deep_as_can_be() {
+    let deep = format!("{}{}", "[".repeat(126), "]".repeat(126));
+    let text = format!(r#"{{"category":"tool","action":"called","payload":{{"deep":{deep}}}}}"#);
+    let draft = Draft::parse(text.as_bytes(), &limits()).expect("valid");
+    let event = draft.complete(Timestamp::UNIX_EPOCH, || "1".to_owned());
+    let signals = serde_json::to_string(&fold(&records(vec![event])).signals()).expect("json");
+    assert!(signals.contains(&deep), "{signals}");
 }
 
 /// The same events, some seconds apart.

@@ -5,7 +5,11 @@ use remora_actors::model::{Form, Kind};
 use serde_json::Value;
 
 use super::{Parts, control::Typed, fields};
-use crate::html::{card::Place, text_of, words};
+use crate::html::{
+    card::{self, Place},
+    pretty::pretty,
+    text_of, words,
+};
 
 /// Characters of arguments or of a proposal that are ready to be changed on the dashboard, where every patch of the
 /// panel carries them again. An agent's own page has them whole.
@@ -48,7 +52,7 @@ fn arguments(parts: &Parts<'_>) -> String {
     };
     let json = Value::Object(arguments.clone());
     if !is_editable(parts, json.to_string().len()) {
-        return as_it_is(parts, &serde_json::to_string_pretty(&json).unwrap_or_default());
+        return as_it_is(parts, &pretty(&json, card::WHOLE_CHARS).0);
     }
     let fields = fields::controls(parts, &Form::of_values(arguments));
     text_of(owned_html! {

@@ -7,7 +7,10 @@ use super::{
     Parts,
     control::{Control, Typed},
 };
-use crate::html::text_of;
+use crate::html::{pretty::pretty, text_of, words};
+
+/// Characters of a schema; the rest is a link away.
+const SCHEMA_CHARS: usize = 4_000;
 
 pub(super) fn body(parts: &Parts<'_>, form: &Form) -> String {
     let (fields, asked) = (controls(parts, form), parts.described_by());
@@ -47,6 +50,13 @@ pub(super) fn json(parts: &Parts<'_>) -> String {
 
 /// What a JSON answer must look like.
 pub(super) fn schema(question: &Question) -> impl Render + use<> {
-    let schema = serde_json::to_string_pretty(&question.response_schema).unwrap_or_default();
-    owned_html! { details(class = "schema") { summary : "What it must look like"; pre(data-ignore) : &schema; } }
+    let (schema, is_cut) = pretty(&question.response_schema, SCHEMA_CHARS);
+    let whole = is_cut.then(|| words::question_url(question));
+    owned_html! {
+        details(class = "schema") {
+            summary : "What it must look like";
+            pre(data-ignore) : &schema;
+            @ if let Some(url) = &whole { p { a(href = url) : "All of it, with the question as JSON"; } }
+        }
+    }
 }

@@ -13,6 +13,7 @@ use super::{
     super::{
         clock::Clock,
         live,
+        pager::{self, pager},
         shell::{self, Live, Tab},
         text_of, words,
     },
@@ -87,11 +88,12 @@ fn form(filter: &GraphFilter) -> impl Render {
 fn graphs(dashboard: &Dashboard, filter: &GraphFilter, clock: &Clock) -> impl Render {
     let mut graphs: Vec<_> = dashboard.graphs().iter().filter(|graph| fits(graph, filter)).collect();
     graphs.sort_by_key(|graph| order(graph));
-    let (all, page) = (graphs.len(), filter.page);
+    let all = graphs.len();
+    let (page, pages) = pager::within(filter.page, all, PAGE);
     let cards: String = graphs.into_iter().skip(page * PAGE).take(PAGE).map(|g| text_of(card(g, clock))).collect();
     let url = |page| address::url(&Subject::Graphs(GraphFilter { page, ..filter.clone() }));
-    let newer = (page > 0).then(|| url(page - 1));
-    let older = ((page + 1) * PAGE < all).then(|| url(page + 1));
+    let here = format!("Page {} of {pages}", page + 1);
+    let pager = pager("Pages of graphs", ("Newer", "Older"), here, (page, pages), &url);
     let none = if dashboard.graphs().iter().len() == 0 {
         "No graph yet. Events that carry a graph_id make one; depends_on in an agent's start draws the edges."
     } else {
@@ -101,13 +103,7 @@ fn graphs(dashboard: &Dashboard, filter: &GraphFilter, clock: &Clock) -> impl Re
         section(id = "graph-cards", aria-label = "Graphs") {
             @ if all == 0 { p(class = "empty") : none; }
             ul(class = "multiples") { : horrorshow::Raw(&cards) }
-            @ if newer.is_some() || older.is_some() {
-                p(class = "pages") {
-                    @ if let Some(url) = &newer { a(href = url) : "Newer"; }
-                    span : format!("Page {} of {}", page + 1, all.div_ceil(PAGE));
-                    @ if let Some(url) = &older { a(href = url) : "Older"; }
-                }
-            }
+            : &pager;
         }
     }
 }

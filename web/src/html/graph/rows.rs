@@ -12,6 +12,7 @@ use remora_actors::{
 use super::{
     super::{
         clock::{self, Clock},
+        pager::{self, pager},
         text_of, words,
     },
     axis::Axis,
@@ -32,6 +33,8 @@ pub(super) struct Rows<'a> {
     shown: &'a GraphShown,
     now: Timestamp,
     nodes: Vec<(usize, &'a Node)>,
+    /// Which page they are, and how many there are.
+    place: (usize, usize),
 }
 
 impl<'a> Rows<'a> {
@@ -45,8 +48,9 @@ impl<'a> Rows<'a> {
             NodeOrder::Ran => nodes.sort_by_key(|(_, node)| Reverse(seconds(node, Activity::Ran, now))),
             NodeOrder::Waited => nodes.sort_by_key(|(_, node)| Reverse(seconds(node, Activity::Waited, now))),
         }
-        let nodes = nodes.into_iter().skip(shown.page * PAGE).take(PAGE).collect();
-        Self { graph, shown, now, nodes }
+        let place = pager::within(shown.page, nodes.len(), PAGE);
+        let nodes = nodes.into_iter().skip(place.0 * PAGE).take(PAGE).collect();
+        Self { graph, shown, now, nodes, place }
     }
 
     fn url(&self, change: impl FnOnce(&mut GraphShown)) -> String {
@@ -56,20 +60,11 @@ impl<'a> Rows<'a> {
     }
 
     /// Which nodes these are, and the way to the others.
-    fn pages(&self) -> impl Render {
-        let (all, page) = (self.graph.nodes().len(), self.shown.page);
-        let text = format!("Nodes {} to {} of {all}", page * PAGE + 1, page * PAGE + self.nodes.len());
-        let before = (page > 0).then(|| self.url(|shown| shown.page -= 1));
-        let after = ((page + 1) * PAGE < all).then(|| self.url(|shown| shown.page += 1));
-        owned_html! {
-            @ if before.is_some() || after.is_some() {
-                p(class = "pages") {
-                    @ if let Some(url) = &before { a(href = url) : "Earlier"; }
-                    span : &text;
-                    @ if let Some(url) = &after { a(href = url) : "Later"; }
-                }
-            }
-        }
+    fn pages(&self, name: &'static str) -> impl Render {
+        let (all, before) = (self.graph.nodes().len(), self.place.0 * PAGE);
+        let here = format!("Nodes {} to {} of {all}", before + 1, before + self.nodes.len());
+        let url = |page| self.url(|shown| shown.page = page);
+        pager(name, ("Earlier", "Later"), here, self.place, &url)
     }
 
     /// The section `graph-timeline`.
@@ -88,7 +83,7 @@ impl<'a> Rows<'a> {
                     }
                     ol { : Raw(&rows) }
                 }
-                : self.pages();
+                : self.pages("Pages of the timeline");
             }
         })
     }
@@ -128,7 +123,7 @@ impl<'a> Rows<'a> {
                         tbody { : Raw(&rows) }
                     }
                 }
-                : self.pages();
+                : self.pages("Pages of the table");
             }
         })
     }

@@ -52,7 +52,7 @@ pub(super) fn record(seq: u64, event: Event) -> Arc<Record> {
     Record::new(seq, event, json)
 }
 
-pub(super) fn agent_event(agent_id: &str, action: &str, payload: Value) -> Event {
+pub(in super::super) fn agent_event(agent_id: &str, action: &str, payload: Value) -> Event {
     Event { graph_id: Some("nightly".to_owned()), ..Event::of_agent(agent_id, action, at(0), &[], payload) }
 }
 

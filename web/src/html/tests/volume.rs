@@ -2,7 +2,7 @@
 
 use remora_actors::{
     model::{Board, Dashboard, Event, Listed, Panel, Panels},
-    view::View,
+    view::{Part, Subject, View},
 };
 use serde_json::{Value, json};
 
@@ -117,4 +117,24 @@ fn equal_questions_are_counted_on_every_card() {
         .map(|json| serde_json::from_str(json).expect("json"))
         .expect("signals");
     assert_eq!(signals["_alike"].as_object().expect("likenesses").values().collect::<Vec<_>>(), [&json!(2)]);
+}
+
+/// Some twenty kilobytes, which nesting makes many of on several lines.
+fn nested() -> Value {
+    (0..100).fold(json!(vec![0; 10_000]), |inner, _| json!([inner]))
+}
+
+#[test]
+fn nested_json_is_a_small_page() {
+    let asked = (0..20).map(|number| {
+        let fields = json!({"question": "Go on?", "msg_id": format!("m{number}"), "context": nested(),
+            "response_schema": nested(), "arguments": {"deep": nested()}});
+        agent_event("a", "blocked", fields)
+    });
+    let (dashboard, events) = board::fold(asked.collect());
+    let page = render_at(&dashboard, &View::Page, &board::clock()).expect("a page");
+    assert!(page.len() < 2 * DOCUMENT_BYTES, "{} bytes", page.len());
+    let view = View::Of { subject: Subject::Agent("a".to_owned()), events, part: Part::Document };
+    let page = render_at(&dashboard, &view, &board::clock()).expect("a page");
+    assert!(page.len() < 20 * DOCUMENT_BYTES, "{} bytes", page.len());
 }

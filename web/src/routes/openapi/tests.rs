@@ -1,9 +1,9 @@
 //! The document says what the routes do.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, iter, path::Path};
 
 use jiff::Timestamp;
-use remora_actors::model::{Dashboard, Draft, Limits, Question, QuestionKey, Record, Registration};
+use remora_actors::model::{Dashboard, Door, Draft, Limits, Question, QuestionKey, Record, Registration};
 use serde_json::json;
 
 use super::*;
@@ -146,7 +146,7 @@ fn story() -> Dashboard {
 #[test]
 fn the_described_types_are_the_real_ones() {
     let dashboard = story();
-    serde_json::from_value::<schemas::State>(dashboard.signals()).expect("the picture");
+    serde_json::from_value::<schemas::State>(json!(dashboard.signals())).expect("the picture");
     serde_json::from_value::<schemas::GraphList>(dashboard.graphs().to_json()).expect("the graphs");
     for graph in dashboard.graphs().iter() {
         serde_json::from_value::<schemas::Graph>(graph.to_json()).expect("a graph");
@@ -168,6 +168,22 @@ fn the_described_types_are_the_real_ones() {
         let registration = Registration { agent_id: "a".to_owned(), workspace_id: "w".to_owned(), path };
         serde_json::from_value::<schemas::Registration>(json!(registration)).expect("a registration");
     }
+}
+
+#[test]
+fn every_door_is_described() {
+    // Grows with the doors, or does not compile.
+    let next = |door: &Door| match door {
+        Door::Browser => Some(Door::Cli),
+        Door::Cli => Some(Door::Http),
+        Door::Http => Some(Door::Mcp),
+        Door::Mcp => Some(Door::Link),
+        Door::Link => Some(Door::Policy),
+        Door::Policy => Some(Door::External),
+        Door::External => None,
+    };
+    let doors: Vec<_> = iter::successors(Some(Door::Browser), next).map(Door::as_str).collect();
+    assert_eq!(DOCUMENT["components"]["schemas"]["Door"]["enum"], json!(doors));
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub(crate) enum Door {
     Cli,
     Http,
     Mcp,
+    Link,
     Policy,
     External,
 }
