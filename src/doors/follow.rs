@@ -3,7 +3,8 @@
 //! A file may be rotated by renaming it and creating a new one: the old one is read to its end first, once the new one
 //! has content, also when that happened while nobody followed, if the old one is still in its folder and was the only
 //! one. It may be truncated and written anew: it is read from the start. The chain of ids goes on through both, so
-//! that no line of the new file is taken for one of the old.
+//! that no line of the new file is taken for one of the old. A file that is replaced by one which begins with all that
+//! was read, as editors and `rsync` do it, is the same log: it is read on behind that.
 
 use std::{
     path::{Path, PathBuf},
@@ -30,6 +31,9 @@ pub struct Cursor {
     pub(super) line: u64,
     /// The chain behind the line.
     pub(super) chain: Chain,
+    /// The chain at the file's beginning.
+    #[serde(default)]
+    pub(super) start_chain: Chain,
     /// Bytes before the line, and the chain there: they tell whether the line is still in its place.
     pub(super) line_offset: u64,
     pub(super) line_chain: Chain,

@@ -24,6 +24,9 @@ pub struct Line {
     pub text: Result<Vec<u8>, Invalid>,
 }
 
+/// What some programs begin a text with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A place in the chain of ids: the id of the line before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -163,6 +166,9 @@ impl Splitter {
         let hashed = std::mem::take(&mut self.hashed).min(text.len());
         let chain = text[hashed..].chunks(PIECE_BYTES).fold(self.running, Chain::next);
         self.number += 1;
+        if self.number == 1 && text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
+        }
         let is_blank = std::mem::replace(&mut self.is_blank, true);
         if !is_blank {
             self.chain = chain;

@@ -85,6 +85,7 @@ impl Tail {
                 return Ok(Filled::Batch);
             }
             match successor {
+                Some(successor) if self.continues(&successor)? => self.adopt(successor)?,
                 Some(successor) => self.move_on(successor)?,
                 None if is_elsewhere => return Ok(Filled::EndElsewhere),
                 None => return Ok(Filled::End),
@@ -98,6 +99,12 @@ impl Tail {
         if self.cursor.inode != 0 {
             if let Some(file) = self.cursors_file(named.as_ref())? {
                 self.file = Some(file);
+                return Ok(true);
+            }
+            if let Some(named) = &named
+                && self.continues(named)?
+            {
+                self.adopt(named.try_clone()?)?;
                 return Ok(true);
             }
             if named.is_some() {
@@ -140,10 +147,43 @@ impl Tail {
     /// Begins with the first line of a file; the chain goes on.
     fn start(&mut self, file: File) -> io::Result<()> {
         let chain = self.cursor.chain;
-        self.cursor = Cursor { inode: file.metadata()?.ino(), chain, line_chain: chain, ..Cursor::default() };
+        let inode = file.metadata()?.ino();
+        self.cursor = Cursor { inode, chain, start_chain: chain, line_chain: chain, ..Cursor::default() };
         self.file = Some(file);
         self.rewind();
         Ok(())
+    }
+
+    /// Goes on in another file where it was in the last one.
+    fn adopt(&mut self, file: File) -> io::Result<()> {
+        self.cursor.inode = file.metadata()?.ino();
+        self.file = Some(file);
+        self.rewind();
+        Ok(())
+    }
+
+    /// True where a file begins with all that was read of the last one. It is read up to there.
+    fn continues(&self, file: &File) -> io::Result<bool> {
+        let Cursor { offset: end, start_chain, chain, .. } = self.cursor;
+        if end == 0 || !self.is_place_of(file)? {
+            return Ok(false);
+        }
+        let (mut splitter, mut chunk, mut offset) =
+            (Splitter::new(start_chain, 0, self.line_bytes), vec![0; CHUNK_BYTES], 0);
+        while offset < end {
+            let most = usize::try_from(end - offset).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+            let mut bytes = match file.read_at(&mut chunk[..most], offset) {
+                Ok(0) => return Ok(false),
+                Ok(read) => &chunk[..read],
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            offset += bytes.len() as u64;
+            while !bytes.is_empty() {
+                bytes = &bytes[splitter.push(bytes).0..];
+            }
+        }
+        Ok(splitter.chain() == chain)
     }
 
     /// Forgets the line that has no end yet.
@@ -235,6 +275,7 @@ impl Tail {
             offset: self.read_offset,
             line: line.number,
             chain: self.splitter.chain(),
+            start_chain: self.cursor.start_chain,
             line_offset: self.cursor.offset,
             line_chain: self.cursor.chain,
         };

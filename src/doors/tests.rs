@@ -126,6 +126,38 @@ fn rotation_reads_the_old_file_to_its_end() {
 }
 
 #[test]
+fn a_log_that_is_written_anew_as_a_whole_is_read_on() {
+    let log = Log::new();
+    let replace = |text: &str| {
+        let new = log.folder.path().join("new");
+        fs::write(&new, text).expect("write");
+        fs::rename(new, &log.path).expect("rename");
+    };
+    replace("a\nb\nha");
+    let mut tail = log.tail(Cursor::default());
+    assert_eq!(read(&mut tail), ["a", "b"]);
+    replace("a\nb\nhalf\nc\n");
+    let (lines, cursor) = drain(&mut tail, 100);
+    assert_eq!(texts(&lines), ["half", "c"]);
+    assert_eq!(lines[1].number, 4);
+    replace("a\nb\nhalf\nc\nd\n");
+    let restarted = log.tail(cursor.clone());
+    for mut tail in [tail, restarted] {
+        assert_eq!(read(&mut tail), ["d"]);
+    }
+    // Another log, whose line in the same place is the same.
+    replace("x\nb\nhalf\nc\ne\n");
+    assert_eq!(read(&mut log.tail(cursor)), ["x", "b", "half", "c", "e"]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let log = Log::new();
+    log.append("\u{feff}one\n\u{feff}two\n");
+    assert_eq!(read(&mut log.tail(Cursor::default())), ["one", "\u{feff}two"]);
+}
+
+#[test]
 fn rotation_during_a_restart_loses_nothing() {
     let log = Log::new();
     log.append("a\nb\n");

@@ -251,7 +251,7 @@ async fn what_is_just_within_the_limits_is_taken() {
 #[tokio::test]
 async fn a_full_daemon_says_so_and_loses_nothing() {
     // One event may wait at a time, so that of many at once some must hear "busy".
-    let daemon = Daemon::setup().var("REMORA_LIMITS__PUBLISHING_EVENTS", "1").start().await;
+    let daemon = Daemon::setup().args(["--limit", "batch_events=1", "--limit", "publishing_events=1"]).start().await;
     let posts = (0..200).map(|n| {
         let api = daemon.api.clone();
         async move { api.post(EVENTS, &json!({"id": n.to_string(), "category": "tool", "action": "called"})).await }
