@@ -168,6 +168,7 @@ impl Journal for NatsJournal {
     async fn probe(&self, bytes: usize) -> Result<(), JournalError> {
         self.followed.check()?;
         info_of(&self.stream).await.map_err(JournalError::Unavailable)?;
+        self.duties.probe(bytes).await.map_err(JournalError::Unavailable)?;
         self.copy.probe(bytes).await
     }
 
@@ -324,6 +325,7 @@ mod tests {
         let mut fixture = Fixture::new().await;
         let journal = fixture.nats.journal();
         journal.append(journal::batch(0..3)).await.expect("append");
+        journal.probe(100_000).await.expect("it can be written");
         let standing = Standing { last_seq: 3, trouble: None };
         fixture.server.kill().await;
         let away = journal.standing(&standing).await;

@@ -29,6 +29,9 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// How long work that was taken stays taken.
 pub(super) const WORK: Duration = RETAKEN_AFTER;
 
+/// Where it is tried whether anything can be written.
+const PROBE: &str = "probe";
+
 /// The duties.
 pub(super) struct Leases {
     leases: Bucket,
@@ -103,6 +106,12 @@ impl Leases {
             // Perhaps written, perhaps not: what is held runs out by itself.
             Err(error) => tracing::debug!(duty = duty.as_str(), error, "duty not asked for"),
         }
+    }
+
+    /// Tries whether NATS keeps so many more bytes: that its streams are there does not say so.
+    pub(super) async fn probe(&self, bytes: usize) -> Result<(), String> {
+        self.work.write(PROBE, Some(&json!("0".repeat(bytes))), None).await?;
+        self.work.purge(PROBE).await
     }
 
     /// Gives the duties back, so that another daemon need not wait for them.
