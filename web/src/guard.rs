@@ -76,10 +76,11 @@ fn admit(
     };
     let given = bearer(headers).or_else(|| cookie(headers, TOKEN_COOKIE));
     let caller = given.and_then(|token| recognise(context, token)).ok_or_else(|| {
-        let problem = Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "a token is needed: send `Authorization: Bearer …` with a token of the daemon's token file",
-        );
+        let wanted = match given {
+            Some(_) => "this token is not known: send one of the daemon's token file, which it reads when it starts",
+            None => "a token is needed: send `Authorization: Bearer …` with a token of the daemon's token file",
+        };
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, wanted);
         let is_page = *method == Method::GET && accepts_html(headers);
         if is_page { problem.redirecting("/login") } else { problem }
     })?;
@@ -104,7 +105,8 @@ pub(crate) fn recognise(context: &Context, token: &str) -> Option<Caller> {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// The value of a cookie.
@@ -171,7 +173,8 @@ fn from_this_page(headers: &HeaderMap, may_be_encrypted: bool) -> Result<(), Pro
         })
     });
     if foreign_site || foreign_origin {
-        return Err(Problem::forbidden("another site's page may not do this"));
+        let why = "another site's page may not do this; a proxy must pass the header `Host` on as it came";
+        return Err(Problem::forbidden(why));
     }
     Ok(())
 }

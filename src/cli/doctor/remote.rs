@@ -66,8 +66,13 @@ async fn ready(client: &Client) -> Finding {
     match client.open(&client.call_outside("readyz")).await {
         Ok(_) => Finding::ok("readiness", "every part answers"),
         Err(_) => {
-            let detail = format!("a part of it does not answer, {}/readyz says which", client.url());
-            Finding::failed("readiness", detail, "look into the daemon's log; a restart loses nothing")
+            let detail =
+                format!("a part of it does not answer or cannot write, {}/readyz says which and why", client.url());
+            Finding::failed(
+                "readiness",
+                detail,
+                "mend what it says there, and see the daemon's log; it goes on by itself",
+            )
         }
     }
 }
