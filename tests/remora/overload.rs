@@ -127,7 +127,8 @@ async fn large_bodies_together_are_bounded_too() {
 /// Ten times more than there is room for, from 200 connections that try again as they are told.
 #[tokio::test]
 async fn answers_get_through_ten_times_too_much_and_nothing_is_lost() {
-    let setup = Daemon::setup().var("REMORA_LIMITS__PUBLISHING_EVENTS", "1000").var("REMORA_LIMITS__AGENTS", "500");
+    let limits = ["batch_events=1000", "publishing_events=1000", "agents=500"];
+    let setup = Daemon::setup().args(limits.iter().flat_map(|limit| ["--limit", limit]));
     let daemon = setup.start().await;
     daemon.api.start_agent("asker").await;
     let refused = AtomicUsize::new(0);
