@@ -291,6 +291,17 @@ async fn a_question_that_arrives_takes_no_click_that_was_meant_for_another() {
 }
 
 #[tokio::test]
+async fn what_nobody_answered_in_time_does_not_look_like_a_success() {
+    let daemon = Daemon::start().await;
+    let browser = Browser::of(&daemon).await;
+    let asked = json!({"agent_id": "a", "question": "May I?", "reason": "confirmation", "timeout": 1,
+        "on_deadline": "deny"});
+    daemon.api.ask(&asked).await;
+    browser.text_has("#questions .unattended", "rejected automatically, nobody answered in time").await;
+    assert!(!browser.text("#questions .unattended").await.contains("sent"));
+}
+
+#[tokio::test]
 async fn an_answer_can_still_be_taken_back_after_the_daemon_died_and_stays_so() {
     let mut daemon = Daemon::setup().args(["--undo-s", "60"]).start().await;
     let msg_id = daemon.api.ask_text("a", "Sure?").await;
