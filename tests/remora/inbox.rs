@@ -302,6 +302,24 @@ async fn what_nobody_answered_in_time_does_not_look_like_a_success() {
 }
 
 #[tokio::test]
+async fn an_answer_is_taken_back_where_it_was_given() {
+    let daemon = Daemon::setup().args(["--undo-s", "60"]).start().await;
+    let msg_id = ask_to_decide(&daemon.api, "normal").await;
+    ask_to_decide(&daemon.api, "normal").await;
+    for page in ["/?agent=a", "/agents/a"] {
+        let browser = Browser::open(&daemon.url(page)).await;
+        browser.connected().await;
+        browser.click(&format!("{} [value=approve]", Browser::card(&msg_id))).await;
+        browser.text_has(".cards > .settled:first-child", "operator").await;
+        browser.count_is(".cards > .blocked-agent:last-child", 1).await;
+        browser.click(".settled .undo button").await;
+        browser.count_is(".cards > .blocked-agent", 2).await;
+        assert_eq!(daemon.api.question(&msg_id).await["held"], Value::Null);
+        browser.has_no_complaint().await;
+    }
+}
+
+#[tokio::test]
 async fn an_answer_can_still_be_taken_back_after_the_daemon_died_and_stays_so() {
     let mut daemon = Daemon::setup().args(["--undo-s", "60"]).start().await;
     let msg_id = daemon.api.ask_text("a", "Sure?").await;

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use horrorshow::{Raw, Render, owned_html};
 use remora_actors::{
-    model::{Agent, Category, Dashboard, MessageKind, MessageState, Record, Seq, Status, Usage, UserMessage, actions},
+    model::{
+        Agent, Category, Dashboard, MessageKind, MessageState, Record, Seq, Standing, Usage, UserMessage, actions,
+    },
     view::{Part, Subject},
 };
 
 use super::{
     agents,
-    card::{self, Place},
+    card::Place,
     clock::Clock,
-    live, note,
+    inbox, live, note,
     shell::{self, Live, Tab},
     text_of, timeline, words, workspace_page,
 };
@@ -67,8 +69,10 @@ fn main<'a>(
 ) -> impl Render + use<'a> {
     let agent = dashboard.agent(agent_id);
     let mut open: Vec<_> = dashboard.inbox().iter().filter(|r| r.question.agent_id == agent_id).collect();
-    open.retain(|record| record.status == Status::Open);
-    open.sort_by_key(|record| std::cmp::Reverse(record.question.created_at));
+    open.retain(|record| record.waits() || record.is_just_answered(dashboard.now()));
+    // A new one comes below the others, which stay where they are.
+    open.sort_by_key(|record| record.question.created_at);
+    let title = if open.iter().any(|record| record.waits()) { "Waits for you" } else { "Answered" };
     let workspace = agent.and_then(|agent| agent.workspace_id.as_deref()).unwrap_or(agent_id);
     owned_html! {
         main(id = "agent") {
@@ -79,9 +83,9 @@ fn main<'a>(
             }
             @ if !open.is_empty() {
                 section(class = "panel", aria-labelledby = "open-title") {
-                    h2(id = "open-title") : "Waits for you";
+                    h2(id = "open-title") : title;
                     div(class = "cards") {
-                        @ for record in &open { : card::open(dashboard, record, clock, Place::AgentPage); }
+                        @ for record in &open { : Raw(inbox::card(dashboard, record, clock, Place::AgentPage)); }
                     }
                 }
             }
