@@ -47,6 +47,8 @@ async fn time_alone_stalls_an_agent_at_work_and_no_other() {
 }
 
 #[tokio::test]
+    let page = daemon.api.get("/agents/silent").await.expect(200).body;
+    assert!(page.contains("<dt>Did last</dt>") && !page.contains("Doing"), "{page}");
 async fn an_answer_that_was_not_picked_up_yet_is_a_state_of_its_own() {
     let daemon = Daemon::start().await;
     daemon.api.start_agent("a").await;

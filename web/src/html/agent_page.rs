@@ -105,7 +105,7 @@ fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> i
             @ if let Some(agent) = agent {
                 dt : "State";
                 dd { : agents::standing(agent.standing, agents::Row::Long); : " "; : agents::waited(agent, clock); }
-                @ if let Some(detail) = agent.detail.as_deref() { dt : "Doing"; dd(data-ignore) : detail; }
+                @ if let Some(detail) = agent.detail.as_deref() { dt : doing(agent); dd(data-ignore) : detail; }
                 @ if let Some(graph) = agent.graph_id.as_deref() {
                     dt : "Graph"; dd(data-ignore) { a(href = words::graph_url(graph)) : graph; }
                 }
@@ -127,6 +127,15 @@ fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> i
                 dt : "State"; dd : "no longer followed: only its events are kept";
             }
         }
+    }
+}
+
+/// What an agent's detail is about: once it rests or has ended it does nothing any more.
+fn doing(agent: &Agent) -> &'static str {
+    match agent.standing {
+        _ if agent.state.is_terminal() => "Why it ended",
+        Standing::Idle => "Did last",
+        _ => "Doing",
     }
 }
 
