@@ -19,6 +19,7 @@ async fn an_agents_page_follows_the_agent_while_a_message_is_typed() {
     let typed = browser.eval("return document.querySelector('#message-content').value", &[]).await;
     assert_eq!(typed, "mind the changelog");
     daemon.api.ask_text("other", "Deploy?").await;
+    browser.text_is(".bar nav .badge", "1").await;
     browser.title_is("the title counts the question of another agent", |title| title.starts_with("(1) Linter")).await;
     browser.has_no_complaint().await;
 }
