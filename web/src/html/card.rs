@@ -113,7 +113,7 @@ fn context_of(question: &Question) -> (String, bool) {
 fn deadline(question: &Question, clock: &Clock) -> impl Render {
     let what = match question.on_deadline {
         OnDeadline::Expire => "Expires unanswered".to_owned(),
-        OnDeadline::Wait => "An answer is wanted by then, and taken later too:".to_owned(),
+        OnDeadline::Wait => "Wanted".to_owned(),
         OnDeadline::Default => {
             format!("Answers “{}” automatically", words::brief(&words::value(&question.default), 80))
         }
@@ -124,7 +124,10 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
         p(class = "deadline") {
             @ if let Some(at) = question.expires_at {
                 span(data-ignore) : &what;
-                : " "; : clock.relative(at); : " · "; : clock.time(at);
+                : " "; : clock.relative(at);
+                // True before that time and after it, as the page goes on counting.
+                @ if question.on_deadline == OnDeadline::Wait { : ", taken later too"; }
+                : " · "; : clock.time(at);
             } else {
                 : "No deadline: waits until it is answered";
             }
