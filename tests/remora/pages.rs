@@ -27,7 +27,9 @@ async fn an_agents_page_follows_the_agent_while_a_message_is_typed() {
 #[tokio::test]
 async fn a_page_that_is_none_has_no_stream() {
     let daemon = Daemon::start().await;
-    for path in ["/events?of=/nothing", "/agents/unknown"] {
+    for path in ["/events?of=/nothing", "/agents/unknown", "/nothing"] {
         daemon.api.get(path).await.problem(404, &[]);
     }
+    let browser = Browser::open(&daemon.url("/nothing?at=all")).await;
+    browser.text_is("h1", "Not found").await;
 }
