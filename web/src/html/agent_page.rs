@@ -77,7 +77,7 @@ fn main<'a>(
     owned_html! {
         main(id = "agent") {
             section(class = "panel", aria-labelledby = "agent-title") {
-                h1(id = "agent-title", data-ignore) : name;
+                h1(id = "agent-title", dir = "auto", data-ignore) : name;
                 : facts(agent_id, agent, clock);
                 @ if let Some(agent) = agent { : stop(dashboard, agent, clock); }
             }
@@ -210,7 +210,7 @@ fn messages<'a>(
                 form(id = "message-form", class = "answer", action = &action, method = "post", data-ignore-morph,
                     data-on:submit = live::SUBMIT) {
                     label(for = "message-content", class = "unseen") : "Your message";
-                    textarea(id = "message-content", name = "content", rows = "2", required,
+                    textarea(id = "message-content", name = "content", rows = "2", dir = "auto", required,
                         placeholder = "The agent reads it when it next looks for messages",
                         data-on:keydown = live::SUBMIT_BY_KEY);
                     button(type = "submit") : "Send";
@@ -233,7 +233,7 @@ fn message_row(message: &UserMessage, clock: &Clock) -> impl Render {
     let state = format!("from {}, {place}", words::who(&message.sent_by));
     owned_html! {
         li {
-            p(class = "question", data-ignore) : message.content.as_str();
+            p(class = "question", dir = "auto", data-ignore) : message.content.as_str();
             p(class = "state", data-ignore) : &state;
             : clock.time(message.sent_at);
         }
@@ -255,7 +255,7 @@ fn results(events: &[Arc<Record>], clock: &Clock) -> impl Render {
         @ if !results.is_empty() {
             section(class = "panel", aria-labelledby = "results-title") {
                 h2(id = "results-title") : "Results";
-                @ for (text, at) in &results { : clock.time(*at); pre(data-ignore) : text; }
+                @ for (text, at) in &results { : clock.time(*at); pre(dir = "auto", data-ignore) : text; }
             }
         }
     }

@@ -70,7 +70,7 @@ pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> imp
     let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| &*agent.name);
     let url = words::agent_url(&question.agent_id);
     owned_html! {
-        a(class = "asker", href = &url, data-ignore) : words::brief(name, 80).as_ref();
+        a(class = "asker", href = &url, dir = "auto", data-ignore) : words::brief(name, 80).as_ref();
     }
 }
 
@@ -97,7 +97,7 @@ fn context(question: &Question, place: Place) -> impl Render {
 /// All of a question's context, in full view.
 pub(super) fn whole_context(question: &Question) -> impl Render {
     let (text, _) = context_of(question);
-    owned_html! { @ if !text.is_empty() { pre(data-ignore) : &text; } }
+    owned_html! { @ if !text.is_empty() { pre(dir = "auto", data-ignore) : &text; } }
 }
 
 /// A question's context, and whether it is prose.

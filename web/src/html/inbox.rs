@@ -178,6 +178,6 @@ fn about<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord, clock: &'a Cl
     owned_html! {
         : card::asker(dashboard, &record.question);
         @ if let Some(at) = at { : clock.ago(at); }
-        p(class = "line", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
+        p(class = "line", dir = "auto", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
     }
 }

@@ -66,7 +66,7 @@ fn head<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord) -> impl Render
     owned_html! {
         header {
             : card::asker(dashboard, &record.question);
-            span(class = "line", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
+            span(class = "line", dir = "auto", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
         }
     }
 }
