@@ -38,11 +38,17 @@ async fn time_alone_stalls_an_agent_at_work_and_no_other() {
     browser.until("the stalled one is the second", &second, &[]).await;
     browser.text_has("#agent-counts", "1 stalled").await;
     browser.text_has("#agent-list", "waits ").await;
+    let wall = daemon.api.get("/projector").await.expect(200).body;
+    for figure in ["<strong>1</strong> <span>stalled", "<strong>1</strong> <span>running"] {
+        assert!(wall.contains(figure), "{wall}");
+    }
     // What it says now must not be overtaken by time again.
     tell(&daemon, "agent", "idle", "silent", json!({"message": "back again"})).await;
     stands(&daemon, "silent", "idle").await;
     browser.text_has("#agent-counts", "2 idle").await;
     browser.count_is("#agent-list li", 4).await;
+    let page = daemon.api.get("/agents/silent").await.expect(200).body;
+    assert!(page.contains("<dt>Did last</dt>") && !page.contains("Doing"), "{page}");
     browser.has_no_complaint().await;
 }
 

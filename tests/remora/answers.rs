@@ -113,6 +113,7 @@ async fn the_arguments_of_a_tool_call_can_be_changed() {
     answer_is(&daemon, &unchanged, &json!({"decision": "approve"})).await;
 
     let changed = ask().await;
+    browser.click(&within(&changed, "[name=f1]")).await;
     browser.find(&within(&changed, "[name=f1]")).await.clear().await.unwrap();
     browser.type_into(&within(&changed, "[name=f1]"), "9").await;
     browser.click(&within(&changed, "[name=f2] option[value=false]")).await;
@@ -122,6 +123,7 @@ async fn the_arguments_of_a_tool_call_can_be_changed() {
     answer_is(&daemon, &changed, &json!({"decision": "edit", "arguments": expected})).await;
 
     let wrong = ask().await;
+    browser.click(&within(&wrong, "[name=f1]")).await;
     browser.find(&within(&wrong, "[name=f1]")).await.clear().await.unwrap();
     browser.type_into(&within(&wrong, "[name=f1]"), "soon").await;
     browser.click(&within(&wrong, "[value=approve]")).await;
@@ -249,6 +251,7 @@ print("answered:", answer["decision"], answer.get("arguments", asked["arguments"
     register(&daemon, &file).await;
     daemon.api.question_is("m1", "open").await;
     let browser = Browser::of(&daemon).await;
+    browser.click(&within("m1", "[name=f1]")).await;
     browser.find(&within("m1", "[name=f1]")).await.clear().await.unwrap();
     browser.type_into(&within("m1", "[name=f1]"), "2").await;
     browser.type_into(&within("m1", "[name=reason]"), "two suffice").await;

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
-use reqwest::Method;
+use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -217,6 +217,30 @@ async fn an_operator_logs_in_and_answers_by_name() {
     assert_eq!(record["answered_by"], json!({"who": "alice", "door": "browser"}));
     // The token is out of a script's reach.
     assert_eq!(browser.eval("return document.cookie", &[]).await, "");
+}
+
+#[tokio::test]
+async fn whoever_logs_in_gets_where_they_wanted_to_go_and_to_no_other_site() {
+    let (daemon, _folder) = guarded(Daemon::setup()).await;
+    let browser = Browser::open(&daemon.url("/history?q=a+b&agent_id=x%2Fy")).await;
+    browser.type_into("[name=token]", "not the token of anybody").await;
+    browser.click("[type=submit]").await;
+    browser.text_has("body", "no operator's token").await;
+    browser.type_into("[name=token]", OPERATOR).await;
+    browser.click("[type=submit]").await;
+    browser.find("#history").await;
+    let place = browser.eval("return location.pathname + location.search", &[]).await;
+    assert_eq!(place, "/history?q=a+b&agent_id=x%2Fy");
+    let stays = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for to in ["//evil.example", "/%5Cevil.example", "/%09/evil.example", "https://evil.example", "evil", ""] {
+        let post = stays.post(daemon.url("/login")).header("content-type", "application/x-www-form-urlencoded");
+        let reply = post.body(format!("token={OPERATOR}&to={to}")).send().await.unwrap();
+        assert_eq!(
+            (reply.status().as_u16(), &reply.headers()["location"]),
+            (303, &HeaderValue::from_static("/")),
+            "{to}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -255,6 +255,70 @@ async fn an_answer_is_taken_back_in_the_browser() {
     browser.has_no_complaint().await;
 }
 
+/// A decision; the more urgent, the higher on the page.
+async fn ask_to_decide(api: &Api, urgency: &str) -> String {
+    let asked = json!({"agent_id": "a", "question": "May I?", "reason": "confirmation", "urgency": urgency});
+    text(&api.ask(&asked).await, "msg_id")
+}
+
+/// Notes in `hit` whose card would take a click on a button's place as soon as the page has something; now whose does.
+const POINT: &str = "
+    const [button, something] = arguments;
+    const box = document.querySelector(button).getBoundingClientRect();
+    const card = () => document.elementFromPoint(box.x + 5, box.y + 5)?.closest('.card')?.dataset.msgId ?? 'none';
+    const look = () => requestAnimationFrame(() =>
+        document.querySelector(something) ? requestAnimationFrame(() => window.hit = card()) : look());
+    look();
+    return card()";
+
+#[tokio::test]
+async fn a_question_that_arrives_takes_no_click_that_was_meant_for_another() {
+    let daemon = Daemon::start().await;
+    let first = ask_to_decide(&daemon.api, "normal").await;
+    let browser = Browser::of(&daemon).await;
+    let approve = |msg_id: &str| format!("{} [value=approve]", Browser::card(msg_id));
+    let stands = "return document.querySelector(arguments[0]).getAnimations().length === 0";
+    browser.until("the card stands still", stands, &[Browser::card(&first).into()]).await;
+    let now = browser.eval(POINT, &[approve(&first).into(), ".pressing".into()]).await;
+    assert_eq!(now, first.as_str());
+    let second = ask_to_decide(&daemon.api, "critical").await;
+    assert_eq!(browser.until("it came", "return window.hit", &[]).await, "none");
+    for msg_id in [&second, &first] {
+        browser.click(&approve(msg_id)).await;
+        daemon.api.question_is(msg_id, "answered").await;
+    }
+    browser.has_no_complaint().await;
+}
+
+#[tokio::test]
+async fn what_nobody_answered_in_time_does_not_look_like_a_success() {
+    let daemon = Daemon::start().await;
+    let browser = Browser::of(&daemon).await;
+    let asked = json!({"agent_id": "a", "question": "May I?", "reason": "confirmation", "timeout": 1,
+        "on_deadline": "deny"});
+    daemon.api.ask(&asked).await;
+    browser.text_has("#questions .unattended", "rejected automatically, nobody answered in time").await;
+    assert!(!browser.text("#questions .unattended").await.contains("sent"));
+}
+
+#[tokio::test]
+async fn an_answer_is_taken_back_where_it_was_given() {
+    let daemon = Daemon::setup().args(["--undo-s", "60"]).start().await;
+    let msg_id = ask_to_decide(&daemon.api, "normal").await;
+    ask_to_decide(&daemon.api, "normal").await;
+    for page in ["/?agent=a", "/agents/a"] {
+        let browser = Browser::open(&daemon.url(page)).await;
+        browser.connected().await;
+        browser.click(&format!("{} [value=approve]", Browser::card(&msg_id))).await;
+        browser.text_has(".cards > .settled:first-child", "operator").await;
+        browser.count_is(".cards > .blocked-agent:last-child", 1).await;
+        browser.click(".settled .undo button").await;
+        browser.count_is(".cards > .blocked-agent", 2).await;
+        assert_eq!(daemon.api.question(&msg_id).await["held"], Value::Null);
+        browser.has_no_complaint().await;
+    }
+}
+
 #[tokio::test]
 async fn an_answer_can_still_be_taken_back_after_the_daemon_died_and_stays_so() {
     let mut daemon = Daemon::setup().args(["--undo-s", "60"]).start().await;

@@ -19,6 +19,7 @@ async fn an_agents_page_follows_the_agent_while_a_message_is_typed() {
     let typed = browser.eval("return document.querySelector('#message-content').value", &[]).await;
     assert_eq!(typed, "mind the changelog");
     daemon.api.ask_text("other", "Deploy?").await;
+    browser.text_is(".bar nav .badge", "1").await;
     browser.title_is("the title counts the question of another agent", |title| title.starts_with("(1) Linter")).await;
     browser.has_no_complaint().await;
 }
@@ -26,7 +27,9 @@ async fn an_agents_page_follows_the_agent_while_a_message_is_typed() {
 #[tokio::test]
 async fn a_page_that_is_none_has_no_stream() {
     let daemon = Daemon::start().await;
-    for path in ["/events?of=/nothing", "/agents/unknown"] {
+    for path in ["/events?of=/nothing", "/agents/unknown", "/nothing"] {
         daemon.api.get(path).await.problem(404, &[]);
     }
+    let browser = Browser::open(&daemon.url("/nothing?at=all")).await;
+    browser.text_is("h1", "Not found").await;
 }

@@ -1,5 +1,7 @@
 //! Who may do what: the scopes, and what browsers are made to respect.
 
+use std::convert::Infallible;
+
 use subtle::{Choice, ConstantTimeEq};
 use warp::{
     Filter, Rejection,
@@ -52,22 +54,28 @@ pub(crate) fn guard(
     needed: Scope,
 ) -> impl Filter<Extract = (Caller,), Error = Rejection> + Clone + use<> {
     let context = context.clone();
-    warp::method().and(warp::path::full()).and(warp::header::headers_cloned()).and_then(
-        move |method: Method, path: FullPath, headers: HeaderMap| {
-            let admitted = admit(&context, (&method, path.as_str()), &headers, needed);
-            async move { admitted.map_err(warp::reject::custom) }
-        },
-    )
+    let request = warp::method().and(warp::header::headers_cloned()).and(address());
+    request.and_then(move |method: Method, headers: HeaderMap, address: String| {
+        let admitted = admit(&context, &method, &headers, &address, needed);
+        async move { admitted.map_err(warp::reject::custom) }
+    })
+}
+
+/// The request's path with its query.
+fn address() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    let query = warp::query::raw().map(|query| format!("?{query}")).or(warp::any().map(String::new)).unify();
+    warp::path::full().and(query).map(|path: FullPath, query: String| format!("{}{query}", path.as_str()))
 }
 
 fn admit(
     context: &Context,
-    (method, path): (&Method, &str),
+    method: &Method,
     headers: &HeaderMap,
+    address: &str,
     needed: Scope,
 ) -> Result<Caller, Problem> {
     let settings = &context.settings;
-    check_origin(context, (method, path), headers)?;
+    check_origin(context, (method, address), headers)?;
     let Some(_) = &settings.tokens else {
         if settings.loopback {
             check_host(headers)?;
@@ -82,12 +90,18 @@ fn admit(
         };
         let problem = Problem::new(StatusCode::UNAUTHORIZED, wanted);
         let is_page = *method == Method::GET && accepts_html(headers);
-        if is_page { problem.redirecting("/login") } else { problem }
+        if is_page { problem.redirecting(login_url(address)) } else { problem }
     })?;
     if caller.scope < needed {
         return Err(Problem::forbidden("an agent's token does not allow this; it needs an operator's token"));
     }
     Ok(caller)
+}
+
+/// Where a browser logs in that wanted to see an address.
+fn login_url(address: &str) -> String {
+    let query = serde_urlencoded::to_string([("to", address)]).unwrap_or_default();
+    if address == "/" { "/login".to_owned() } else { format!("/login?{query}") }
 }
 
 /// Looks a token up, without telling by the time it takes how much of it was right.

@@ -25,7 +25,7 @@ pub struct Problem {
     detail: Box<str>,
     more: Map<String, Value>,
     /// Where a browser finds the way out.
-    redirect: Option<&'static str>,
+    redirect: Option<Box<str>>,
     /// Boxed, as most problems have none.
     limits: Option<Box<Limits>>,
 }
@@ -86,8 +86,8 @@ impl Problem {
     }
 
     /// Sends browsers elsewhere.
-    pub(crate) fn redirecting(mut self, location: &'static str) -> Self {
-        self.redirect = Some(location);
+    pub(crate) fn redirecting(mut self, location: String) -> Self {
+        self.redirect = Some(location.into());
         self
     }
 
@@ -119,8 +119,8 @@ impl Reply for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::default();
         let headers = response.headers_mut();
-        if let Some(location) = self.redirect {
-            headers.insert(header::LOCATION, header::HeaderValue::from_static(location));
+        if let Some(location) = self.redirect.as_deref().and_then(|location| location.parse().ok()) {
+            headers.insert(header::LOCATION, location);
             *response.status_mut() = StatusCode::SEE_OTHER;
             return response;
         }

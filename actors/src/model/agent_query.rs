@@ -157,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn among_those_that_wait_the_longest_wait_comes_first() {
+        let mut dashboard = Dashboard::new(&Limits::default());
+        for (seq, agent, action) in [(1, "a", "started"), (2, "b", "started"), (3, "a", "blocked"), (4, "b", "blocked")]
+        {
+            let at = Timestamp::from_second(seq).expect("in range");
+            let event = Event::of_agent(agent, action, at, &[], json!({"msg_id": agent, "question": "?"}));
+            dashboard.apply(&Record::new(seq.unsigned_abs(), event.clone(), event.to_json()));
+        }
+        let found = AgentQuery::default().select(&dashboard);
+        assert_eq!(found.agents.iter().map(|agent| &*agent.agent_id).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
     fn every_agent_stands_on_one_page() {
         let dashboard = dashboard();
         for sort in AgentSort::ALL {

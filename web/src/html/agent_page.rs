@@ -5,15 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use horrorshow::{Raw, Render, owned_html};
 use remora_actors::{
-    model::{Agent, Category, Dashboard, MessageKind, MessageState, Record, Seq, Status, Usage, UserMessage, actions},
+    model::{
+        Agent, Category, Dashboard, MessageKind, MessageState, Record, Seq, Standing, Usage, UserMessage, actions,
+    },
     view::{Part, Subject},
 };
 
 use super::{
     agents,
-    card::{self, Place},
+    card::Place,
     clock::Clock,
-    live, note,
+    inbox, live, note,
     shell::{self, Live, Tab},
     text_of, timeline, words, workspace_page,
 };
@@ -67,21 +69,23 @@ fn main<'a>(
 ) -> impl Render + use<'a> {
     let agent = dashboard.agent(agent_id);
     let mut open: Vec<_> = dashboard.inbox().iter().filter(|r| r.question.agent_id == agent_id).collect();
-    open.retain(|record| record.status == Status::Open);
-    open.sort_by_key(|record| std::cmp::Reverse(record.question.created_at));
+    open.retain(|record| record.waits() || record.is_just_answered(dashboard.now()));
+    // A new one comes below the others, which stay where they are.
+    open.sort_by_key(|record| record.question.created_at);
+    let title = if open.iter().any(|record| record.waits()) { "Waits for you" } else { "Answered" };
     let workspace = agent.and_then(|agent| agent.workspace_id.as_deref()).unwrap_or(agent_id);
     owned_html! {
         main(id = "agent") {
             section(class = "panel", aria-labelledby = "agent-title") {
-                h1(id = "agent-title", data-ignore) : name;
+                h1(id = "agent-title", dir = "auto", data-ignore) : name;
                 : facts(agent_id, agent, clock);
                 @ if let Some(agent) = agent { : stop(dashboard, agent, clock); }
             }
             @ if !open.is_empty() {
                 section(class = "panel", aria-labelledby = "open-title") {
-                    h2(id = "open-title") : "Waits for you";
+                    h2(id = "open-title") : title;
                     div(class = "cards") {
-                        @ for record in &open { : card::open(dashboard, record, clock, Place::AgentPage); }
+                        @ for record in &open { : Raw(inbox::card(dashboard, record, clock, Place::AgentPage)); }
                     }
                 }
             }
@@ -101,7 +105,7 @@ fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> i
             @ if let Some(agent) = agent {
                 dt : "State";
                 dd { : agents::standing(agent.standing, agents::Row::Long); : " "; : agents::waited(agent, clock); }
-                @ if let Some(detail) = agent.detail.as_deref() { dt : "Doing"; dd(data-ignore) : detail; }
+                @ if let Some(detail) = agent.detail.as_deref() { dt : doing(agent); dd(data-ignore) : detail; }
                 @ if let Some(graph) = agent.graph_id.as_deref() {
                     dt : "Graph"; dd(data-ignore) { a(href = words::graph_url(graph)) : graph; }
                 }
@@ -123,6 +127,15 @@ fn facts<'a>(agent_id: &'a str, agent: Option<&'a Agent>, clock: &'a Clock) -> i
                 dt : "State"; dd : "no longer followed: only its events are kept";
             }
         }
+    }
+}
+
+/// What an agent's detail is about: once it rests or has ended it does nothing any more.
+fn doing(agent: &Agent) -> &'static str {
+    match agent.standing {
+        _ if agent.state.is_terminal() => "Why it ended",
+        Standing::Idle => "Did last",
+        _ => "Doing",
     }
 }
 
@@ -197,7 +210,7 @@ fn messages<'a>(
                 form(id = "message-form", class = "answer", action = &action, method = "post", data-ignore-morph,
                     data-on:submit = live::SUBMIT) {
                     label(for = "message-content", class = "unseen") : "Your message";
-                    textarea(id = "message-content", name = "content", rows = "2", required,
+                    textarea(id = "message-content", name = "content", rows = "2", dir = "auto", required,
                         placeholder = "The agent reads it when it next looks for messages",
                         data-on:keydown = live::SUBMIT_BY_KEY);
                     button(type = "submit") : "Send";
@@ -220,7 +233,7 @@ fn message_row(message: &UserMessage, clock: &Clock) -> impl Render {
     let state = format!("from {}, {place}", words::who(&message.sent_by));
     owned_html! {
         li {
-            p(class = "question", data-ignore) : message.content.as_str();
+            p(class = "question", dir = "auto", data-ignore) : message.content.as_str();
             p(class = "state", data-ignore) : &state;
             : clock.time(message.sent_at);
         }
@@ -242,7 +255,7 @@ fn results(events: &[Arc<Record>], clock: &Clock) -> impl Render {
         @ if !results.is_empty() {
             section(class = "panel", aria-labelledby = "results-title") {
                 h2(id = "results-title") : "Results";
-                @ for (text, at) in &results { : clock.time(*at); pre(data-ignore) : text; }
+                @ for (text, at) in &results { : clock.time(*at); pre(dir = "auto", data-ignore) : text; }
             }
         }
     }

@@ -72,7 +72,7 @@ pub(super) fn asker<'a>(dashboard: &'a Dashboard, question: &'a Question) -> imp
     let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| &*agent.name);
     let url = words::agent_url(&question.agent_id);
     owned_html! {
-        a(class = "asker", href = &url, data-ignore) : words::brief(name, 80).as_ref();
+        a(class = "asker", href = &url, dir = "auto", data-ignore) : words::brief(name, 80).as_ref();
     }
 }
 
@@ -100,7 +100,7 @@ fn context(question: &Question, place: Place) -> impl Render {
 /// A question's context, in full view.
 pub(super) fn whole_context(question: &Question) -> impl Render {
     let (text, _) = context_of(question, WHOLE_CHARS);
-    owned_html! { @ if !text.is_empty() { pre(data-ignore) : &text; } }
+    owned_html! { @ if !text.is_empty() { pre(dir = "auto", data-ignore) : &text; } }
 }
 
 /// A question's context up to so many characters, and whether there is more.
@@ -120,7 +120,7 @@ fn context_of(question: &Question, max: usize) -> (String, bool) {
 fn deadline(question: &Question, clock: &Clock) -> impl Render {
     let what = match question.on_deadline {
         OnDeadline::Expire => "Expires unanswered".to_owned(),
-        OnDeadline::Wait => "An answer is wanted by then, and taken later too:".to_owned(),
+        OnDeadline::Wait => "Wanted".to_owned(),
         OnDeadline::Default => {
             format!("Answers “{}” automatically", words::brief(&words::value(&question.default), 80))
         }
@@ -131,7 +131,10 @@ fn deadline(question: &Question, clock: &Clock) -> impl Render {
         p(class = "deadline") {
             @ if let Some(at) = question.expires_at {
                 span(data-ignore) : &what;
-                : " "; : clock.relative(at); : " · "; : clock.time(at);
+                : " "; : clock.relative(at);
+                // True before that time and after it, as the page goes on counting.
+                @ if question.on_deadline == OnDeadline::Wait { : ", taken later too"; }
+                : " · "; : clock.time(at);
             } else {
                 : "No deadline: waits until it is answered";
             }

@@ -138,8 +138,13 @@ fn announce(frame: &mut Frame, dashboard: &Dashboard, after: Seq) {
 }
 
 fn card_of(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock) -> String {
+    card(dashboard, record, clock, Place::Dashboard)
+}
+
+/// The card of a question that waits or was just answered.
+pub(super) fn card(dashboard: &Dashboard, record: &QuestionRecord, clock: &Clock, place: Place) -> String {
     if record.waits() {
-        text_of(card::open(dashboard, record, clock, Place::Dashboard))
+        text_of(card::open(dashboard, record, clock, place))
     } else {
         text_of(settled::sent(dashboard, record, clock))
     }
@@ -173,6 +178,6 @@ fn about<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord, clock: &'a Cl
     owned_html! {
         : card::asker(dashboard, &record.question);
         @ if let Some(at) = at { : clock.ago(at); }
-        p(class = "line", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
+        p(class = "line", dir = "auto", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
     }
 }

@@ -1,16 +1,16 @@
 //! The inbox with a filter, page by page.
 
 use bytes::Bytes;
-use horrorshow::{Render, owned_html};
+use horrorshow::{Raw, Render, owned_html};
 use remora_actors::{
     model::{Dashboard, InboxPage, InboxQuery, Reason, Urgency},
     view::{Part, Subject},
 };
 
 use super::{
-    card::{self, Place},
+    card::Place,
     clock::Clock,
-    live,
+    inbox, live,
     pager::pager,
     shell::{self, Live, Tab},
     text_of, words,
@@ -50,14 +50,14 @@ fn main(dashboard: &Dashboard, query: &InboxQuery, clock: &Clock) -> impl Render
         main(id = "inbox") {
             section(id = "blocked-agents", class = "panel", aria-labelledby = "blocked-agents-title") {
                 h1(id = "blocked-agents-title") {
-                    : "Inbox "; span(class = "badge") : words::count(found.found, "question");
+                    : "Inbox "; span(class = "badge") : words::count(found.waiting, "question");
                 }
                 : filter(query);
-                @ if found.found == 0 {
+                @ if found.waiting == 0 {
                     p(id = "no-questions", class = "empty") { : "No question that waits is like that. "; a(href = "/") : "All questions"; }
                 }
                 div(id = "questions", class = "cards") {
-                    @ for record in &found.records { : card::open(dashboard, record, clock, Place::Dashboard); }
+                    @ for record in &found.records { : Raw(inbox::card(dashboard, record, clock, Place::Dashboard)); }
                 }
                 : pages(query, &found);
             }

@@ -4,9 +4,9 @@
 use horrorshow::{Render, owned_html};
 
 /// Puts a draft back into the card that enters the page.
-pub(super) const RESTORE: &str = "$_restore(el)";
+pub(super) const RESTORE: &str = "$_watch(el); $_restore(el)";
 /// Greets a card that has taken the place of the one a person has just sent.
-pub(super) const SETTLED: &str = "$_sentLast === el.id && document.activeElement === document.body && \
+pub(super) const SETTLED: &str = "$_watch(el); $_sentLast === el.id && document.activeElement === document.body && \
     el.focus({preventScroll: true})";
 /// Ends a card that has faded, and the draft that went out with it.
 pub(super) const FADED: &str = "evt.target === el && ($_unsent(el) || $_store(el), el.remove())";
@@ -21,6 +21,19 @@ pub(super) const NOTE_LOOK: &str = "$_noteLook($_notes[el.id].ok)";
 const WORDS: &str = "\
     $_alikeWords = (count) => count > 1 ? count + ' equal questions: answer or dismiss all' : 'Dismiss';
     $_noteLook = (ok) => ok === undefined ? 'note' : ok ? 'note ok' : 'note error';";
+
+/// Lets no click through to a card that has just come or moved: whoever clicks meant what was there a moment ago. A card
+/// comes, goes or grows: the size of one changes, or of the page, before either is painted. An animation keeps clicks
+/// off, as it ends by itself and no patch takes it away. Keys go where the focus is, and that moves along.
+const STEADY: &str = "\
+    const tops = new WeakMap(), sizes = new ResizeObserver(() => document.querySelectorAll('.card').forEach((card) => {
+        const top = card.getBoundingClientRect().top + scrollY;
+        if (Math.abs(top - tops.get(card)) < 4) return;
+        tops.set(card, top);
+        card.animate({pointerEvents: ['none', 'none']}, 600)
+    }));
+    $_watch = (card) => sizes.observe(card);
+    sizes.observe(document.body);";
 
 /// The drafts, each under its question's hash in the browser's own storage. A draft is sent (and kept, should it be
 /// refused or taken back) or not (and shown, should somebody else have answered). Storage may be full or forbidden:
@@ -100,7 +113,7 @@ const KEYS: &str = "\
 
 /// The element that listens for the whole page. It stands before all cards, whose expressions use what it defines.
 pub(super) fn keeper() -> impl Render {
-    let init = format!("{WORDS}\n{DRAFTS}");
+    let init = format!("{WORDS}\n{STEADY}\n{DRAFTS}");
     owned_html! {
         div(id = "keeper", hidden, data-init = &init, data-on:input__window = KEEP, data-on:submit__window = SEND,
             data-on:keydown__window = KEYS);

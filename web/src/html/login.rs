@@ -4,19 +4,21 @@ use horrorshow::{Render, owned_html};
 
 use super::{shell, text_of};
 
-/// The document, with what was wrong with the last try. Its form posts the field `token` to `/login`.
-pub fn login(error: Option<&str>) -> String {
+/// The document, with where to go from there and what was wrong with the last try. Its form posts the fields `token` and
+/// `to` to `/login`.
+pub fn login(to: &str, error: Option<&str>) -> String {
     let body = text_of(owned_html! {
-        main(id = "login") { : form(error); }
+        main(id = "login") { : form(to, error); }
     });
     text_of(owned_html! { : shell::plain("Log in", &body); })
 }
 
-fn form(error: Option<&str>) -> impl Render {
+fn form<'a>(to: &'a str, error: Option<&'a str>) -> impl Render + use<'a> {
     owned_html! {
         section(class = "panel", aria-labelledby = "login-title") {
             h1(id = "login-title") : "Log in";
             form(class = "answer", action = "/login", method = "post") {
+                input(type = "hidden", name = "to", value = to);
                 label(for = "token") : "Operator's token";
                 input(id = "token", type = "password", name = "token", required, autofocus,
                     autocomplete = "current-password", spellcheck = "false", aria-describedby = "login-note");

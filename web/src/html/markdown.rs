@@ -62,7 +62,7 @@ pub(super) fn block(id: Option<&str>, class: &'static str, text: &str) -> impl R
     let (id, text) = (id.map(str::to_owned), if html.is_some() { String::new() } else { text.to_owned() });
     let html = html.unwrap_or_default();
     owned_html! {
-        div(id ?= id.as_deref(), class = &class, data-ignore) { : Raw(&html); : &text; }
+        div(id ?= id.as_deref(), class = &class, dir = "auto", data-ignore) { : Raw(&html); : &text; }
     }
 }
 

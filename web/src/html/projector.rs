@@ -3,7 +3,7 @@
 
 use horrorshow::{Render, owned_html};
 use remora_actors::{
-    model::{Dashboard, QuestionRecord, Urgency},
+    model::{Dashboard, QuestionRecord, Standing, Urgency},
     view::{Part, Subject},
 };
 
@@ -34,10 +34,11 @@ pub(super) fn render(dashboard: &Dashboard, part: Part, clock: &Clock) -> bytes:
 
 fn main(dashboard: &Dashboard, clock: &Clock) -> impl Render {
     let open = dashboard.inbox().open();
-    let tally = dashboard.tally();
+    let (tally, standing) = (dashboard.tally(), dashboard.counts());
     let counts = [
         (open.len(), "blocked", "waiting for you"),
-        (tally.total - tally.finished() - tally.blocked, "running", "running"),
+        (standing.of(Standing::Stalled), "stalled", "stalled"),
+        (standing.of(Standing::Running), "running", "running"),
         (tally.failed, "failed", "failed"),
         (tally.completed, "completed", "completed"),
     ];

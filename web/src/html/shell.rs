@@ -155,7 +155,8 @@ fn bar(here: Option<Tab>, waiting: Option<usize>) -> impl Render {
                     a(href = tab.url(), aria-current ?= (here == Some(tab)).then_some("page")) {
                         : tab.name();
                         @ if let Some(waiting) = waiting.filter(|_| tab == Tab::Inbox) {
-                            span(class = "badge", hidden ?= waiting == 0, data-show = "$waiting > 0", data-text = "$waiting")
+                            span(class = "badge", hidden ?= waiting == 0, data-attr:hidden = "!($waiting > 0)",
+                                data-text = "$waiting")
                                 : waiting.to_string();
                         }
                     }

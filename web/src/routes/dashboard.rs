@@ -73,6 +73,23 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     routes.and_then(std::future::ready).boxed()
 }
 
+/// What a browser is shown at an address that is none. All routes come before it.
+pub(super) fn nowhere() -> BoxedFilter<(Response,)> {
+    let get = warp::get().and(warp::header::headers_cloned());
+    get.and_then(async |headers: HeaderMap| {
+        if accepts_html(&headers) {
+            Ok(not_found("There is nothing at this address."))
+        } else {
+            Err(warp::reject::not_found())
+        }
+    })
+    .boxed()
+}
+
+fn not_found(what: &str) -> Response {
+    warp::reply::with_status(warp::reply::html(html::not_found(what)), StatusCode::NOT_FOUND).into_response()
+}
+
 /// What the request's path and query are the address of.
 fn subject() -> impl Filter<Extract = (Subject,), Error = Rejection> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();

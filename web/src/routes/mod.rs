@@ -70,6 +70,16 @@ pub(crate) fn all(context: &Context, mcp: Door) -> BoxedFilter<(Response,)> {
         .unify();
     let (counter, requests) = (context.clone(), context.requests.clone());
     routes
+        .recover(async |rejection: Rejection| {
+            if rejection.is_not_found() {
+                Err(rejection)
+            } else {
+                explain(rejection).await.map_err(|never| match never {})
+            }
+        })
+        .unify()
+        .or(dashboard::nowhere())
+        .unify()
         .recover(explain)
         .unify()
         .map(move |response| with_headers(count_limits(&counter, response)))

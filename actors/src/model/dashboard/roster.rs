@@ -15,20 +15,32 @@ use crate::model::{Agent, Counts, Patience, Seq, Standing};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     standing: Standing,
-    newest: Reverse<(Timestamp, Seq)>,
+    order: Order,
     agent_id: Arc<str>,
+}
+
+/// The order among those that stand there. No list has both.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    /// Those that wait for a person: the longest wait first.
+    Oldest(Timestamp),
+    /// All others.
+    Newest(Reverse<(Timestamp, Seq)>),
 }
 
 impl Place {
     fn of(agent: &Agent) -> Self {
-        let (standing, newest) = Self::before_the_id(agent);
-        Self { standing, newest, agent_id: Arc::clone(&agent.agent_id) }
+        let (standing, order) = Self::before_the_id(agent);
+        Self { standing, order, agent_id: Arc::clone(&agent.agent_id) }
     }
 
-    fn before_the_id(agent: &Agent) -> (Standing, Reverse<(Timestamp, Seq)>) {
-        let newest =
-            if agent.standing.is_terminal() { (agent.last_event_at, agent.last_seq) } else { (agent.started_at, 0) };
-        (agent.standing, Reverse(newest))
+    fn before_the_id(agent: &Agent) -> (Standing, Order) {
+        let order = match agent.standing {
+            Standing::Waiting => Order::Oldest(agent.blocked_since.unwrap_or(agent.started_at)),
+            ended if ended.is_terminal() => Order::Newest(Reverse((agent.last_event_at, agent.last_seq))),
+            _ => Order::Newest(Reverse((agent.started_at, 0))),
+        };
+        (agent.standing, order)
     }
 
     /// Whose place it is.
@@ -153,8 +165,8 @@ impl Roster {
         agent.standing = agent.standing_at(self.now, self.patience);
         let moved = before != Place::before_the_id(agent);
         if moved {
-            let ((standing, newest), agent_id) = (before, Arc::clone(&agent.agent_id));
-            self.places.remove(&Place { standing, newest, agent_id });
+            let ((standing, order), agent_id) = (before, Arc::clone(&agent.agent_id));
+            self.places.remove(&Place { standing, order, agent_id });
             self.counts.leave(standing);
             self.places.insert(Place::of(agent));
             self.counts.enter(agent.standing);

@@ -1,6 +1,9 @@
 //! Which of the waiting questions a person wants to see.
 
-use super::super::{Dashboard, QuestionRecord, Reason, Urgency};
+use super::{
+    super::{Dashboard, QuestionRecord, Reason, Urgency},
+    window::Rank,
+};
 
 /// Questions on a page: as many as a person answers in one go.
 const PAGE: usize = 20;
@@ -20,7 +23,7 @@ pub struct InboxQuery {
     pub page: usize,
 }
 
-/// A page of the questions that were found.
+/// A page of the questions that were found: of those that wait and, each in its place, of those just answered.
 #[derive(Debug)]
 pub struct InboxPage<'a> {
     /// Its questions, the most pressing first.
@@ -29,8 +32,8 @@ pub struct InboxPage<'a> {
     pub page: usize,
     /// How many pages there are, one at least.
     pub pages: usize,
-    /// How many questions there are on all pages.
-    pub found: usize,
+    /// How many of the questions on all pages wait.
+    pub waiting: usize,
 }
 
 impl InboxQuery {
@@ -51,11 +54,15 @@ impl InboxQuery {
                 && (has(&question.agent_id, &agent) || has(name, &agent))
                 && (has(&question.question, &text) || question.options.iter().any(|option| has(option, &text)))
         };
-        let found: Vec<_> = dashboard.inbox().waiting().filter(fits).collect();
+        let inbox = dashboard.inbox();
+        let mut found: Vec<_> = inbox.waiting().filter(fits).collect();
+        let waiting = found.len();
+        // Whoever has answered one finds it where it was, with the way to take it back, and the next one where that was.
+        found.extend(inbox.iter().filter(|record| record.is_just_answered(dashboard.now())).filter(fits));
+        found.sort_by_cached_key(|record| Rank::of(&record.question));
         let pages = found.len().div_ceil(PAGE).max(1);
         let page = self.page.min(pages - 1);
-        let count = found.len();
         let records = found.into_iter().skip(page * PAGE).take(PAGE).collect();
-        InboxPage { records, page, pages, found: count }
+        InboxPage { records, page, pages, waiting }
     }
 }

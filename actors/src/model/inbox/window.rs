@@ -3,10 +3,10 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Question, QuestionKey, Urgency};
+use super::super::{Question, QuestionKey, Urgency, question::SENT_FOR};
 
 /// Cards of waiting questions that are always shown, if there are as many: what a person answers in one go.
 const CARDS: usize = 12;
@@ -14,8 +14,6 @@ const CARDS: usize = 12;
 const MOST_CARDS: usize = 22;
 /// Answered cards kept in their place. The others are listed below the cards.
 const SENT: usize = 10;
-/// How long an answered card keeps its place while its agent does not pick the answer up.
-const SENT_FOR: SignedDuration = SignedDuration::from_secs(30);
 
 /// The order of the questions: by urgency, then deadline, then age. It never changes in a question's life.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

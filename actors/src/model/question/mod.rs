@@ -28,6 +28,7 @@ pub use form::{Field, Form};
 pub use input::{Choice, Format, Input};
 pub use options::Notes;
 use options::Options;
+pub(in crate::model) use record::SENT_FOR;
 pub use record::{Held, QuestionRecord, Status};
 
 /// Longest time a question may wait, in seconds: ten years, far below where time stamps end.

@@ -1,10 +1,13 @@
 //! A question's life.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Answer, AnsweredBy, Question};
+
+/// How long an answered question keeps its place among those that wait, while whoever answered still looks there.
+pub(in crate::model) const SENT_FOR: SignedDuration = SignedDuration::from_secs(30);
 
 /// Where a question stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +91,16 @@ impl QuestionRecord {
     /// True where it waits for a person.
     pub fn waits(&self) -> bool {
         self.status == Status::Open && self.held.is_none()
+    }
+
+    /// True where the answer can still be taken back, or was given a moment before `now`.
+    pub fn is_just_answered(&self, now: Option<Timestamp>) -> bool {
+        let is_new = |at: Timestamp| now.is_none_or(|now| now.duration_since(at) <= SENT_FOR);
+        match self.status {
+            Status::Open => self.held.is_some(),
+            Status::Answered | Status::Delivered => self.answer.as_ref().is_some_and(|a| is_new(a.responded_at)),
+            Status::Expired | Status::Cancelled => false,
+        }
     }
 
     /// Since when an answer is on its way that the agent does not have yet; for one that can still be taken back, when

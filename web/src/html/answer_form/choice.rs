@@ -59,14 +59,14 @@ fn other(parts: &Parts<'_>) -> impl Render + use<> {
     let typed = parts.again.map(|again| again.post.other.clone()).unwrap_or_default();
     let is_chosen = !typed.is_empty();
     let is_json = !parts.question.response_schema.is_null();
-    let class = is_json.then_some("json");
+    let (class, dir) = if is_json { (Some("json"), None) } else { (None, Some("auto")) };
     let hint = if is_json { "Your own answer, as JSON" } else { "Your own answer" };
     owned_html! {
         label(class = "option other") {
             input(type = kind, name = "answer", value = "", checked ?= is_chosen);
             span : "Something else";
         }
-        textarea(id = &id, class ?= class, name = "other", rows = "1", placeholder = hint, aria-label = hint) : Typed(&typed);
+        textarea(id = &id, class ?= class, name = "other", rows = "1", dir ?= dir, placeholder = hint, aria-label = hint) : Typed(&typed);
     }
 }
 
@@ -85,9 +85,9 @@ pub(super) fn labelled(choice: Box_, label: String, effect: Option<String>) -> i
         label(class = "option") {
             input(type = choice.kind, name = choice.name, value = &choice.value, checked ?= choice.is_chosen,
                 required ?= choice.is_required);
-            span {
+            span(dir = "auto") {
                 : &label;
-                @ if let Some(effect) = &effect { small : effect; }
+                @ if let Some(effect) = &effect { small(dir = "auto") : effect; }
             }
         }
     }

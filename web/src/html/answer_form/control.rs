@@ -167,9 +167,10 @@ impl Control<'_> {
         let is_required = self.field.is_required && !self.field.is_present;
         let example = self.field.examples.first().map(|example| words::value(example).into_owned());
         if look.is_area {
+            let dir = look.class.is_none().then_some("auto");
             return text_of(owned_html! {
                 : Raw(&label);
-                textarea(id = &id, class ?= look.class, name = &name, rows = "1", required ?= is_required,
+                textarea(id = &id, class ?= look.class, name = &name, rows = "1", dir ?= dir, required ?= is_required,
                     inputmode ?= look.inputmode, placeholder ?= example.as_deref(), spellcheck ?= look.spellcheck,
                     aria-describedby ?= described.as_deref(), aria-invalid ?= is_wrong) : Typed(&text);
             });

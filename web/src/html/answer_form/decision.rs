@@ -21,7 +21,7 @@ pub(super) fn body(parts: &Parts<'_>) -> String {
     text_of(owned_html! {
         : Raw(&subject);
         label(for = &id, class = "unseen") : "Reason";
-        textarea(id = &id, name = "reason", rows = "1", placeholder = "Reason, for the agent (optional)", data-ignore)
+        textarea(id = &id, name = "reason", rows = "1", dir = "auto", placeholder = "Reason, for the agent (optional)", data-ignore)
             : Typed(&reason);
         div(class = "decide") {
             button(type = "submit", name = "answer", value = "approve") : "Approve";
@@ -73,7 +73,7 @@ fn proposal(parts: &Parts<'_>) -> String {
     text_of(owned_html! {
         div(class = "field subject") {
             label(for = &id) : "Proposal: what you change here is approved with the change";
-            textarea(id = &id, name = "proposal", rows = "3", data-ignore) : Typed(text);
+            textarea(id = &id, name = "proposal", rows = "3", dir = "auto", data-ignore) : Typed(text);
         }
     })
 }
@@ -86,7 +86,7 @@ fn as_it_is(parts: &Parts<'_>, text: &str) -> String {
     };
     let url = (shown.len() < text.len()).then(|| words::agent_url(&parts.question.agent_id));
     text_of(owned_html! {
-        pre(data-ignore) : shown.as_ref();
+        pre(dir = "auto", data-ignore) : shown.as_ref();
         @ if let Some(url) = &url { p { a(href = url) : "All of it, and to change it: on the agent's page"; } }
     })
 }

@@ -98,7 +98,7 @@ fn text(parts: &Parts<'_>) -> String {
     let typed = parts.again.and_then(|again| again.post.answers.last().cloned()).unwrap_or_default();
     text_of(owned_html! {
         label(for = &id, class = "unseen") : "Your answer";
-        textarea(id = &id, name = "answer", rows = "2", required, placeholder = "Your answer", aria-describedby = &asked,
+        textarea(id = &id, name = "answer", rows = "2", dir = "auto", required, placeholder = "Your answer", aria-describedby = &asked,
             data-ignore) : control::Typed(&typed);
     })
 }

@@ -155,7 +155,7 @@ impl<'a> Rows<'a> {
 fn name(node: &Node) -> impl Render {
     let name = words::brief(node.name(), NAME_CHARS).into_owned();
     let url = node.agent_id.as_deref().map(words::agent_url);
-    owned_html! { @ if let Some(url) = &url { a(href = url) : &name; } else { : &name; } }
+    owned_html! { @ if let Some(url) = &url { a(href = url) : &name; } else { span : &name; } }
 }
 
 fn timeline_row(node: &Node, axis: &Axis, grid: &str) -> impl Render {

@@ -125,8 +125,8 @@ fn the_list_of_agents() {
 
 #[test]
 fn small_documents() {
-    snapshot("login", &html::login(None));
-    snapshot("login-again", &html::login(Some("This is no operator's token.")));
+    snapshot("login", &html::login("/", None));
+    snapshot("login-again", &html::login("/agents/a?x=\"1", Some("This is no operator's token.")));
 }
 
 #[test]
