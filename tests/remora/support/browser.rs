@@ -252,18 +252,26 @@ impl Browser {
 
 impl Driver {
     async fn start() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let log = fs::File::create(folder.path().join("log")).expect("a log file");
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0").stdin(Stdio::null()).stderr(Stdio::null()).stdout(log).kill_on_drop(true);
-        let child = command.spawn().expect("chromedriver is installed; tests/run does it");
-        let mut driver = Self { child, port: 0, folder };
+        let mut driver = Self::spawn();
         driver.port = wait_until("chromedriver listens", async || {
+            // It wants one port of both protocols, and ends where another program was faster with either.
+            if let Ok(Some(_)) = driver.child.try_wait() {
+                driver = Self::spawn();
+            }
             let log = driver.log();
             log.split_once("successfully on port ")?.1.split_once('.')?.0.parse().ok()
         })
         .await;
         driver
+    }
+
+    fn spawn() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let log = fs::File::create(folder.path().join("log")).expect("a log file");
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0").stdin(Stdio::null()).stderr(Stdio::null()).stdout(log).kill_on_drop(true);
+        let child = command.spawn().expect("chromedriver is installed; tests/run does it");
+        Self { child, port: 0, folder }
     }
 
     fn log(&self) -> String {
