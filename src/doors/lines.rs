@@ -139,6 +139,13 @@ impl Splitter {
         }
     }
 
+    /// Takes bytes for the chain's sake alone.
+    pub(super) fn pass_over(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.push(bytes).0..];
+        }
+    }
+
     /// The last line, if it has no end and is not blank.
     pub(super) fn finish(&mut self) -> Option<Line> {
         self.end_line()

@@ -172,15 +172,14 @@ impl Tail {
             (Splitter::new(start_chain, 0, self.line_bytes), vec![0; CHUNK_BYTES], 0);
         while offset < end {
             let most = usize::try_from(end - offset).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-            let mut bytes = match file.read_at(&mut chunk[..most], offset) {
+            match file.read_at(&mut chunk[..most], offset) {
                 Ok(0) => return Ok(false),
-                Ok(read) => &chunk[..read],
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Ok(read) => {
+                    splitter.pass_over(&chunk[..read]);
+                    offset += read as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
-            };
-            offset += bytes.len() as u64;
-            while !bytes.is_empty() {
-                bytes = &bytes[splitter.push(bytes).0..];
             }
         }
         Ok(splitter.chain() == chain)
@@ -220,10 +219,7 @@ impl Tail {
             read => read?,
         }
         let mut splitter = Splitter::new(self.cursor.line_chain, 0, bytes.len());
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            rest = &rest[splitter.push(rest).0..];
-        }
+        splitter.pass_over(&bytes);
         Ok(splitter.chain() == self.cursor.chain)
     }
 

@@ -111,10 +111,7 @@ async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Res
     let page = context.handle.document(subject).await?;
     match page {
         Some(page) => Ok(document(context, &page, headers)),
-        None if accepts_html(headers) => {
-            let page = warp::reply::html(html::not_found(unknown));
-            Ok(warp::reply::with_status(page, StatusCode::NOT_FOUND).into_response())
-        }
+        None if accepts_html(headers) => Ok(not_found(unknown)),
         None => Err(Problem::not_found("there is nothing to show: the id is not known")),
     }
 }

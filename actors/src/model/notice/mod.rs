@@ -59,6 +59,12 @@ pub struct Part {
     pub key: QuestionKey,
 }
 
+impl Part {
+    fn of(kind: NoticeKind, record: &QuestionRecord) -> Self {
+        Self { kind, key: record.question.key() }
+    }
+}
+
 /// What a target is told at once: usually one thing, several where an agent asks faster than the target wants to hear.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
@@ -87,7 +93,7 @@ pub struct Item {
 
 impl Item {
     fn part(&self) -> Part {
-        Part { kind: self.kind, key: self.record.question.key() }
+        Part::of(self.kind, &self.record)
     }
 }
 

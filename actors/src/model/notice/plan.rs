@@ -118,7 +118,7 @@ struct Due<'a> {
 
 impl Due<'_> {
     fn part(&self) -> Part {
-        Part { kind: self.kind, key: self.record.question.key() }
+        Part::of(self.kind, self.record)
     }
 }
 
