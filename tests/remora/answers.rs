@@ -136,6 +136,38 @@ async fn the_arguments_of_a_tool_call_can_be_changed() {
 }
 
 #[tokio::test]
+async fn a_call_with_long_texts_is_read_line_by_line() {
+    let daemon = Daemon::start().await;
+    let browser = Browser::of(&daemon).await;
+    let ask = async |tool: &str, arguments: &Value| {
+        let call = json!({"question": "May I?", "reason": "tool_call", "tool_name": tool, "arguments": arguments});
+        asked(&daemon, call).await
+    };
+    let module: String = (0..400).map(|line| format!("value_{line} = {line}\n")).collect();
+    let written = ask("Write", &json!({"file_path": "values.py", "content": module})).await;
+    let names = "return [...document.querySelectorAll(arguments[0])].map((name) => name.textContent).join()";
+    browser.find(&within(&written, "dt")).await;
+    assert_eq!(browser.eval(names, &[within(&written, "dt").into()]).await, "file_path,content");
+    browser.text_has(&within(&written, "dd:last-of-type"), "value_7 = 7\nvalue_8 = 8\n").await;
+    browser.text_is(&within(&written, "dd:first-of-type"), "values.py").await;
+    browser.text_has(&Browser::card(&written), "All of it, and to change it: on the agent's page").await;
+    browser.click(&within(&written, "[value=approve]")).await;
+    answer_is(&daemon, &written, &json!({"decision": "approve"})).await;
+
+    let edits = json!({"edits": [{"new": "if b:\n    c()", "old": "c()"}]});
+    let edited = ask("Edit", &edits).await;
+    browser.text_is(&within(&edited, "dd:first-of-type"), "if b:\n    c()").await;
+    assert_eq!(browser.eval(names, &[within(&edited, "dt").into()]).await, "edits[0].new,edits[0].old");
+    browser.click(&within(&edited, "summary")).await;
+    let field = browser.find(&within(&edited, "[name=f0]")).await;
+    field.clear().await.unwrap();
+    browser.type_into(&within(&edited, "[name=f0]"), "[]").await;
+    browser.click(&within(&edited, "[value=approve]")).await;
+    answer_is(&daemon, &edited, &json!({"decision": "edit", "arguments": {"edits": []}})).await;
+    browser.has_no_complaint().await;
+}
+
+#[tokio::test]
 async fn a_form_tells_what_is_wrong_at_the_field_and_keeps_what_was_typed() {
     let daemon = Daemon::start().await;
     let browser = Browser::of(&daemon).await;
@@ -303,6 +335,10 @@ async fn one_card_of_each_kind_in_light_and_dark_wide_and_narrow() {
             "proposal": "Dear customers,\n\nversion 2.4 is out.", "timeout": 900, "on_deadline": "deny"}),
         json!({"agent_id": "shell", "question": "May I clean up?", "reason": "tool_call", "tool_name": "Bash", "urgency": "high",
             "arguments": {"command": "rm -rf build/ && cargo build", "timeout": 600, "background": false}}),
+        json!({"agent_id": "editor", "question": "May I edit the loader?", "reason": "tool_call", "tool_name": "MultiEdit",
+            "arguments": {"file_path": "src/loader.py", "edits": [
+                {"old_string": "return load(path)", "new_string": "with open(path) as file:\n    return load(file)"},
+                {"old_string": "import os\n", "new_string": ""}]}}),
         json!({"agent_id": "releaser", "question": "With which parameters shall I release?", "response_schema": release()}),
         json!({"agent_id": "odd", "question": "Anything to add?", "response_schema": {"type": "object"}}),
     ] {
@@ -314,7 +350,7 @@ async fn one_card_of_each_kind_in_light_and_dark_wide_and_narrow() {
             browser.prefer_dark(dark).await;
             browser.size(width, height).await;
             browser.goto(&daemon.url("/")).await;
-            browser.count_is(".blocked-agent", 7).await;
+            browser.count_is(".blocked-agent", 8).await;
             let open = "document.querySelectorAll('.context').forEach(details => details.open = true)";
             browser.eval(open, &[]).await;
             let overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";

@@ -311,6 +311,7 @@ async fn an_answer_is_taken_back_where_it_was_given() {
         browser.connected().await;
         browser.click(&format!("{} [value=approve]", Browser::card(&msg_id))).await;
         browser.text_has(".cards > .settled:first-child", "operator").await;
+        browser.text_has(".cards > .settled:first-child", "Your answer: “approved”").await;
         browser.count_is(".cards > .blocked-agent:last-child", 1).await;
         browser.click(".settled .undo button").await;
         browser.count_is(".cards > .blocked-agent", 2).await;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::{alerts, help, inbox};
 use crate::frame::{PARKED, SILENCE_S};
 
-/// Sends the form it stands on. An answer on its way is never taken back by a second click.
+/// Sends the form it stands on. An answer on its way is never taken back by a second click. Datastar drops the reply to
+/// a form that its parent loses: on a card, which may be replaced before the reply is there, a form has an element with
+/// an id of its own around it, and they go together.
 pub(super) const SUBMIT: &str =
     "@post(el.getAttribute('action'), {contentType: 'form', requestCancellation: 'disabled'})";
 

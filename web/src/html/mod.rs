@@ -65,7 +65,7 @@ pub use api_page::api_page;
 use clock::Clock;
 pub use link_page::{link_answered, link_question, link_refused};
 pub use login::login;
-pub use note::{message_note, note, notice_note, refusal, stop_note};
+pub use note::{message_note, note, notice_note, refusal, sent, stop_note};
 pub use shell::not_found;
 pub use words::{agent_url, question_hash};
 pub use workspace_page::{workspace_keys, workspace_page};

@@ -6,9 +6,18 @@ use serde_json::{Value, json};
 
 use super::{keeper, words};
 
+/// Characters of an answer that can be taken back: enough to see that it is the wrong one.
+const ANSWER_CHARS: usize = 500;
+
 /// The note on a question's card.
 pub fn note(key: &QuestionKey, ok: bool, text: &str) -> Value {
     json!({"_notes": {question_note_id(key): {"ok": ok, "text": text}}})
+}
+
+/// The note on a question's card that an answer was taken; what it says, where the card itself does not tell it yet.
+pub fn sent(key: &QuestionKey, held: Option<&Value>) -> Value {
+    let text = held.map(|answer| format!("Your answer: “{}”", words::brief(&words::value(answer), ANSWER_CHARS)));
+    note(key, true, text.as_deref().unwrap_or("Sent."))
 }
 
 /// The note on a question's card that an answer was not taken: its draft is not sent.

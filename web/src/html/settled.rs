@@ -77,14 +77,17 @@ fn held_note(record: &QuestionRecord, held: &Held, clock: &Clock) -> impl Render
     let action = words::undo_url(&question.agent_id);
     let who = words::who(&held.answered_by);
     let (msg_id, workspace_id) = (question.msg_id.clone(), question.workspace_id.clone());
+    let place = format!("undo-{}", words::question_hash(&question.key()));
     owned_html! {
-        form(class = "undo", action = &action, method = "post", data-on:submit = live::SUBMIT) {
-            p(class = "state") {
-                span(data-ignore) : format!("sent by {who}"); : ", goes to the agent "; : clock.relative(held.deliver_at);
+        div(id = &place) {
+            form(class = "undo", action = &action, method = "post", data-on:submit = live::SUBMIT) {
+                p(class = "state") {
+                    span(data-ignore) : format!("sent by {who}"); : ", goes to the agent "; : clock.relative(held.deliver_at);
+                }
+                input(type = "hidden", name = "msg_id", value = &msg_id);
+                input(type = "hidden", name = "workspace_id", value = &workspace_id);
+                button(type = "submit", class = "plain") : "Undo";
             }
-            input(type = "hidden", name = "msg_id", value = &msg_id);
-            input(type = "hidden", name = "workspace_id", value = &workspace_id);
-            button(type = "submit", class = "plain") : "Undo";
         }
     }
 }

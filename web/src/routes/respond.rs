@@ -178,7 +178,7 @@ pub(super) async fn answer(
     });
     let result = decide(context, &agent_id, caller, teller.door(), sent).await;
     match (teller, result, key) {
-        (Teller::Datastar, Ok(_), Some(key)) => Ok(signals(&html::note(&key, true, "Sent."))),
+        (Teller::Datastar, Ok(given), Some(key)) => Ok(signals(&html::sent(&key, given.held.as_ref()))),
         (Teller::Datastar, Err(Refusal::Form(form)), _) => Ok(fragment(form.render(html::refused))),
         (Teller::Datastar, Err(Refusal::Problem(problem)), Some(key)) => {
             Ok(signals(&html::refusal(&key, problem.detail())))
@@ -188,9 +188,18 @@ pub(super) async fn answer(
             let page = warp::reply::html(form.render(html::refused_page));
             Ok(warp::reply::with_status(page, StatusCode::UNPROCESSABLE_ENTITY).into_response())
         }
-        (_, Ok(msg_id), _) => Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id })),
+        (_, Ok(Given { msg_id, .. }), _) => {
+            Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id }))
+        }
         (_, Err(refusal), _) => Err(refusal.into()),
     }
+}
+
+/// An answer as it was taken.
+struct Given {
+    msg_id: String,
+    /// The answer, where it can still be taken back: then only who gave it is told what it says.
+    held: Option<Value>,
 }
 
 /// Why an answer was not taken.
@@ -235,7 +244,7 @@ impl RefusedForm {
     }
 }
 
-async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, sent: Sent) -> Result<String, Refusal> {
+async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, sent: Sent) -> Result<Given, Refusal> {
     let by = answered_by(caller, sent.who, door, context.handle.limits())?;
     let target = Target { msg_id: sent.msg_id, agent_id: Some(agent_id.to_owned()), workspace_id: sent.workspace_id };
     let answer = match (sent.answer, sent.form) {
@@ -246,7 +255,8 @@ async fn decide(context: &Context, agent_id: &str, caller: &Caller, door: Door, 
         }
         (None, None) => return Err(Problem::from(Invalid::field("answer", "must be given")).into()),
     };
-    Ok(give(context, target, answer, by).await?.question.msg_id)
+    let record = give(context, target, answer.clone(), by).await?;
+    Ok(Given { msg_id: record.question.msg_id, held: record.held.map(|_| answer) })
 }
 
 async fn find(context: &Context, target: Target) -> Result<QuestionRecord, Problem> {

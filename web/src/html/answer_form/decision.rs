@@ -1,13 +1,12 @@
 //! Approving or rejecting: what is proposed or called, ready to be changed, why, and one button each.
 
-use horrorshow::{Raw, owned_html};
+use horrorshow::{Raw, Render, owned_html};
 use remora_actors::model::{Form, Kind};
 use serde_json::Value;
 
-use super::{Parts, control::Typed, fields};
+use super::{Parts, arguments::Arguments, control::Typed, fields};
 use crate::html::{
     card::{self, Place},
-    pretty::pretty,
     text_of, words,
 };
 
@@ -50,15 +49,27 @@ fn arguments(parts: &Parts<'_>) -> String {
     let Some(arguments) = parts.question.arguments.as_ref().filter(|arguments| !arguments.is_empty()) else {
         return String::new();
     };
-    let json = Value::Object(arguments.clone());
-    if !is_editable(parts, json.to_string().len()) {
-        return as_it_is(parts, &pretty(&json, card::WHOLE_CHARS).0);
+    if !is_editable(parts, Value::Object(arguments.clone()).to_string().len()) {
+        let arguments = Arguments::new(arguments, readable_chars(parts));
+        return text_of(owned_html! {
+            : arguments.render();
+            @ if arguments.is_cut { : all_of_it(parts); }
+        });
     }
     let fields = fields::controls(parts, &Form::of_values(arguments));
+    let readable = Arguments::has_hidden_lines(arguments).then(|| Arguments::new(arguments, usize::MAX));
     text_of(owned_html! {
-        fieldset(class = "fields subject", data-ignore) {
-            legend : "Arguments: what you change here is approved with the change";
-            : Raw(&fields);
+        @ if let Some(readable) = &readable {
+            : readable.render();
+            details(open ?= parts.again.is_some()) {
+                summary : "Change the arguments";
+                fieldset(class = "fields subject", data-ignore) { : Raw(&fields); }
+            }
+        } else {
+            fieldset(class = "fields subject", data-ignore) {
+                legend : "Arguments: what you change here is approved with the change";
+                : Raw(&fields);
+            }
         }
     })
 }
@@ -66,7 +77,7 @@ fn arguments(parts: &Parts<'_>) -> String {
 fn proposal(parts: &Parts<'_>) -> String {
     let Some(proposal) = &parts.question.proposal else { return String::new() };
     if !is_editable(parts, proposal.len()) {
-        return as_it_is(parts, proposal);
+        return proposal_to_read(parts, proposal);
     }
     let id = parts.id("proposal");
     let text = parts.again.and_then(|again| again.post.proposal.as_ref()).unwrap_or(proposal);
@@ -78,15 +89,32 @@ fn proposal(parts: &Parts<'_>) -> String {
     })
 }
 
-/// To be read only.
-fn as_it_is(parts: &Parts<'_>, text: &str) -> String {
-    let shown = match parts.place {
-        Place::Dashboard => words::brief(text, EDITABLE_CHARS),
-        Place::AgentPage => text.into(),
-    };
-    let url = (shown.len() < text.len()).then(|| words::agent_url(&parts.question.agent_id));
+fn proposal_to_read(parts: &Parts<'_>, proposal: &str) -> String {
+    let shown = words::brief(proposal, readable_chars(parts));
+    let is_cut = shown.len() < proposal.len();
     text_of(owned_html! {
-        pre(dir = "auto", data-ignore) : shown.as_ref();
-        @ if let Some(url) = &url { p { a(href = url) : "All of it, and to change it: on the agent's page"; } }
+        pre(class = "subject", dir = "auto", data-ignore) : shown.as_ref();
+        @ if is_cut { : all_of_it(parts); }
     })
+}
+
+/// Characters that are to be read only.
+fn readable_chars(parts: &Parts<'_>) -> usize {
+    match parts.place {
+        Place::Dashboard => EDITABLE_CHARS,
+        Place::AgentPage => card::WHOLE_CHARS,
+    }
+}
+
+/// The way to what is cut here.
+fn all_of_it(parts: &Parts<'_>) -> impl Render + use<> {
+    let question = parts.question;
+    let (url, words) = match parts.place {
+        Place::Dashboard if question.kind() == Kind::Decision => {
+            (words::agent_url(&question.agent_id), "All of it, and to change it: on the agent's page")
+        }
+        Place::Dashboard => (words::agent_url(&question.agent_id), "All of it: on the agent's page"),
+        Place::AgentPage => (words::question_url(question), "All of it, with the question as JSON"),
+    };
+    owned_html! { p { a(href = &url) : words; } }
 }

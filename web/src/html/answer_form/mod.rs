@@ -1,11 +1,13 @@
 //! The form that answers a question.
 //!
 //! - `choice`, `decision`, `fields`: one kind of answer each; `control`: one field.
+//! - `arguments`: what a call is about, where it is too much to be changed in place.
 //! - `again`: a form that was sent and refused, with what was typed and what is wrong with it.
 //!
 //! What the fields are called and mean stands in `form_post`. Scripts rely on a field `answer` and a submit button.
 
 mod again;
+mod arguments;
 mod choice;
 mod control;
 mod decision;
@@ -31,7 +33,9 @@ struct Parts<'a> {
 
 /// The form. It is left alone by every patch while its card stays, so that nothing typed or chosen is lost.
 pub(super) fn form(question: &Question, place: Place, zone: &TimeZone) -> impl Render {
-    element(&Parts::new(question, place, zone, None))
+    let parts = Parts::new(question, place, zone, None);
+    let (id, form) = (parts.id("place"), element(&parts));
+    owned_html! { div(id = &id) : &form; }
 }
 
 /// The fields alone, for a form that answers several questions like this one; with their own buttons or with `button`.

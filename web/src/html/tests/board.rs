@@ -153,6 +153,12 @@ pub(super) fn everything(words: &Words<'_>) -> Vec<Event> {
                 {name("command"): say("rm -rf build"), "timeout": 5, "force": true, "env": {"A": say("b")}}}),
         ),
         asks(
+            "docs-1",
+            "m13",
+            json!({"question": say("May I?"), "reason": "tool_call", "tool_name": say("Edit"), "arguments":
+                {"path": say("a.py"), "edits": [{name("old"): say("b()"), "new": say("if a:\n    b()") + "\n"}]}}),
+        ),
+        asks(
             "audit-1",
             "m11",
             json!({"question": say("Which?"), "allow_other": false, "options": [
