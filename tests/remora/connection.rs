@@ -39,6 +39,35 @@ async fn a_lost_connection_is_said_and_mended_without_a_reload() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_sent_is_said_at_its_form_and_sent_by_nobody_but_a_person() {
+    let mut daemon = Daemon::start().await;
+    let msg_id = daemon.api.ask_text("a", "Sure?").await;
+    let browser = Browser::open(&daemon.url("/agents/a")).await;
+    browser.connected().await;
+    browser.fill(&msg_id, "no").await;
+    browser.type_into("#message-content", "hurry").await;
+    daemon.kill().await;
+    browser.submit(&msg_id).await;
+    browser.text_has(&format!("{} .note", Browser::card(&msg_id)), "Not sent: the daemon cannot be reached").await;
+    browser.click("#message-form button").await;
+    browser.text_has("#message-note", "Not sent: the daemon cannot be reached").await;
+
+    daemon.start_again().await;
+    browser.connected().await;
+    assert_eq!(daemon.api.question(&msg_id).await["status"], "open");
+    browser.click("#message-form button").await;
+    browser.text_is("#message-note", "Sent.").await;
+    let typed = "return document.querySelector('#message-content').value === ''";
+    browser.until("the field is empty again", typed, &[]).await;
+    assert_eq!(daemon.api.journal("user:messaged").await.len(), 1);
+    browser.fill(&msg_id, " yes").await;
+    browser.submit(&msg_id).await;
+    assert_eq!(daemon.api.question_is(&msg_id, "answered").await["answer"], "no yes");
+    browser.text_has(".settled", "no yes").await;
+    assert_eq!(browser.count(".draft:not([hidden])").await, 0);
+}
+
+#[tokio::test]
 async fn nothing_is_shown_twice_after_a_reconnect() {
     let mut daemon = Daemon::start().await;
     let browser = Browser::of(&daemon).await;

@@ -212,7 +212,7 @@ fn messages<'a>(
                     label(for = "message-content", class = "unseen") : "Your message";
                     textarea(id = "message-content", name = "content", rows = "2", dir = "auto", required,
                         placeholder = "The agent reads it when it next looks for messages",
-                        data-on:keydown = live::SUBMIT_BY_KEY);
+                        data-on:keydown = live::SUBMIT_BY_KEY, data-effect = note::MESSAGE_SENT);
                     button(type = "submit") : "Send";
                 }
                 : note::empty(note::MESSAGE_NOTE.to_owned());

@@ -92,6 +92,21 @@ const SEND: &str = "\
         $_draft(card) && $_store(card, {...$_draft(card), sent: true, at: Date.now()})
     }";
 
+/// Tells at a form what became of sending it where its reply does not: while it is on its way, nothing of the last time.
+const SENDING: &str = "\
+    const form = evt.detail.el, status = evt.detail.argsRaw.status;
+    const said = {
+        started: {ok: true, text: ''},
+        'retries-failed': {ok: false, text: 'Not sent: the daemon cannot be reached. Send it again once it is connected.'},
+        error: {ok: false, text: status === '401' ? 'Not sent: log in again, in another tab, then send it again.'
+            : 'Not sent: the reply was an error, ' + status + '.'}
+    }[evt.detail.type];
+    const note = said && form.method === 'post' && form.closest(':has(.note)')?.querySelector('.note');
+    if (note) {
+        $_notes[note.id] = said;
+        form.matches('.card .answer') && ($_refused[$_key(form.closest('.card'))] = !said.ok)
+    }";
+
 /// `j` and `k` lead to the next and the last card, `Enter` from a card into its form, `Escape` out of it. Wherever keys
 /// mean something else already they are left alone.
 const KEYS: &str = "\
@@ -116,7 +131,7 @@ pub(super) fn keeper() -> impl Render {
     let init = format!("{WORDS}\n{STEADY}\n{DRAFTS}");
     owned_html! {
         div(id = "keeper", hidden, data-init = &init, data-on:input__window = KEEP, data-on:submit__window = SEND,
-            data-on:keydown__window = KEYS);
+            data-on:keydown__window = KEYS, data-on:datastar-fetch = SENDING);
         p(id = "announcement", class = "unseen", role = "status");
     }
 }
