@@ -143,6 +143,8 @@ impl Story {
                 Category::Agent,
                 actions::BLOCKED
                 | actions::RESUMED
+                | actions::ANSWER_HELD
+                | actions::ANSWER_UNDONE
                 | actions::ANSWER_WRITTEN
                 | actions::ANSWER_DELIVERED
                 | actions::QUESTION_EXPIRED
@@ -273,6 +275,8 @@ mod tests {
         let entries = told(&[
             (0, "agent:blocked", json!({"msg_id": "m", "question": "Go?"})),
             (1, "tool:called", json!({"tool_name": "x"})),
+            (7, "agent:answer_held", json!({"msg_id": "m", "held": {}})),
+            (8, "agent:answer_undone", json!({"msg_id": "m"})),
             (9, "agent:resumed", json!({"msg_id": "m", "answer": "yes"})),
             (10, "agent:answer_delivered", json!({"msg_id": "m"})),
             (11, "user:messaged", json!({"message_id": "m", "content": "hi"})),
@@ -280,7 +284,7 @@ mod tests {
         ]);
         let shape: Vec<_> = entries.iter().map(|entry| (entry.kind.clone(), entry.records.len())).collect();
         let (question, message) = (EntryKind::Question("m".to_owned()), EntryKind::Message("m".to_owned()));
-        assert_eq!(shape, [(question, 3), (EntryKind::Tool, 1), (message, 2)]);
+        assert_eq!(shape, [(question, 5), (EntryKind::Tool, 1), (message, 2)]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use horrorshow::{Render, owned_html};
-use remora_actors::model::{Dashboard, Event, LOG_EVENTS, Record, Seq};
+use remora_actors::model::{AnsweredBy, Dashboard, Event, LOG_EVENTS, Record, Seq, actions};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{clock::Clock, text_of, words};
@@ -98,6 +99,7 @@ pub(super) fn line(event: &Event) -> String {
     let telling = TELLING.iter().find_map(|field| event.payload.get(*field).filter(|value| !value.is_null()));
     match telling {
         Some(value) => words::brief(&words::value(value), LINE_CHARS).into_owned(),
+        None if [actions::ANSWER_HELD, actions::ANSWER_UNDONE].contains(&event.action.as_str()) => by(event),
         None => {
             let rest = event.payload.iter().filter(|(field, _)| !NAMING.contains(&field.as_str()));
             let rest: Map<String, Value> = rest.map(|(field, value)| (field.clone(), value.clone())).collect();
@@ -107,4 +109,11 @@ pub(super) fn line(event: &Event) -> String {
             words::brief(&Value::Object(rest).to_string(), LINE_CHARS).into_owned()
         }
     }
+}
+
+/// Who gave an answer, where its event does not tell what it says.
+fn by(event: &Event) -> String {
+    let held = event.payload.get("held");
+    let by = held.map_or_else(|| event.payload.get("answered_by"), |held| held.get("answered_by"));
+    by.and_then(|by| AnsweredBy::deserialize(by).ok()).map(|by| format!("by {}", words::who(&by))).unwrap_or_default()
 }

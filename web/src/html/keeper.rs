@@ -17,8 +17,11 @@ pub(super) const ALIKE: &str = "$_alikeWords($_alike[el.pathname.slice(7)])";
 pub(super) const NOTE: &str = "$_notes[el.id].text ?? ''";
 pub(super) const NOTE_LOOK: &str = "$_noteLook($_notes[el.id].ok)";
 
-/// Words that many elements share: the shorter their expressions, the smaller every frame.
+/// Words that many elements share: the shorter their expressions, the smaller every frame. A form is sent once: not again
+/// by itself when the daemon is back, as its sender may mean something else by then, and no matter whether the tab is
+/// looked at. Nor does a second click take it back.
 const WORDS: &str = "\
+    $_once = {contentType: 'form', requestCancellation: 'disabled', openWhenHidden: true, retryMaxCount: 0};
     $_alikeWords = (count) => count > 1 ? count + ' equal questions: answer or dismiss all' : 'Dismiss';
     $_noteLook = (ok) => ok === undefined ? 'note' : ok ? 'note ok' : 'note error';";
 

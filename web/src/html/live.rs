@@ -7,12 +7,9 @@ use serde_json::{Value, json};
 use super::{alerts, help, inbox};
 use crate::frame::{PARKED, SILENCE_S};
 
-/// Sends the form it stands on, once: not again by itself when the daemon is back, as its sender may mean something else
-/// by then, and no matter whether the tab is looked at. Nor does a second click take it back. Datastar drops the reply to
-/// a form that its parent loses: on a card, which may be replaced before the reply is there, a form has an element with
-/// an id of its own around it, and they go together.
-pub(super) const SUBMIT: &str = "@post(el.getAttribute('action'), {contentType: 'form', requestCancellation: 'disabled', \
-    openWhenHidden: true, retryMaxCount: 0})";
+/// Sends the form it stands on. Datastar drops the reply to a form that its parent loses: on a card, which may be replaced
+/// before the reply is there, a form has an element with an id of its own around it, and they go together.
+pub(super) const SUBMIT: &str = "@post(el.getAttribute('action'), $_once)";
 
 /// Sends the form it stands on, or in, from within a text field.
 pub(super) const SUBMIT_BY_KEY: &str =

@@ -17,6 +17,9 @@ const DEEPEST: usize = 24;
 /// Pieces of one text, so that a text of nothing but marks stays cheap.
 const MOST_EVENTS: usize = 20_000;
 
+/// What agents write beside plain Markdown.
+const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_TASKLISTS);
+
 /// All elements that come out.
 const TAGS: [&str; 22] = [
     "a",
@@ -86,7 +89,7 @@ fn is_preformatted(text: &str) -> bool {
 fn events(text: &str) -> Option<Vec<Event<'_>>> {
     let mut depth = 0_usize;
     let mut events = Vec::new();
-    for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
+    for event in Parser::new_ext(text, OPTIONS) {
         depth = match event {
             Event::Start(_) => depth + 1,
             Event::End(_) => depth.saturating_sub(1),
@@ -100,7 +103,7 @@ fn events(text: &str) -> Option<Vec<Event<'_>>> {
     Some(events)
 }
 
-/// HTML is text, a picture is what it is called, a line break is meant, and headings stand below the card's.
+/// HTML is text, a picture is what it is called, a line break is meant, a task is done or not, and headings stand below the card's.
 fn harmless(event: Event<'_>) -> Option<Event<'_>> {
     Some(match event {
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
@@ -108,6 +111,7 @@ fn harmless(event: Event<'_>) -> Option<Event<'_>> {
         Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => return None,
         Event::SoftBreak => Event::HardBreak,
+        Event::TaskListMarker(is_done) => Event::Text(if is_done { "☑ " } else { "☐ " }.into()),
         Event::Start(Tag::Heading { level, .. }) => {
             Event::Start(Tag::Heading { level: below(level), id: None, classes: Vec::new(), attrs: Vec::new() })
         }
@@ -142,6 +146,7 @@ mod tests {
             ("one\ntwo", "<p>one<br>\ntwo</p>\n"),
             ("# Title", "<h4>Title</h4>\n"),
             ("`a < b`", "<p><code>a &lt; b</code></p>\n"),
+            ("- [x] done\n- [ ] to do", "<ul>\n<li>☑ done</li>\n<li>☐ to do</li>\n</ul>\n"),
             ("```rust\nfn main() {}\n```", "<pre><code>fn main() {}\n</code></pre>\n"),
             ("a <b>c</b>", "<p>a &lt;b&gt;c&lt;/b&gt;</p>\n"),
             ("![a cat](https://example.org/cat.png)", "<p>a cat</p>\n"),

@@ -119,7 +119,10 @@ fn line(dashboard: &Dashboard, entry: &Entry) -> String {
             let kept =
                 dashboard.inbox().by_msg_id(msg_id).find(|r| Some(&r.question.agent_id) == event.agent_id.as_ref());
             let outcome = kept.map(|record| match record.status {
-                Status::Open => "waits for an answer".to_owned(),
+                Status::Open => record.held.as_ref().map_or_else(
+                    || "waits for an answer".to_owned(),
+                    |held| format!("answered by {}, can be taken back", words::who(&held.answered_by)),
+                ),
                 Status::Answered if record.closed_reason.is_none() => settled::sent_note(record),
                 _ => settled::closed_note(record),
             });
