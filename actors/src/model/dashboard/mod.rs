@@ -217,10 +217,11 @@ impl Dashboard {
         self.results.truncate(RESULTS);
     }
 
-    /// Over the limit, the longest silent agents go, finished ones first. A tenth at a time, so that the search for
-    /// them costs next to nothing per event.
+    /// Over the limit, the longest silent agents go, finished ones first; those that wait for a person stay. A tenth at a
+    /// time, so that the search for them costs next to nothing per event, however many wait.
     fn forget_agents(&mut self) {
-        if self.agents.len() <= self.keep_agents {
+        let forgettable = self.agents.len() - self.tally.blocked;
+        if self.agents.len() <= self.keep_agents || forgettable < self.keep_agents / 10 {
             return;
         }
         let mut candidates: Vec<_> = self

@@ -243,6 +243,23 @@ proptest! {
 }
 
 #[test]
+fn where_more_wait_than_are_kept_the_others_are_searched_through_a_tenth_at_a_time() {
+    let mut dashboard = Dashboard::new(&Limits { agents: 100, ..limits() });
+    let kind = |number: u64| if number <= 120 { "blocked" } else { "started" };
+    let tell = |number: u64| {
+        let event = Event::of_agent(&format!("a{number}"), kind(number), second(0), &[], json!({"question": "?"}));
+        let json = event.to_json();
+        Record::new(number, event, json)
+    };
+    for number in 1..=200 {
+        dashboard.apply(&tell(number));
+        let others = dashboard.agents().len() - dashboard.tally().blocked;
+        assert!(others <= 10, "{others} others after {number} agents");
+    }
+    assert_eq!(dashboard.tally().blocked, 120);
+}
+
+#[test]
 fn patience_is_not_stored() {
     let mut dashboard = fold(&spread(vec![started("a")]));
     dashboard.set_patience(Patience::from_secs(5, 5));
