@@ -150,7 +150,7 @@ async fn a_call_with_long_texts_is_read_line_by_line() {
     assert_eq!(browser.eval(names, &[within(&written, "dt").into()]).await, "file_path,content");
     browser.text_has(&within(&written, "dd:last-of-type"), "value_7 = 7\nvalue_8 = 8\n").await;
     browser.text_is(&within(&written, "dd:first-of-type"), "values.py").await;
-    browser.text_has(&Browser::card(&written), "All of it, and to change it: on the agent's page").await;
+    browser.text_has(&Browser::card(&written), "More of it, on the agent's page").await;
     browser.click(&within(&written, "[value=approve]")).await;
     answer_is(&daemon, &written, &json!({"decision": "approve"})).await;
 

@@ -10,9 +10,11 @@ use crate::html::{
     text_of, words,
 };
 
-/// Characters of arguments or of a proposal that are ready to be changed on the dashboard, where every patch of the
-/// panel carries them again. An agent's own page has them whole.
-const EDITABLE_CHARS: usize = 4_000;
+/// Bytes of arguments or of a proposal that are ready to be changed on the dashboard, where every patch of the panel
+/// carries them again.
+const EDITABLE_BYTES: usize = 4_000;
+/// The same on an agent's own page, which may hold a hundred of them: more than anybody changes in a browser.
+const EDITABLE_BYTES_ALONE: usize = 64 << 10;
 
 pub(super) fn body(parts: &Parts<'_>) -> String {
     let subject = subject(parts);
@@ -42,7 +44,11 @@ pub(super) fn subject(parts: &Parts<'_>) -> String {
 
 /// True where a text of so many bytes may be changed here.
 fn is_editable(parts: &Parts<'_>, bytes: usize) -> bool {
-    parts.question.kind() == Kind::Decision && (parts.place == Place::AgentPage || bytes <= EDITABLE_CHARS)
+    let most = match parts.place {
+        Place::Dashboard => EDITABLE_BYTES,
+        Place::AgentPage => EDITABLE_BYTES_ALONE,
+    };
+    parts.question.kind() == Kind::Decision && bytes <= most
 }
 
 fn arguments(parts: &Parts<'_>) -> String {
@@ -101,7 +107,7 @@ fn proposal_to_read(parts: &Parts<'_>, proposal: &str) -> String {
 /// Characters that are to be read only.
 fn readable_chars(parts: &Parts<'_>) -> usize {
     match parts.place {
-        Place::Dashboard => EDITABLE_CHARS,
+        Place::Dashboard => EDITABLE_BYTES,
         Place::AgentPage => card::WHOLE_CHARS,
     }
 }
@@ -110,10 +116,7 @@ fn readable_chars(parts: &Parts<'_>) -> usize {
 fn all_of_it(parts: &Parts<'_>) -> impl Render + use<> {
     let question = parts.question;
     let (url, words) = match parts.place {
-        Place::Dashboard if question.kind() == Kind::Decision => {
-            (words::agent_url(&question.agent_id), "All of it, and to change it: on the agent's page")
-        }
-        Place::Dashboard => (words::agent_url(&question.agent_id), "All of it: on the agent's page"),
+        Place::Dashboard => (words::agent_url(&question.agent_id), "More of it, on the agent's page"),
         Place::AgentPage => (words::question_url(question), "All of it, with the question as JSON"),
     };
     owned_html! { p { a(href = &url) : words; } }
