@@ -216,6 +216,12 @@ async fn an_operator_logs_in_and_answers_by_name() {
     let record = operator.question_is(&msg_id, "answered").await;
     assert_eq!(record["answered_by"], json!({"who": "alice", "door": "browser"}));
     // The token is out of a script's reach.
+    assert_eq!(browser.eval("return document.cookie", &[]).await, "remora_name=alice");
+    browser.text_has(".foot", "Logged in as alice").await;
+    browser.click(".who button").await;
+    browser.find("#token").await;
+    browser.goto(&daemon.url("/")).await;
+    browser.find("#token").await;
     assert_eq!(browser.eval("return document.cookie", &[]).await, "");
 }
 

@@ -13,6 +13,8 @@ use crate::{context::Context, problem::Problem};
 
 /// The cookie in which a browser keeps its operator's token.
 pub(crate) const TOKEN_COOKIE: &str = "remora_token";
+/// The cookie that tells a page who has logged in.
+pub(crate) const NAME_COOKIE: &str = "remora_name";
 /// The cookie that tells one browser from another.
 pub(crate) const BROWSER_COOKIE: &str = "remora_browser";
 /// Where programs read and write.

@@ -4,7 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use super::{alerts, help, inbox};
+use super::{alerts, help, inbox, login};
 use crate::frame::{PARKED, SILENCE_S};
 
 /// Sends the form it stands on. Datastar drops the reply to a form that its parent loses: on a card, which may be replaced
@@ -55,10 +55,11 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     inbox["newest"] = alerts::position(dashboard);
     format!(
         "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, \
-        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, {}, \
+        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, {}, {}, \
         _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})",
         help::SIGNAL,
-        alerts::SIGNALS
+        alerts::SIGNALS,
+        login::signal()
     )
 }
 

@@ -1,8 +1,24 @@
-//! The page that asks for an operator's token.
+//! The page that asks for an operator's token, and what tells on every other page whose it was.
 
 use horrorshow::{Render, owned_html};
 
 use super::{shell, text_of};
+use crate::guard::NAME_COOKIE;
+
+/// Who has logged in, as a signal of the page; nobody where there are no tokens.
+pub(super) fn signal() -> String {
+    format!("_who: new URLSearchParams(document.cookie.replaceAll('; ', '&')).get('{NAME_COOKIE}') ?? ''")
+}
+
+/// Who has logged in, and the way out.
+pub(super) fn logout() -> impl Render {
+    owned_html! {
+        form(class = "who", action = "/logout", method = "post", hidden, data-attr:hidden = "!$_who") {
+            span(data-text = "'Logged in as ' + $_who");
+            button(type = "submit", class = "plain") : "Log out";
+        }
+    }
+}
 
 /// The document, with where to go from there and what was wrong with the last try. Its form posts the fields `token` and
 /// `to` to `/login`.

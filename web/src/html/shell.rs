@@ -3,7 +3,7 @@
 use horrorshow::{Raw, Render, helper::doctype, owned_html};
 use remora_actors::{model::Dashboard, view::Subject};
 
-use super::{alerts, help, keeper, live, text_of};
+use super::{alerts, help, keeper, live, login, text_of};
 use crate::{address, assets};
 
 /// The name on every page.
@@ -173,5 +173,10 @@ fn bar(here: Option<Tab>, waiting: Option<usize>) -> impl Render {
 }
 
 fn foot() -> impl Render {
-    owned_html! { footer(class = "foot") { a(href = "/projector") : "For the wall"; a(href = "/notices") : "Notices"; a(href = "/api") : "API"; } }
+    owned_html! {
+        footer(class = "foot") {
+            a(href = "/projector") : "For the wall"; a(href = "/notices") : "Notices"; a(href = "/api") : "API";
+            : login::logout();
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! How an operator's token gets into a browser.
+//! How an operator's token gets into a browser, and out of it again.
 
 use serde::Deserialize;
 use warp::{
@@ -11,11 +11,14 @@ use warp::{
 use super::respond;
 use crate::{
     context::Context,
-    guard::{Scope, TOKEN_COOKIE, check_origin, recognise},
+    guard::{NAME_COOKIE, Scope, TOKEN_COOKIE, check_origin, recognise},
     html,
     problem::Problem,
     request::body,
 };
+
+/// Seconds for which a browser stays logged in.
+const LOGGED_IN_S: u32 = 30 * 24 * 60 * 60;
 
 #[derive(Deserialize)]
 struct Login {
@@ -51,7 +54,12 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(with)
         .then(async |headers: HeaderMap, body: Vec<u8>, context: Context| login(&context, &headers, &body).await)
         .map(respond);
-    page.or(login).unify().and_then(std::future::ready).boxed()
+    let logout = warp::path!("logout")
+        .and(warp::post())
+        .and(warp::header::headers_cloned())
+        .and(context.with())
+        .map(|headers: HeaderMap, context: Context| respond(logout(&context, &headers)));
+    page.or(login).unify().or(logout).unify().and_then(std::future::ready).boxed()
 }
 
 async fn login(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
@@ -59,20 +67,35 @@ async fn login(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Re
     let Login { token, to } =
         serde_urlencoded::from_bytes(body).map_err(|_| Problem::bad_request("the form must have a field `token`"))?;
     let token = token.trim();
-    let is_operator = recognise(context, token).is_some_and(|caller| caller.scope == Scope::Operator);
-    let cookie = format!("{TOKEN_COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
-    let to = ours(&to);
-    match (HeaderValue::from_str(&cookie), HeaderValue::from_str(to)) {
-        (Ok(cookie), Ok(location)) if is_operator => {
-            let mut response = StatusCode::SEE_OTHER.into_response();
-            response.headers_mut().insert(header::LOCATION, location);
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-            Ok(response)
-        }
-        _ => {
-            context.slow_guesses_down().await;
-            let page = warp::reply::html(html::login(to, Some("This is no operator's token.")));
-            Ok(warp::reply::with_status(page, StatusCode::UNAUTHORIZED).into_response())
+    let operator = recognise(context, token).filter(|caller| caller.scope == Scope::Operator);
+    let Some(operator) = operator else {
+        context.slow_guesses_down().await;
+        let page = warp::reply::html(html::login(ours(&to), Some("This is no operator's token.")));
+        return Ok(warp::reply::with_status(page, StatusCode::UNAUTHORIZED).into_response());
+    };
+    Ok(sent_on(ours(&to), token, operator.name.as_deref().unwrap_or_default(), LOGGED_IN_S))
+}
+
+/// Forgets the token in this browser; it goes on counting elsewhere.
+fn logout(context: &Context, headers: &HeaderMap) -> Result<Response, Problem> {
+    check_origin(context, (&Method::POST, "/logout"), headers)?;
+    Ok(sent_on("/login", "", "", 0))
+}
+
+/// Leads a browser on that keeps a token for so many seconds, and the name that belongs to it.
+fn sent_on(location: &str, token: &str, name: &str, max_age: u32) -> Response {
+    let name = serde_urlencoded::to_string([(NAME_COOKIE, name)]).unwrap_or_default();
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let attributes = format!("Path=/; SameSite=Strict; Max-Age={max_age}");
+    for (header, value) in [
+        (header::LOCATION, location.to_owned()),
+        (header::SET_COOKIE, format!("{TOKEN_COOKIE}={token}; HttpOnly; {attributes}")),
+        // For the page to read.
+        (header::SET_COOKIE, format!("{name}; {attributes}")),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().append(header, value);
         }
     }
+    response
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 
 /// What only browsers ask for: pages and their parts.
-const FOR_BROWSERS: [&str; 16] = [
+const FOR_BROWSERS: [&str; 17] = [
     "get /events",
     "post /agents/{}/messages",
     "post /agents/{}/stop",
@@ -20,6 +20,7 @@ const FOR_BROWSERS: [&str; 16] = [
     "get /static/{}",
     "get /login",
     "post /login",
+    "post /logout",
     "get /a/{}",
     "post /a/{}",
     "post /notices/{}",
