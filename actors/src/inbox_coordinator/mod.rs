@@ -7,6 +7,9 @@
 
 mod claim;
 mod commands;
+mod deadlines;
+mod message;
+mod observations;
 mod watchers;
 
 use std::{
@@ -17,24 +20,22 @@ use std::{
 
 use jiff::Timestamp;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use serde_json::{Map, Value};
 use tokio::task::AbortHandle;
 
 pub use claim::{Claim, Outcome};
 pub use commands::{Ask, AskError, Asked, Cancel, FindError, Respond, RespondError, SendError, SendMessage, Target};
+pub use message::InboxCoordinatorMessage;
 
 use crate::{
-    model::{
-        AgentState, Category, Event, Inbox, Limits, OnDeadline, QuestionKey, QuestionRecord, Record, Seq, Status,
-        UserMessage, actions,
-    },
+    model::{AgentState, Category, Event, Inbox, Limits, QuestionKey, QuestionRecord, Record, Seq, Status, actions},
     ports::Duty,
     publish::PublishError,
     replica::{Fold, Replica},
     subscribers::Delivery,
     system::{Role, System},
-    workspace_registry::{Watched, WorkspaceRegistryMessage},
+    workspace_registry::WorkspaceRegistryMessage,
 };
+use deadlines::due;
 use watchers::Watcher;
 
 impl Fold for Inbox {
@@ -55,114 +56,6 @@ impl Fold for Inbox {
 
 /// Pause before the journal is tried again: a full disk is not freed faster.
 const RETRY: Duration = Duration::from_millis(500);
-/// Deadlines enforced at a time: what a person does meanwhile need not wait for all of thousands.
-const DEADLINES: usize = 100;
-/// Longest sleep toward a deadline, so that a clock that was set is noticed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-
-/// What the coordinator is told.
-#[derive(Debug)]
-pub enum InboxCoordinatorMessage {
-    /// Follow these events.
-    Deliver(Delivery),
-    /// An agent asks through Remora.
-    Ask(Box<Ask>, RpcReplyPort<Result<Asked, AskError>>),
-    /// Somebody answers.
-    Respond(Box<Respond>, RpcReplyPort<Result<QuestionRecord, RespondError>>),
-    /// Nobody wants an answer any more.
-    Cancel(Box<Cancel>, RpcReplyPort<Result<QuestionRecord, RespondError>>),
-    /// Somebody takes an answer back.
-    Undo(Target, RpcReplyPort<Result<QuestionRecord, RespondError>>),
-    /// One question.
-    Find(Target, RpcReplyPort<Result<QuestionRecord, FindError>>),
-    /// The questions of a status, or all.
-    List(Option<Status>, RpcReplyPort<Vec<QuestionRecord>>),
-    /// One question, once it is not open any more.
-    Wait(QuestionKey, RpcReplyPort<QuestionRecord>),
-    /// A person writes to an agent; the reply is the message's id.
-    SendMessage(Box<SendMessage>, RpcReplyPort<Result<String, SendError>>),
-    /// The messages that people sent to an agent, the oldest first.
-    Messages(String, RpcReplyPort<Vec<UserMessage>>),
-    /// The agent has the answer.
-    PickedUp {
-        /// Which.
-        key: QuestionKey,
-        /// Told the question afterwards.
-        reply: Option<RpcReplyPort<QuestionRecord>>,
-    },
-    /// A workspace's outbox holds a question.
-    OutboxQuestion {
-        /// Which.
-        key: QuestionKey,
-        /// Whose workspace it is.
-        agent_id: String,
-        /// The outbox entry.
-        fields: Map<String, Value>,
-    },
-    /// A workspace's inbox holds an answer.
-    InboxResponse {
-        /// To which question.
-        key: QuestionKey,
-        /// The inbox entry.
-        response: Value,
-    },
-    /// An answer was written into the workspace.
-    Written {
-        /// To which question.
-        key: QuestionKey,
-        /// When.
-        at: Timestamp,
-    },
-    /// The agent has marked its question as timed out.
-    GaveUp {
-        /// Which.
-        key: QuestionKey,
-    },
-    /// A message was written into the workspace.
-    MessageWritten {
-        /// To whom.
-        agent_id: String,
-        /// Which.
-        message_id: String,
-    },
-    /// The agent has taken a message out of its inbox.
-    MessageTaken {
-        /// Who.
-        agent_id: String,
-        /// Which.
-        message_id: String,
-    },
-    /// A workspace cannot be used, or can be again.
-    Trouble {
-        /// Whose.
-        agent_id: String,
-        /// Which.
-        workspace_id: String,
-        /// Why; `None`: it works again.
-        detail: Option<String>,
-        /// Since when.
-        at: Timestamp,
-    },
-    /// Watch a workspace.
-    Watch(Watched),
-    /// Stop watching a workspace.
-    Unwatch(String),
-    /// A deadline may have passed.
-    Deadline,
-    /// This daemon may have got or lost a duty.
-    Duties,
-    /// Try again to journal what could not be journaled.
-    Flush,
-    /// Complete what an earlier run left undone.
-    Recover,
-    /// Save a snapshot; the reply is up to where it goes.
-    Save(RpcReplyPort<Option<Seq>>),
-    /// The ids of all questions and messages that are not done with.
-    Unfinished(RpcReplyPort<BTreeSet<String>>),
-    /// Answer, to show that you can.
-    Ping(RpcReplyPort<()>),
-}
-
 /// The actor.
 #[derive(Debug)]
 pub struct InboxCoordinator;
@@ -285,13 +178,6 @@ impl Drop for InboxCoordinatorState {
     }
 }
 
-/// When the next thing is due that happens to a question by itself.
-fn due(record: &QuestionRecord) -> Option<(Timestamp, QuestionKey)> {
-    let acts = record.status == Status::Open && record.question.on_deadline != OnDeadline::Wait;
-    let held = record.held.as_ref().map(|held| held.deliver_at);
-    Some((held.or(record.question.expires_at.filter(|_| acts))?, record.question.key()))
-}
-
 /// What a stretch of events has changed.
 #[derive(Default)]
 struct Changes {
@@ -394,25 +280,6 @@ impl InboxCoordinatorState {
         }
     }
 
-    fn stop_timer(&mut self) {
-        if let Some((_, timer)) = self.timer.take() {
-            timer.abort();
-        }
-    }
-
-    /// Most events leave the first deadline as it is, and then cost nothing here.
-    fn set_timer(&mut self) {
-        let first = self.due.first().map(|(deadline, _)| *deadline).filter(|_| self.system.has(Duty::Deadlines));
-        if self.timer.as_ref().map(|(deadline, _)| *deadline) == first {
-            return;
-        }
-        self.stop_timer();
-        let Some(deadline) = first else { return };
-        let left = Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default();
-        let timer = self.myself.send_after(left.min(LONGEST_SLEEP), || InboxCoordinatorMessage::Deadline);
-        self.timer = Some((deadline, timer.abort_handle()));
-    }
-
     /// Goes on with what another daemon did so far.
     async fn take_duties(&mut self) {
         let watches_all = self.system.has(Duty::Workspaces);
@@ -424,30 +291,6 @@ impl InboxCoordinatorState {
             }
         }
         self.pass_deadlines().await;
-    }
-
-    async fn pass_deadlines(&mut self) {
-        self.stop_timer();
-        if !self.system.has(Duty::Deadlines) {
-            return;
-        }
-        let now = Timestamp::now();
-        for _ in 0..DEADLINES {
-            let Some((at, key)) = self.due.first().cloned().filter(|(at, _)| *at <= now) else { break };
-            self.due.remove(&(at, key.clone()));
-            let Some(record) = self.inbox.get(&key).filter(|r| due(r).is_some_and(|(at, _)| at <= now)).cloned() else {
-                continue;
-            };
-            let done = match record.held {
-                Some(_) => self.end_hold(&key).await,
-                None => self.close(&key, Outcome::of_deadline(&record.question, now)).await,
-            };
-            if let Err(error) = done {
-                tracing::warn!(msg_id = key.msg_id, %error, "deadline not enforced yet, trying again");
-                self.due.insert((now + RETRY, key));
-            }
-        }
-        self.set_timer();
     }
 
     /// Completes what a crash left undone: questions claimed but not journaled, answers and messages not written.
