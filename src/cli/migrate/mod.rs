@@ -1,7 +1,7 @@
 //! `remora migrate`: moves the journal and the workspaces from a data folder to a NATS, or back.
 //!
 //! What is there already is not copied again, so a move that was interrupted goes on where it was; and nothing is taken
-//! away from where it comes from. [`side`] is one end; [`events`], [`values`] and what is [`beyond`] them are what is
+//! away from where it comes from. Until the move has come to its end, no daemon starts on what is there. [`side`] is one end; [`events`], [`values`] and what is [`beyond`] them are what is
 //! moved, compared at both ends afterwards.
 
 mod beyond;
@@ -130,6 +130,7 @@ async fn moved(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
     if known.events == 0 && events > 0 && to.count_values().await? > 0 {
         return Err(MigrateError::OtherValues { side: to.name().to_owned() });
     }
+    to.begin_move(from).await?;
     begin("moving events", events - known.events);
     events::copy(from, to, known.seq, &bar).await?;
     begin("moving values", values);
@@ -143,6 +144,7 @@ async fn moved(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
     let values = values::compare(from, to, &bar).await?;
     bar.finish_and_clear();
     beyond::copy(from, to).await?;
+    to.end_move().await?;
     Ok((Moved { all: all.events, new: all.events - known.events }, Moved { all: values, new: changed }))
 }
 

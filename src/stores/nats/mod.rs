@@ -51,6 +51,7 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{
+    bucket::Bucket,
     commit::Publisher,
     followed::Followed,
     follower::{Follower, Progress},
@@ -63,7 +64,7 @@ use self::{
     workspace::{WorkspaceCopies, Workspaces},
 };
 use crate::{
-    bus::BusSettings,
+    bus::{BusSettings, Names, Servers},
     stores::{
         data_dir::KEY_BYTES,
         sqlite::{Database, Durability, OpenError},
@@ -94,6 +95,19 @@ pub enum NatsError {
     /// NATS does not do what is asked.
     #[error("the message bus cannot be used: {0}; look at the log of the nats server, and at `bus_replicas`")]
     Server(String),
+    /// There is a part of what was to be moved there.
+    #[error(
+        "a move from {from} to {servers} did not come to its end, or is at work, so that only a part is there; run it \
+         again: remora migrate --from {from} --to {servers}; or remove all streams with {prefix}- in their names"
+    )]
+    Unfinished {
+        /// Where everything still is.
+        from: String,
+        /// The servers.
+        servers: Servers,
+        /// What the streams' names have in common.
+        prefix: Names,
+    },
     /// The copy.
     #[error(transparent)]
     Copy(#[from] OpenError),
@@ -119,16 +133,30 @@ impl Nats {
     /// [`NatsError`].
     pub async fn open(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
         // On the heap: the client library's requests are large.
-        Box::pin(Self::assemble(client, settings, folder)).await
+        Box::pin(Self::assemble(client, settings, folder, moving::check_whole)).await
     }
 
-    async fn assemble(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
+    /// The same, also where a move into the stores did not come to its end.
+    ///
+    /// # Errors
+    /// [`NatsError`], but for [`NatsError::Unfinished`].
+    pub async fn open_to_move(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
+        Box::pin(Self::assemble(client, settings, folder, async |_, _| Ok(()))).await
+    }
+
+    async fn assemble(
+        client: Client,
+        settings: &BusSettings,
+        folder: &Path,
+        check: impl AsyncFnOnce(&Bucket, &BusSettings) -> Result<(), NatsError>,
+    ) -> Result<Self, NatsError> {
         let max_payload = client.server_info().max_payload;
         let context =
             ContextBuilder::new().max_ack_inflight(PLACES).backpressure_on_inflight(true).timeout(ANSWER).build(client);
         let streams = Streams { context: &context, settings };
         let stream = streams.journal().await.map_err(NatsError::Server)?;
         let bucket = streams.bucket("workspaces").await.map_err(NatsError::Server)?;
+        check(&bucket, settings).await?;
         let leases = streams.passing_bucket("duties", leases::LEASE).await.map_err(NatsError::Server)?;
         let work = streams.passing_bucket("work", leases::WORK).await.map_err(NatsError::Server)?;
         let pictures = Pictures::new(streams.pictures().await.map_err(NatsError::Server)?);

@@ -86,6 +86,7 @@ pub fn back_up(data: &Path, target: &Path) -> Result<Contents, BackupError> {
     if target.exists() {
         return Err(BackupError::Exists(target.to_owned()));
     }
+    DataDir::check_whole(data)?;
     check_header(&database)?;
     let io = |source| BackupError::Io { path: target.to_owned(), source };
     let copy = NamedTempFile::new_in(folder_of(target)).map_err(io)?;
