@@ -69,8 +69,10 @@ pub(crate) enum MigrateError {
     Copy(std::io::Error),
     #[error("there is no journal in {0}; name the data folder of a daemon, or its NATS")]
     NoJournal(String),
-    #[error("a daemon runs on {0}; stop it, and all others there")]
-    InUse(String),
+    #[error("a daemon runs on {place} ({}); stop it, and all others there", .others.join(", "))]
+    InUse { place: String, others: Vec<String> },
+    #[error("{0} is both where everything is and where it shall be; name another place with --to")]
+    Same(String),
     #[error("{side} holds other events: number {number} is {found}, and not {wanted}; move to where nothing is yet")]
     OtherEvents { side: String, number: u64, found: String, wanted: String },
     #[error("{side} holds more events than the {number} to be moved; move to where nothing is yet")]
@@ -101,7 +103,13 @@ pub(crate) async fn run(args: &MigrateArgs, shared: &Shared) -> Result<(), Error
         error => Error::Failed(error.to_string()),
     };
     let from = Side::open(&args.from, &settings, true).await.map_err(failed)?;
-    let to = Side::open(&args.to, &settings, false).await.map_err(failed)?;
+    let to = match Side::open(&args.to, &settings, false).await {
+        Ok(to) => to,
+        Err(error) => {
+            from.close().await;
+            return Err(failed(from.or_same(error)));
+        }
+    };
     let moved = moved(&from, &to).await.map_err(failed);
     from.close().await;
     to.close().await;

@@ -16,7 +16,7 @@ use crate::{
     bus,
     config::Settings,
     stores::{
-        data_dir::{DataDir, KEY_BYTES},
+        data_dir::{DataDir, DataDirError, KEY_BYTES},
         nats::{self, Nats},
         sqlite::{self, CopiedEvent, CopiedValue, Database, Durability, ValueKey},
     },
@@ -78,11 +78,22 @@ impl Side {
             Nats::open_to_move(client, &bus, copy.path()).await?
         });
         if !has_all(&*nats.duties()).await {
+            let others = nats.others().await;
             nats.close().await;
-            return Err(MigrateError::InUse(name));
+            return Err(MigrateError::InUse { place: name, others: others?.into_iter().collect() });
         }
         let (journal, database) = (nats.journal(), nats.database().clone());
         Ok(Self { name, journal, database, held: Held::Nats { nats, _copy: copy } })
+    }
+
+    /// Why another end cannot be opened: it may be this one, by whatever address.
+    pub(super) fn or_same(&self, error: MigrateError) -> MigrateError {
+        let is_same = match (&error, &self.held) {
+            (MigrateError::Folder(DataDirError::Locked { pid, .. }), _) => *pid == Some(std::process::id()),
+            (MigrateError::InUse { others, .. }, Held::Nats { nats, .. }) => others.iter().any(|it| it == nats.name()),
+            _ => false,
+        };
+        if is_same { MigrateError::Same(self.name.clone()) } else { error }
     }
 
     /// What it is called.

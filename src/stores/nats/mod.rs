@@ -34,6 +34,7 @@ mod workspace;
 mod testing;
 
 use std::{
+    collections::BTreeSet,
     error::Error as StdError,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
@@ -118,6 +119,7 @@ pub enum NatsError {
 
 /// The stores in NATS, and their copy. Followed for as long as this is held.
 pub struct Nats {
+    name: String,
     journal: Arc<NatsJournal>,
     workspaces: Workspaces,
     duties: Arc<Leases>,
@@ -150,7 +152,8 @@ impl Nats {
         folder: &Path,
         check: impl AsyncFnOnce(&Bucket, &BusSettings) -> Result<(), NatsError>,
     ) -> Result<Self, NatsError> {
-        let max_payload = client.server_info().max_payload;
+        let server = client.server_info();
+        let (name, max_payload) = (name(&server.client_ip, folder), server.max_payload);
         let context =
             ContextBuilder::new().max_ack_inflight(PLACES).backpressure_on_inflight(true).timeout(ANSWER).build(client);
         let streams = Streams { context: &context, settings };
@@ -185,7 +188,7 @@ impl Nats {
         tasks.spawn(Follower::new(link, stream.clone(), copies, of_journal).run());
         caught_up(followed.journal.clone(), "events").await?;
 
-        let duties = Arc::new(Leases::new(leases, work, followed.clone()));
+        let duties = Arc::new(Leases::new(leases, work, followed.clone(), &name));
         let keep = Arc::clone(&duties);
         tasks.spawn(async move { keep.keep().await });
         let journal = Arc::new(NatsJournal {
@@ -200,7 +203,7 @@ impl Nats {
             lacks,
             database: database.clone(),
         });
-        Ok(Self { journal, workspaces, duties, database, max_payload, tasks: Mutex::new(tasks) })
+        Ok(Self { name, journal, workspaces, duties, database, max_payload, tasks: Mutex::new(tasks) })
     }
 
     /// The journal.
@@ -217,6 +220,19 @@ impl Nats {
     /// What this daemon does for all.
     pub fn duties(&self) -> Arc<dyn Duties> {
         Arc::clone(&self.duties) as Arc<dyn Duties>
+    }
+
+    /// What this daemon calls itself among those that share the stores.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of the others that do something for all; where there is another daemon, there is one of these.
+    ///
+    /// # Errors
+    /// [`NatsError::Server`].
+    pub async fn others(&self) -> Result<BTreeSet<String>, NatsError> {
+        self.duties.others().await.map_err(NatsError::Server)
     }
 
     /// The copy.
@@ -251,6 +267,12 @@ impl Nats {
         tasks.shutdown().await;
         self.duties.give_back().await;
     }
+}
+
+/// Tells whoever wants to stop a daemon which one it is.
+fn name(address: &str, folder: &Path) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    format!("process {} at {address} on {}", std::process::id(), folder.display())
 }
 
 /// Opens the copy of a stream. One that is damaged is deleted. One of another stream, or that knows more than the stream

@@ -225,8 +225,16 @@ async fn what_is_in_use_or_holds_something_else_is_left_alone() {
     migrate(home.path(), &to, &url).wait().await.expect(1).complains(&["other events", &url]);
 
     let mut daemon = on(&server).start().await;
-    migrate(home.path(), &from, &url).wait().await.expect(1).complains(&["a daemon runs on", &url]);
+    let which = format!("process {} at 127.0.0.1 on {}", daemon.pid(), daemon.folder().join("data").display());
+    for (from, to) in [(&from, &url), (&url, &from)] {
+        migrate(home.path(), from, to).wait().await.expect(1).complains(&["a daemon runs on", &url, &which]);
+    }
     daemon.api.start_agent("late").await;
     assert!(daemon.terminate().await.success());
     migrate(home.path(), &from, &url).wait().await.expect(1).complains(&["more events", &url]);
+    let same = url.replace("127.0.0.1", "localhost");
+    for (from, to) in [(&from, &format!("{from}/../one")), (&url, &same)] {
+        let said = migrate(home.path(), from, to).wait().await.expect(1);
+        said.complains(&[from, "is both where everything is and where it shall be"]);
+    }
 }
