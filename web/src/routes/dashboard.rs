@@ -42,8 +42,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::query::<HashMap<String, String>>())
         .and(headers)
         .and(with.clone())
-        .then(async |_: Caller, query: HashMap<String, String>, headers: HeaderMap, context: Context| {
-            stream(context, query.get("of").map(String::as_str), &headers).await
+        .then(async |caller: Caller, query: HashMap<String, String>, headers: HeaderMap, context: Context| {
+            stream(context, caller, query.get("of").map(String::as_str), &headers).await
         })
         .map(respond);
     let beside = subject()
@@ -141,13 +141,13 @@ pub(super) fn document(context: &Context, page: &Bytes, headers: &HeaderMap) -> 
     response
 }
 
-async fn stream(context: Context, of: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn stream(context: Context, caller: Caller, of: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("`of` is not the address of a page");
     let subject = of.map(|address| address::subject(address).ok_or_else(unknown)).transpose()?;
     let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let browser = cookie(headers, BROWSER_COOKIE).map(str::to_owned);
     match context.handle.open_session(Opening { last_event_id, browser, subject }).await? {
-        Ok(session) => Ok(streams::frames(context, session, headers)),
+        Ok(session) => Ok(streams::frames(context, caller, session, headers)),
         Err(error) => Err(Problem::unavailable(error)),
     }
 }

@@ -111,8 +111,8 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(warp::query::<Which>())
         .and(warp::query::<Patience>())
         .and(with.clone())
-        .then(async |id: Segment, _: Caller, which: Which, patience: Patience, context: Context| {
-            read(&context, id.0, which, patience).await
+        .then(async |id: Segment, caller: Caller, which: Which, patience: Patience, context: Context| {
+            read(&context, &caller, id.0, which, patience).await
         })
         .map(respond);
     let answer = warp::path!("questions" / Segment / "answer")
@@ -232,6 +232,7 @@ fn target(msg_id: String, which: Which) -> Target {
 )]
 pub(super) async fn read(
     context: &Context,
+    caller: &Caller,
     msg_id: String,
     which: Which,
     patience: Patience,
@@ -243,6 +244,7 @@ pub(super) async fn read(
             tokio::select! {
                 record = context.handle.wait(target(msg_id, which), limit) => record??,
                 () = context.closed() => return Err(Problem::unavailable("the daemon stops; ask again")),
+                () = caller.expelled() => return Err(Caller::expulsion()),
             }
         }
         Some(_) => return Err(Problem::bad_request("`wait` must be seconds")),
