@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
-    request::body,
+    request::{body, is_head},
 };
 
 pub(super) fn routes(context: &Context, door: Door) -> BoxedFilter<(Response,)> {
@@ -25,11 +25,14 @@ pub(super) fn routes(context: &Context, door: Door) -> BoxedFilter<(Response,)> 
     warp::path!("mcp")
         .and(guard(context, Scope::Agent))
         .and(warp::method())
+        .and(is_head())
         .and(query)
         .and(warp::header::headers_cloned())
         .and(body(context))
-        .then(move |caller: Caller, method: Method, query: String, headers: HeaderMap, body: Vec<u8>| {
+        .then(move |caller: Caller, method: Method, head: bool, query: String, headers: HeaderMap, body: Vec<u8>| {
             let door = Arc::clone(&door);
+            // A GET opens a stream.
+            let method = if head { Method::HEAD } else { method };
             async move { pass(&door, caller, (method, &query, headers, body)).await }
         })
         .map(respond)

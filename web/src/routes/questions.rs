@@ -28,7 +28,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
-    request::{Segment, answered_by, api_door, body, json},
+    request::{Segment, answered_by, api_door, body, is_head, json},
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -110,8 +110,11 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(guard(context, Scope::Agent))
         .and(warp::query::<Which>())
         .and(warp::query::<Patience>())
+        .and(is_head())
         .and(with.clone())
-        .then(async |id: Segment, caller: Caller, which: Which, patience: Patience, context: Context| {
+        .then(async |id: Segment, caller: Caller, which: Which, patience: Patience, head: bool, context: Context| {
+            // Whoever waits for an answer has it: not so without a body.
+            let patience = if head { Patience { wait: None } } else { patience };
             read(&context, &caller, id.0, which, patience).await
         })
         .map(respond);

@@ -25,6 +25,7 @@ use crate::{
     guard::{Caller, Scope, guard},
     gzip, live_response,
     problem::Problem,
+    request::is_head,
 };
 
 /// A comment, which readers skip: it keeps proxies from closing a silent stream.
@@ -116,6 +117,13 @@ pub(super) fn frames(context: Context, caller: Caller, session: Session, headers
     response
 }
 
+/// What [`frames`] begins with.
+pub(super) fn head_of_frames(context: &Context, headers: &HeaderMap) -> Response {
+    let mut response = live_response::head();
+    gzip::declare(response.headers_mut(), context.gzip(headers).is_some());
+    response
+}
+
 /// `GET events/stream`: every wanted event as JSON, from `Last-Event-ID` or `after` on, else from now on.
 pub(super) fn raw(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
@@ -124,10 +132,13 @@ pub(super) fn raw(context: &Context) -> BoxedFilter<(Response,)> {
         .and(guard(context, Scope::Operator))
         .and(warp::query::<Wanted>())
         .and(warp::header::headers_cloned())
+        .and(is_head())
         .and(with)
-        .then(async |caller: Caller, wanted: Wanted, headers: HeaderMap, context: Context| {
-            open_raw(context, caller, &wanted, &headers).await
-        })
+        .then(
+            async |caller: Caller, wanted: Wanted, headers: HeaderMap, head: bool, context: Context| {
+                if head { head_of_raw(&wanted) } else { open_raw(context, caller, &wanted, &headers).await }
+            },
+        )
         .map(respond)
         .and_then(std::future::ready)
         .boxed()
@@ -170,6 +181,11 @@ pub(super) async fn open_raw(
         _ => Bytes::from_static(OPEN),
     };
     Ok(live_response::reply(stream::iter([Ok(opening)]).chain(raw_events(context, caller, events))))
+}
+
+fn head_of_raw(wanted: &Wanted) -> Result<Response, Problem> {
+    wanted.filter()?;
+    Ok(live_response::head())
 }
 
 /// The first event of a stream that was to go on from where events have been deleted.
