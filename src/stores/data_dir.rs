@@ -135,10 +135,13 @@ impl DataDir {
         removed.map_err(|error| self.failed(MOVE_NAME, &error))
     }
 
-    /// True where the folder is missing or holds nothing: at most the lock of an attempt that came to nothing.
+    /// True where the folder is missing or holds nothing: at most what an attempt has left that came to nothing.
     pub fn is_vacant(path: &Path) -> bool {
         match fs::read_dir(path) {
-            Ok(entries) => entries.flatten().all(|entry| entry.file_name() == LOCK_NAME),
+            Ok(entries) => entries
+                .flatten()
+                .map(|entry| entry.file_name())
+                .all(|name| name == LOCK_NAME || sqlite::is_left_behind(&name)),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
     }
