@@ -68,7 +68,7 @@ impl Caller {
         let Some(Pass { tokens, .. }) = &self.pass else { return std::future::pending().await };
         // Without anybody who reads the tokens again they stay as they are.
         if tokens.clone().wait_for(|tokens| self.is_void(tokens)).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
