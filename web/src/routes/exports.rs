@@ -79,7 +79,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 
 /// Search the journal, the newest events first.
 ///
-/// A search stops after a while, even where it has found little: go on with `before` set to `older`, until that is null.
+/// A search stops after a while, even where it has found little, and after some megabytes: go on with `before` set to `older`, until that is null.
 #[utoipa::path(
     get, path = "/api/v1/events/search", tag = "events", operation_id = "search_events", params(Sought, Page),
     responses(
