@@ -210,7 +210,8 @@ pub struct Settings {
     #[arg(long, value_name = "MS", default_value_t = 10_000)]
     pub notify_timeout_ms: u64,
 
-    /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted
+    /// File of tokens; the flag is shared with the client commands. Without one, everybody on this machine is trusted.
+    /// Read again on SIGHUP
     #[arg(skip)]
     pub token_file: Option<PathBuf>,
 

@@ -1,6 +1,7 @@
 //! The daemon: the order in which its parts start and stop.
 
 mod check;
+mod reload;
 
 use std::{
     io::{self, Write},
@@ -24,11 +25,12 @@ use remora_web::{Links, Settings as WebSettings, server};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinSet,
 };
 
 pub use self::check::check;
+use self::reload::TokenFile;
 use crate::{
     bus::{self, BusError, BusSettings},
     config::{Compression, Durability, Settings, SettingsError},
@@ -45,7 +47,6 @@ use crate::{
         sqlite::{self, Database, OpenError},
     },
     telemetry::{self, TelemetryError},
-    tokens::Tokens,
 };
 
 /// How long the actors and the database may take to end, between the requests and the spans: all together less than
@@ -117,6 +118,8 @@ pub struct Daemon {
     running: Running,
     web: WebSettings,
     stores: Stores,
+    /// Where the tokens are from, until it is known who reads them again.
+    token_file: Option<TokenFile>,
     /// What goes on beside: log files followed, housekeeping. Ends with the daemon.
     tasks: JoinSet<()>,
     /// Held until everything else has ended.
@@ -133,10 +136,12 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
         tracing::warn!(%error, "limit of open files not raised, fewer browsers can connect");
     }
     let mut signals = Signals::listen()?;
-    let daemon = tokio::select! {
+    let hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
+    let mut daemon = tokio::select! {
         daemon = Daemon::start(settings) => daemon?,
         () = signals.next() => return Ok(()),
     };
+    daemon.tasks.spawn(reload::whenever_told(hangup, daemon.token_file.take()));
     // Whoever started the daemon may have closed its standard output.
     let _ = writeln!(io::stdout(), "listening on http://{}", daemon.address());
     let outcome = daemon.serve_until_told(signals).await;
@@ -179,6 +184,7 @@ impl Daemon {
             settings.listen = socket.local_addr().map_err(DaemonError::HandedOver)?;
         }
         let tokens = settings.tokens()?;
+        let token_file = settings.token_file.clone().zip(tokens).map(|(path, tokens)| TokenFile::new(path, &tokens));
         let targets = settings.targets()?;
         let roots = Roots::new(&settings.workspace_roots)?;
         let data_dir = lock(&settings.data, Duration::from_secs(settings.lock_wait_s)).await?;
@@ -211,8 +217,8 @@ impl Daemon {
         let database = stores.database.clone();
         tasks.spawn(housekeeping::run(handle.clone(), database.clone(), CLAIMS, policy(&settings), every));
         tasks.spawn(database.keep_index());
-        let web = web_settings(&settings, tokens, links);
-        Ok(Self { address, listener, handle, running, web, stores, tasks, _data_dir: data_dir })
+        let web = web_settings(&settings, token_file.as_ref().map(TokenFile::tokens), links);
+        Ok(Self { address, listener, handle, running, web, stores, token_file, tasks, _data_dir: data_dir })
     }
 
     /// Where it listens.
@@ -371,11 +377,11 @@ fn actor_settings(settings: &Settings, targets: Vec<Target>) -> ActorSettings {
     }
 }
 
-fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<Links>>) -> WebSettings {
-    let expose = |tokens: Tokens| remora_web::Tokens {
-        agent: tokens.agent.iter().map(|token| token.expose().to_owned()).collect(),
-        operator: tokens.operator.iter().map(|(token, name)| (token.expose().to_owned(), name.clone())).collect(),
-    };
+fn web_settings(
+    settings: &Settings,
+    tokens: Option<watch::Receiver<remora_web::Tokens>>,
+    links: Option<Arc<Links>>,
+) -> WebSettings {
     WebSettings {
         heartbeat: Duration::from_secs(settings.heartbeat_s),
         gzip: match settings.compression {
@@ -384,7 +390,7 @@ fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<L
             Compression::Gzip => true,
         },
         loopback: settings.listen.ip().to_canonical().is_loopback(),
-        tokens: tokens.map(expose),
+        tokens,
         links,
     }
 }

@@ -6,6 +6,8 @@
 //! agent    3f9c2b7e5d1a4c80
 //! operator 9b1e7f04c6d84a2f  alice
 //! ```
+//!
+//! A running daemon reads it again on SIGHUP.
 
 use std::{collections::HashMap, fmt, fs, io, path::Path};
 

@@ -67,6 +67,10 @@ impl Filter {
     }
 }
 
+/// Bytes of events or of values in one page, unless the first alone has more: who wants all goes on from page to page,
+/// and so many readers at once cannot take the daemon's memory.
+pub const PAGE_BYTES: usize = 4 << 20;
+
 /// What a search has found so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Found {
@@ -193,7 +197,7 @@ pub trait Journal: Send + Sync + 'static {
         filter: &Filter,
     ) -> Result<Vec<Arc<Record>>, JournalError>;
 
-    /// Up to `limit` of the events before `before` that match, newest first. A store with an index does better than this
+    /// Up to `limit` of the events before `before` that match, newest first, a page of them at most. A store with an index does better than this
     /// one, which reads backwards; what is found must be the same.
     async fn search(&self, search: &Search, before: Seq, limit: usize) -> Result<Found, JournalError> {
         let Some(first) = self.read(0, 1, &Filter::ALL).await?.first().map(|record| record.seq) else {
@@ -201,7 +205,7 @@ pub trait Journal: Send + Sync + 'static {
         };
         let mut end = before.min(self.last_seq().await? + 1);
         let stop = end.saturating_sub(SEARCHED_EVENTS).max(first);
-        let mut records = Vec::new();
+        let (mut records, mut bytes) = (Vec::new(), 0);
         while end > stop {
             let start = end.saturating_sub(SEARCH_PAGE).max(stop);
             let wanted = usize::try_from(end - start).unwrap_or(usize::MAX);
@@ -211,6 +215,10 @@ pub trait Journal: Send + Sync + 'static {
                     return Ok(Found { records, older });
                 }
                 if record.seq < end && search.matches(&record.event) {
+                    bytes += record.json.len();
+                    if bytes > PAGE_BYTES && !records.is_empty() {
+                        return Ok(Found { records, older: Some(record.seq + 1) });
+                    }
                     records.push(record);
                 }
             }
@@ -292,6 +300,15 @@ pub enum WorkspaceError {
     },
 }
 
+/// A page of a workspace.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listed {
+    /// Keys and their values, by key.
+    pub entries: Vec<(String, Value)>,
+    /// Behind which key there are more; `None`: that is all.
+    pub next: Option<String>,
+}
+
 /// One agent's key-value space: its outbox and inbox, and whatever else it keeps there. Values are JSON.
 #[async_trait]
 pub trait Workspace: Send + Sync + 'static {
@@ -312,6 +329,9 @@ pub trait Workspace: Send + Sync + 'static {
 
     /// The keys that start with `prefix` and their values, by key.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError>;
+
+    /// A page of the same, behind the key `after`.
+    async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Listed, WorkspaceError>;
 
     /// Removes a key. `false`: there was none.
     async fn delete(&self, key: &str) -> Result<bool, WorkspaceError>;

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::{
     model::{Event, Limits, Record, Seq, notice::Notice},
     ports::{
-        Alone, Appended, Courier, DeliveryError, Entry, Extent, Filter, Journal, JournalError, Prune, Pruned, Snapshot,
-        Storing, Workspace, WorkspaceError,
+        Alone, Appended, Courier, DeliveryError, Entry, Extent, Filter, Journal, JournalError, Listed, Prune, Pruned,
+        Snapshot, Storing, Workspace, WorkspaceError,
     },
     system::{NotifySettings, Settings, System, World},
 };
@@ -124,6 +124,9 @@ impl Workspace for Nowhere {
         unreachable!()
     }
     async fn list(&self, _: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
+        unreachable!()
+    }
+    async fn page(&self, _: &str, _: Option<&str>) -> Result<Listed, WorkspaceError> {
         unreachable!()
     }
     async fn delete(&self, _: &str) -> Result<bool, WorkspaceError> {

@@ -18,6 +18,7 @@ pub fn check(settings: &Settings) -> Vec<String> {
     note(notices(settings).map_err(|error| error.to_string()));
     note(Roots::new(&settings.workspace_roots).map(drop).map_err(|error| error.to_string()));
     note(DataDir::check(&settings.data).map_err(|error| error.to_string()));
+    note(DataDir::check_whole(&settings.data).map_err(|error| error.to_string()));
     note(Database::check(&settings.data.join(crate::stores::sqlite::FILE_NAME)).map_err(|error| error.to_string()));
     note(telemetry::check(settings).map_err(|error| error.to_string()));
     if let Ok(Some(bus)) = settings.bus() {

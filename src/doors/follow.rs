@@ -1,8 +1,9 @@
 //! Following a log file: its lines as they are written, through rotation, truncation and restarts.
 //!
 //! A file may be rotated by renaming it and creating a new one: the old one is read to its end first, once the new one
-//! has content, also when that happened while nobody followed, if the old one is still in its folder and was the only
-//! one. It may be truncated and written anew: it is read from the start. The chain of ids goes on through both, so
+//! has content. So are all that came between, where it was rotated more than once while nobody followed, if the old one
+//! is still in its folder, or else whatever was written there since. What was compressed cannot be read, which is said.
+//! It may be truncated and written anew: it is read from the start. The chain of ids goes on through both, so
 //! that no line of the new file is taken for one of the old. A file that is replaced by one which begins with all that
 //! was read, as editors and `rsync` do it, is the same log: it is read on behind that.
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     lines::{Chain, Line},
+    rotated::Written,
     tail::{Filled, Tail},
 };
 use crate::stores::file_watcher::{DEFAULT_POLL_INTERVAL, FileChanges, FileWatcher};
@@ -37,6 +39,9 @@ pub struct Cursor {
     /// Bytes before the line, and the chain there: they tell whether the line is still in its place.
     pub(super) line_offset: u64,
     pub(super) line_chain: Chain,
+    /// Whatever was last written up to this time is read, as far as is known.
+    #[serde(default)]
+    pub(super) written: Option<Written>,
 }
 
 /// A followed file cannot be read.

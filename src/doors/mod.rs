@@ -11,6 +11,7 @@ pub mod intake;
 pub mod lines;
 pub(crate) mod mcp;
 pub(crate) mod nats;
+mod rotated;
 mod tail;
 
 #[cfg(test)]

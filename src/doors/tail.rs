@@ -1,7 +1,7 @@
 //! The blocking half of following a file: which file it is, and where in it.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io::{self, ErrorKind},
     os::unix::fs::{DirEntryExt, FileExt, MetadataExt},
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use remora_actors::model::Limits;
 use super::{
     follow::Cursor,
     lines::{Line, Splitter},
+    rotated::{self, Newer, identity, written},
 };
 
 /// Bytes read at once.
@@ -30,6 +31,24 @@ pub(super) enum Filled {
     End,
     /// All is read of a file that no longer has the followed name.
     EndElsewhere,
+}
+
+/// The file with which a log goes on.
+#[derive(Debug)]
+struct Successor {
+    file: File,
+    /// True where the one before was rotated, so that this one repeats nothing of it, however it begins.
+    is_new: bool,
+    /// What came before it and cannot be read, and why.
+    unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Successor {
+    /// What was rotated away comes before what has the name.
+    fn of(newer: Newer, named: Option<File>) -> Option<Self> {
+        let Newer { is_rotated: is_new, file, unreadable } = newer;
+        file.or(named).map(|file| Self { file, is_new, unreadable })
+    }
 }
 
 #[derive(Debug)]
@@ -85,7 +104,7 @@ impl Tail {
                 return Ok(Filled::Batch);
             }
             match successor {
-                Some(successor) if self.continues(&successor)? => self.adopt(successor)?,
+                Some(Successor { file, is_new: false, .. }) if self.continues(&file)? => self.adopt(file)?,
                 Some(successor) => self.move_on(successor)?,
                 None if is_elsewhere => return Ok(Filled::EndElsewhere),
                 None => return Ok(Filled::End),
@@ -93,25 +112,30 @@ impl Tail {
         }
     }
 
-    /// Opens the file of the cursor, under its name or another, or else the one that has the name now.
+    /// Opens the file of the cursor, under its name or another, or else what came after it.
     fn find_file(&mut self) -> io::Result<bool> {
         let named = open(&self.path)?;
-        if self.cursor.inode != 0 {
-            if let Some(file) = self.cursors_file(named.as_ref())? {
-                self.file = Some(file);
-                return Ok(true);
-            }
-            if let Some(named) = &named
-                && self.continues(named)?
-            {
-                self.adopt(named.try_clone()?)?;
-                return Ok(true);
-            }
-            if named.is_some() {
-                tracing::warn!(file = %self.path.display(), "the log followed before is gone, reading the new one");
+        if self.cursor.inode == 0 {
+            return named.map(|file| self.start(file)).transpose().map(|started| started.is_some());
+        }
+        if let Some(file) = self.cursors_file(named.as_ref())? {
+            self.file = Some(file);
+            return Ok(true);
+        }
+        match Successor::of(self.newer()?, named) {
+            None => return Ok(false),
+            Some(Successor { file, .. }) if self.continues(&file)? => self.adopt(file)?,
+            Some(successor) => {
+                tracing::warn!(file = %self.path.display(), "the log followed before is gone, reading what is newer");
+                self.move_on(successor)?;
             }
         }
-        named.map(|file| self.start(file)).transpose().map(|started| started.is_some())
+        Ok(true)
+    }
+
+    /// What was rotated away and is not read yet, where the cursor's file is gone.
+    fn newer(&self) -> io::Result<Newer> {
+        self.cursor.written.map_or_else(|| Ok(Newer::default()), |since| rotated::newer(&self.path, None, since))
     }
 
     fn cursors_file(&self, named: Option<&File>) -> io::Result<Option<File>> {
@@ -147,8 +171,8 @@ impl Tail {
     /// Begins with the first line of a file; the chain goes on.
     fn start(&mut self, file: File) -> io::Result<()> {
         let chain = self.cursor.chain;
-        let inode = file.metadata()?.ino();
-        self.cursor = Cursor { inode, chain, start_chain: chain, line_chain: chain, ..Cursor::default() };
+        let (inode, written) = (file.metadata()?.ino(), self.cursor.written);
+        self.cursor = Cursor { inode, chain, start_chain: chain, line_chain: chain, written, ..Cursor::default() };
         self.file = Some(file);
         self.rewind();
         Ok(())
@@ -195,9 +219,15 @@ impl Tail {
     fn return_to_place(&mut self) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         if !self.is_place_of(file)? {
-            tracing::info!(file = %self.path.display(), "a followed log was truncated, reading from its start");
             let file = file.try_clone()?;
-            self.start(file)?;
+            match self.newer()?.file {
+                // A copy was made before, as logrotate's `copytruncate` does it.
+                Some(copy) if self.continues(&copy)? => self.adopt(copy)?,
+                _ => {
+                    tracing::info!(file = %self.path.display(), "a followed log was truncated, reading from its start");
+                    self.start(file)?;
+                }
+            }
         } else if file.metadata()?.len() < self.read_offset {
             self.rewind();
         }
@@ -223,30 +253,42 @@ impl Tail {
         Ok(splitter.chain() == self.cursor.chain)
     }
 
-    /// Whether the open file has lost its name, and the file that has it now, once that has content.
-    fn successor(&self) -> io::Result<(bool, Option<File>)> {
-        let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
-        let Some(named) = open(&self.path)? else { return Ok((true, None)) };
-        let metadata = named.metadata()?;
-        let own = self.file.as_ref().map(File::metadata).transpose()?;
-        let is_elsewhere = own.is_none_or(|own| identity(&own) != identity(&metadata));
-        Ok((is_elsewhere, (is_elsewhere && metadata.len() > 0).then_some(named)))
+    /// Whether the open file has lost its name, and the file that came after it, once that has content.
+    fn successor(&self) -> io::Result<(bool, Option<Successor>)> {
+        let named = open(&self.path)?;
+        let Some(own) = self.file.as_ref().map(File::metadata).transpose()? else { return Ok((true, None)) };
+        if let Some(named) = &named
+            && identity(&named.metadata()?) == identity(&own)
+        {
+            return Ok((false, None));
+        }
+        let newer = rotated::newer(&self.path, Some(identity(&own)), written(&own))?;
+        let named = named.filter(|named| named.metadata().is_ok_and(|named| named.len() > 0));
+        Ok((true, Successor::of(newer, named)))
     }
 
     /// Leaves a file to which nobody writes any more: what has no end there gets none.
-    fn move_on(&mut self, successor: File) -> io::Result<()> {
+    fn move_on(&mut self, successor: Successor) -> io::Result<()> {
+        for (file, why) in successor.unreadable {
+            tracing::warn!(file = %file.display(), why, "a part of a followed log cannot be read, going on behind it");
+        }
         if let Some(line) = self.splitter.finish() {
             self.add(line);
         }
-        self.start(successor)
+        self.start(successor.file)
     }
 
     fn read(&mut self, max_lines: usize) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             let Some(file) = &self.file else { return Ok(()) };
+            // Before the read: what is written later than that may be unread.
+            let written = written(&file.metadata()?);
             let mut bytes = match file.read_at(&mut chunk, self.read_offset) {
-                Ok(0) => return Ok(()),
+                Ok(0) => {
+                    self.cursor.written = Some(written);
+                    return Ok(());
+                }
                 Ok(read) => &chunk[..read],
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -274,6 +316,7 @@ impl Tail {
             start_chain: self.cursor.start_chain,
             line_offset: self.cursor.offset,
             line_chain: self.cursor.chain,
+            written: self.cursor.written,
         };
         self.bytes += line.text.as_ref().map_or(0, Vec::len);
         self.lines.push(line);

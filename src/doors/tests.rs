@@ -44,6 +44,15 @@ impl Log {
         fs::rename(&self.path, self.folder.path().join(name)).expect("rename");
     }
 
+    /// As logrotate does it: each gets the number of the next older one.
+    fn shift(&self, count: usize) {
+        for number in (1..count).rev() {
+            let [from, to] = [number, number + 1].map(|n| self.folder.path().join(format!("agent.log.{n}")));
+            fs::rename(from, to).expect("rename");
+        }
+        self.rotate("agent.log.1");
+    }
+
     fn tail(&self, cursor: Cursor) -> Tail {
         Tail::new(&self.path, cursor, &limits())
     }
@@ -172,6 +181,56 @@ fn rotation_during_a_restart_loses_nothing() {
     log.append("a\n");
     assert_eq!(read(&mut log.tail(cursor)), ["c", "a"]);
     assert_eq!(read(&mut between), ["a"]);
+}
+
+#[test]
+fn rotations_during_a_restart_lose_nothing_that_can_be_read() {
+    let log = Log::new();
+    let write = |text: &str, count| {
+        log.append(text);
+        log.shift(count);
+    };
+    write("a\n", 1);
+    log.append("b\n");
+    let (lines, cursor) = drain(&mut log.tail(Cursor::default()), 100);
+    assert_eq!(texts(&lines), ["b"]);
+    write("c\n", 2);
+    write("d\nun", 3);
+    write("ended\n", 4);
+    log.append("f\n");
+    let all = ["c", "d", "un", "ended", "f"];
+    let (lines, _) = drain(&mut log.tail(cursor.clone()), 2);
+    assert_eq!(texts(&lines), all);
+    // The same with restarts between: the same ids.
+    let (mut at, mut again) = (cursor.clone(), Vec::new());
+    while again.len() < all.len() {
+        let mut tail = log.tail(at);
+        tail.fill(1).expect("fill");
+        let (lines, behind) = tail.take();
+        again.extend(lines);
+        at = behind;
+    }
+    assert_eq!(again, lines);
+    // What was read last is gone; what was read before is older, and is not read again.
+    let name = |number: &str| log.folder.path().join(format!("agent.log.{number}"));
+    fs::remove_file(name("3")).expect("remove");
+    assert_eq!(read(&mut log.tail(cursor.clone())), all[1..]);
+    fs::rename(name("2"), name("2.gz")).expect("rename");
+    assert_eq!(read(&mut log.tail(cursor)), all[3..]);
+}
+
+#[test]
+fn a_copy_made_before_a_truncation_is_read_to_its_end() {
+    let log = Log::new();
+    log.append("a\nb\n");
+    let mut live = log.tail(Cursor::default());
+    let (_, cursor) = drain(&mut live, 100);
+    log.append("c\n");
+    fs::copy(&log.path, log.folder.path().join("agent.log.1")).expect("copy");
+    fs::write(&log.path, "d\n").expect("truncate");
+    for mut tail in [live, log.tail(cursor)] {
+        assert_eq!(read(&mut tail), ["c", "d"]);
+    }
 }
 
 #[test]
@@ -349,9 +408,11 @@ proptest! {
     #[test]
     fn every_line_comes_once_whatever_happens(steps in prop::collection::vec(step(), 1..40)) {
         let log = Log::new();
-        log.append("");
-        let (mut model, mut rotations) = (Model::default(), 0);
-        let (mut tail, mut cursor, mut got) = (log.tail(Cursor::default()), Cursor::default(), Vec::new());
+        log.append("first\n");
+        let (mut model, mut rotations) = (Model { file: "first\n".to_owned(), ..Model::default() }, 0);
+        let mut tail = log.tail(Cursor::default());
+        // What is rotated away before anything was read is nobody's.
+        let (mut got, mut cursor) = drain(&mut tail, 3);
         for step in steps {
             match step {
                 Step::Append(text) => {
@@ -365,21 +426,19 @@ proptest! {
                     got.extend(lines);
                 }
                 Step::Restart => tail = log.tail(cursor.clone()),
-                // Only one rotation or truncation at a time can be told from none.
-                Step::Rotate | Step::Truncate => {
+                Step::Rotate => {
+                    rotations += 1;
+                    log.shift(rotations);
+                    // Content makes the new file the log.
+                    log.append("\n");
+                    model.close(true);
+                    model.file.push('\n');
+                }
+                // What is cut off unread is gone, and only one truncation at a time can be told from none.
+                Step::Truncate => {
                     got.extend(drain(&mut tail, 3).0);
-                    let is_rotation = matches!(step, Step::Rotate);
-                    model.close(is_rotation);
-                    if is_rotation {
-                        rotations += 1;
-                        log.rotate(&format!("agent.log.{rotations}"));
-                    }
-                    fs::write(&log.path, "").expect("create or truncate");
-                    if is_rotation {
-                        // Content makes the new file the log.
-                        log.append("\n");
-                        model.file.push('\n');
-                    }
+                    fs::write(&log.path, "").expect("truncate");
+                    model.close(false);
                     let (lines, behind) = drain(&mut tail, 3);
                     cursor = behind;
                     got.extend(lines);

@@ -13,6 +13,8 @@ use super::sqlite;
 
 const LOCK_NAME: &str = "remora.lock";
 const KEY_NAME: &str = "link.key";
+/// Says where a move comes from that has not come to its end.
+const MOVE_NAME: &str = "unfinished-move";
 /// As long as the hash that the key goes into.
 pub(crate) const KEY_BYTES: usize = 32;
 /// The journal tells what every agent did: nobody else's business.
@@ -29,6 +31,17 @@ pub enum DataDirError {
         path: PathBuf,
         /// The daemon's process, where it is known.
         pid: Option<u32>,
+    },
+    /// It holds a part of what was to be moved there.
+    #[error(
+        "a move from {from} to {path} did not come to its end, so that only a part is there; run it again: \
+         remora migrate --from {from} --to {path}; or remove {path}"
+    )]
+    Unfinished {
+        /// The folder.
+        path: PathBuf,
+        /// Where everything still is.
+        from: String,
     },
     /// It cannot be created or written.
     #[error("the data folder {path} cannot be used: {why}; give it to this user or choose another with --data DIR")]
@@ -53,6 +66,16 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`]; another daemon on it is not disturbed.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let folder = Self::open_to_move(path)?;
+        Self::check_whole(path)?;
+        Ok(folder)
+    }
+
+    /// The same, also where a move into the folder did not come to its end.
+    ///
+    /// # Errors
+    /// [`DataDirError`], but for [`DataDirError::Unfinished`].
+    pub fn open_to_move(path: &Path) -> Result<Self, DataDirError> {
         let io = |error: io::Error| DataDirError::Io { path: path.to_owned(), why: error.to_string() };
         DirBuilder::new().recursive(true).mode(MODE).create(path).map_err(io)?;
         let lock_path = path.join(LOCK_NAME);
@@ -80,10 +103,45 @@ impl DataDir {
         written.map(drop).map_err(|error| DataDirError::Io { path: path.to_owned(), why: error.to_string() })
     }
 
-    /// True where the folder is missing or holds nothing: at most the lock of an attempt that came to nothing.
+    /// Whether all is in the folder that was to be moved there.
+    ///
+    /// # Errors
+    /// [`DataDirError::Unfinished`], or it cannot be found out.
+    pub fn check_whole(path: &Path) -> Result<(), DataDirError> {
+        match fs::read(path.join(MOVE_NAME)) {
+            Ok(from) => {
+                let from = String::from_utf8_lossy(&from).into_owned();
+                Err(DataDirError::Unfinished { path: path.to_owned(), from })
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
+            Err(error) => Err(DataDirError::Io { path: path.to_owned(), why: error.to_string() }),
+        }
+    }
+
+    /// Marks the folder as one that holds a part only, until [`Self::end_move`].
+    ///
+    /// # Errors
+    /// The mark cannot be written.
+    pub fn begin_move(&self, from: &str) -> Result<(), DataDirError> {
+        self.keep(MOVE_NAME, from.as_bytes())
+    }
+
+    /// Takes the mark away: everything is there.
+    ///
+    /// # Errors
+    /// It cannot be taken away.
+    pub fn end_move(&self) -> Result<(), DataDirError> {
+        let removed = fs::remove_file(self.path.join(MOVE_NAME)).and_then(|()| self.sync());
+        removed.map_err(|error| self.failed(MOVE_NAME, &error))
+    }
+
+    /// True where the folder is missing or holds nothing: at most what an attempt has left that came to nothing.
     pub fn is_vacant(path: &Path) -> bool {
         match fs::read_dir(path) {
-            Ok(entries) => entries.flatten().all(|entry| entry.file_name() == LOCK_NAME),
+            Ok(entries) => entries
+                .flatten()
+                .map(|entry| entry.file_name())
+                .all(|name| name == LOCK_NAME || sqlite::is_left_behind(&name)),
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
     }
@@ -120,7 +178,7 @@ impl DataDir {
         }
         let mut key = [0; KEY_BYTES];
         let random = SystemRandom::new().fill(&mut key);
-        random.map_err(|_| self.key_failed(&io::Error::other("the system gives no random bytes")))?;
+        random.map_err(|_| self.failed(KEY_NAME, &io::Error::other("the system gives no random bytes")))?;
         self.set_link_key(&key)?;
         Ok(key)
     }
@@ -134,7 +192,7 @@ impl DataDir {
             // Written halfway: no link was made with it.
             Ok(bytes) => Ok(bytes.try_into().ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.key_failed(&error)),
+            Err(error) => Err(self.failed(KEY_NAME, &error)),
         }
     }
 
@@ -143,18 +201,29 @@ impl DataDir {
     /// # Errors
     /// The file cannot be written.
     pub fn set_link_key(&self, key: &[u8; KEY_BYTES]) -> Result<(), DataDirError> {
-        let (file, unfinished) = (self.path.join(KEY_NAME), self.path.join(format!("{KEY_NAME}.new")));
-        let write = || {
-            let mut new = File::options().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
-            new.write_all(key)?;
-            new.sync_all()?;
-            fs::rename(&unfinished, &file)
-        };
-        write().map_err(|error| self.key_failed(&error))
+        self.keep(KEY_NAME, key)
     }
 
-    fn key_failed(&self, error: &io::Error) -> DataDirError {
-        DataDirError::Io { path: self.path.join(KEY_NAME), why: error.to_string() }
+    /// Puts a file into the folder, as a whole and for good.
+    fn keep(&self, name: &str, content: &[u8]) -> Result<(), DataDirError> {
+        let unfinished = self.path.join(format!("{name}.new"));
+        let write = || {
+            let mut new = File::options().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
+            new.write_all(content)?;
+            new.sync_all()?;
+            fs::rename(&unfinished, self.path.join(name))?;
+            self.sync()
+        };
+        write().map_err(|error| self.failed(name, &error))
+    }
+
+    /// The files' names are the folder's to keep.
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn failed(&self, name: &str, error: &io::Error) -> DataDirError {
+        DataDirError::Io { path: self.path.join(name), why: error.to_string() }
     }
 
     /// Where the daemon's database lies.
@@ -199,6 +268,21 @@ mod tests {
         assert_eq!(fs::metadata(&file).expect("metadata").permissions().mode() & 0o777, 0o600);
         fs::write(&file, "half").expect("written");
         assert_ne!(data.link_key().expect("made anew"), key);
+    }
+
+    #[test]
+    fn a_folder_into_which_a_move_was_begun_is_opened_to_end_it() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let data = DataDir::open(folder.path()).expect("created");
+        data.begin_move("/old").expect("marked");
+        drop(data);
+        let error = DataDir::open(folder.path()).expect_err("a part only").to_string();
+        assert!(error.contains("remora migrate --from /old --to") && error.contains("or remove"), "{error}");
+        let data = DataDir::open_to_move(folder.path()).expect("opened");
+        data.begin_move("/old").expect("marked again");
+        data.end_move().expect("ended");
+        drop(data);
+        DataDir::open(folder.path()).expect("whole");
     }
 
     #[test]

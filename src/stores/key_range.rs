@@ -7,6 +7,12 @@ pub(crate) fn of_prefix(prefix: &str) -> (String, Value) {
     (prefix.to_owned(), end(prefix))
 }
 
+/// The same for those of them that come behind a key.
+pub(crate) fn behind(after: Option<&str>, prefix: &str) -> (String, Value) {
+    let first = after.map(|after| format!("{after}\0")).unwrap_or_default();
+    (first.max(prefix.to_owned()), end(prefix))
+}
+
 fn end(prefix: &str) -> Value {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Process, http::event, process::Finished};
+use crate::support::{Daemon, Process, SmallDisk, http::event, process::Finished, wait_until};
 
 /// Runs one of the program's commands that needs no daemon.
 async fn remora(home: &Path, args: &[&str]) -> Finished {
@@ -108,6 +108,80 @@ async fn nothing_is_replaced_and_nothing_broken_is_restored() {
     fs::write(place.path("notes"), "precious").unwrap();
     place.restore("notes", "new").await.expect(1).complains(&["not a sqlite database"]);
     assert!(!place.path("new/remora.db").exists());
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A data folder with some megabytes in it.
+async fn filled(data: &Path) {
+    let mut daemon = Daemon::setup().data(data).start().await;
+    for _ in 0..4 {
+        let events: Vec<_> =
+            (0..100).map(|n| event("tool", "called", "a", &json!({"n": n, "text": "x".repeat(20_000)}))).collect();
+        daemon.api.emit(&json!(events)).await;
+    }
+    assert!(daemon.terminate().await.success());
+}
+
+/// Runs a command and ends it without warning as soon as the file is there, whatever it is at by then.
+async fn killed_at(home: &Path, args: &[&str], file: &Path) {
+    let mut command = Daemon::program(home);
+    command.args(args);
+    let mut process = Process::spawn(command);
+    wait_until("the file is there", async || (file.exists() || !process.is_running()).then_some(())).await;
+    process.kill().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_copy_leaves_the_next_one_takes_away() {
+    let place = Place::new();
+    let home = place.folder.path();
+    filled(&place.path("data")).await;
+    killed_at(home, &["backup", "copy", "--data", "data"], &place.path("copy.part")).await;
+    let left = names(home);
+    let known = ["copy", "copy.part", "copy.part-journal", "data"];
+    assert!(left.iter().all(|name| known.contains(&name.as_str())), "{left:?}");
+    // As if it had come in the middle, wherever it came.
+    let _ = fs::remove_file(place.path("copy"));
+    fs::write(place.path("copy.part"), "half").unwrap();
+    place.backup("data", "copy").await.expect(0);
+    assert_eq!(names(home), ["copy", "data"]);
+
+    killed_at(home, &["restore", "copy", "--data", "new"], &place.path("new/remora.db.part")).await;
+    let left = names(&place.path("new"));
+    let known = ["remora.db", "remora.db.part", "remora.lock"];
+    assert!(left.iter().all(|name| known.contains(&name.as_str())), "{left:?}");
+    let _ = fs::remove_file(place.path("new/remora.db"));
+    fs::write(place.path("new/remora.db.part"), "half").unwrap();
+    let restored = place.restore("copy", "new").await.expect(0);
+    assert!(restored.stdout.contains(" 400 events"), "{}", restored.stdout);
+    assert_eq!(names(&place.path("new")), ["remora.db", "remora.lock"]);
+    Daemon::setup().data(&place.path("new")).start().await;
+}
+
+#[tokio::test]
+async fn a_copy_that_finds_no_room_says_so_of_itself() {
+    let place = Place::new();
+    filled(&place.path("data")).await;
+    place.backup("data", "copy").await.expect(0);
+    let disk = SmallDisk::new("1M");
+    let (data, copy) = (place.path("data").display().to_string(), disk.path().join("copy"));
+    let (target, new) = (copy.display().to_string(), disk.path().join("new").display().to_string());
+    for args in [["backup", &target, "--data", &data], ["restore", "copy", "--data", &new]] {
+        let refused = remora(place.folder.path(), &args).await.expect(1);
+        let path = if args[0] == "backup" { &target } else { &new };
+        assert!(!refused.stderr.contains(&data), "{}", refused.stderr);
+        refused.complains(&[path, "no space left"]);
+    }
+    assert_eq!(
+        (names(disk.path()), names(&disk.path().join("new"))),
+        (vec!["new".to_owned()], vec!["remora.lock".to_owned()])
+    );
 }
 
 #[tokio::test]

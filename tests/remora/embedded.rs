@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Api, Daemon};
+use crate::support::{
+    Api, Daemon,
+    http::{event, rows, text},
+};
 
 #[tokio::test]
 async fn the_embedded_workspace_keeps_bare_json_values() {
@@ -26,6 +29,42 @@ async fn the_embedded_workspace_keeps_bare_json_values() {
     daemon.api.get(&key("a")).await.problem(404, &["a"]);
     daemon.api.delete(&key("a")).await.problem(404, &["a"]);
     daemon.api.get("/api/v1/workspaces/other/kv/b").await.problem(404, &[]);
+}
+
+/// More bytes than any page may have, and less than a page may leave out.
+const PAGE: std::ops::Range<usize> = 2 << 20..5 << 20;
+
+#[tokio::test]
+async fn what_is_large_comes_page_by_page() {
+    let daemon = Daemon::start().await;
+    let large = "x".repeat(200_000);
+    for n in 10..50 {
+        daemon.api.put(&format!("/api/v1/workspaces/w/kv/k:{n}"), &json!(large)).await.expect(204);
+        daemon.api.emit(&event("tool", "called", "a", &json!({"n": n, "text": large}))).await;
+    }
+    let (mut keys, mut next) = (Vec::new(), String::new());
+    while keys.len() < 40 {
+        let page = daemon.api.get(&format!("/api/v1/workspaces/w/kv?prefix=k:{next}")).await.expect(200);
+        assert!(page.body.len() < PAGE.end && (page.body.len() > PAGE.start || keys.len() > 20), "{}", page.body.len());
+        next = page.json()["next"].as_str().map_or_else(String::new, |next| format!("&after={next}"));
+        keys.extend(rows(page.json(), "entries").iter().map(|entry| text(entry, "key")));
+        assert_eq!(next.is_empty(), keys.len() == 40);
+    }
+    assert_eq!(keys, (10..50).map(|n| format!("k:{n}")).collect::<Vec<_>>());
+
+    let (mut found, mut before) = (Vec::new(), String::new());
+    while found.len() < 40 {
+        let page = daemon.api.get(&format!("/api/v1/events/search?agent_id=a{before}")).await.expect(200);
+        assert!(
+            page.body.len() < PAGE.end && (page.body.len() > PAGE.start || found.len() > 20),
+            "{}",
+            page.body.len()
+        );
+        before = page.json()["older"].as_u64().map_or_else(String::new, |older| format!("&before={older}"));
+        found.extend(rows(page.json(), "events").iter().map(|event| event["payload"]["n"].as_u64().unwrap()));
+        assert_eq!(before.is_empty(), found.len() == 40);
+    }
+    assert_eq!(found, (10..50).rev().collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::support::{Api, Browser, Daemon, Process, Reply, daemon::Setup, http::event};
 
-const AGENT: &str = "agent-3f9c2b7e5d1a4c80";
+pub(crate) const AGENT: &str = "agent-3f9c2b7e5d1a4c80";
 pub(crate) const OPERATOR: &str = "operator-9b1e7f04c6d84a2f";
 
 async fn with_headers(daemon: &Daemon, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
@@ -139,7 +139,7 @@ pub(crate) async fn guarded(setup: Setup) -> (Daemon, tempfile::TempDir) {
     (daemon, folder)
 }
 
-fn token_file(path: &std::path::Path, text: &str, mode: u32) -> PathBuf {
+pub(crate) fn token_file(path: &std::path::Path, text: &str, mode: u32) -> PathBuf {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     path.to_owned()

@@ -43,6 +43,7 @@ mod overload;
 mod page;
 mod pages;
 mod questions;
+mod reload;
 mod replay;
 mod retention;
 mod screenshots;

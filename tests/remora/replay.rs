@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use serde_json::{Value, json};
@@ -132,6 +133,41 @@ async fn a_rotated_log_is_followed_on() {
     let numbers: Vec<_> =
         told(&daemon).await.iter().take(6).map(|(_, _, payload)| payload["n"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_log_that_was_rotated_again_and_again_meanwhile_is_followed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.jsonl");
+    let line = |n: u64| format!("{}\n", json!({"category": "tool", "action": "called", "payload": {"n": n}}));
+    let old = |end: &str| folder.path().join(format!("run.jsonl.{end}"));
+    let mut daemon = following(&file).await;
+    // The place behind the first line is kept once the second one is read.
+    for n in 0..=1 {
+        append(&file, &line(n));
+        journal_has(&daemon, n + 1).await;
+    }
+    daemon.kill().await;
+    append(&file, &line(2));
+    fs::rename(&file, old("2")).unwrap();
+    append(&file, &line(3));
+    fs::rename(&file, old("1")).unwrap();
+    append(&file, &line(4));
+    daemon.start_again().await;
+    journal_has(&daemon, 5).await;
+    daemon.kill().await;
+    // The one that was read last is packed.
+    append(&file, &line(5));
+    let packed = Command::new("gzip").arg(&file).status().unwrap();
+    assert!(packed.success());
+    fs::rename(folder.path().join("run.jsonl.gz"), old("3.gz")).unwrap();
+    append(&file, &line(6));
+    daemon.start_again().await;
+    journal_has(&daemon, 6).await;
+    let numbers: Vec<_> = told(&daemon).await.iter().map(|(_, _, payload)| payload["n"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4, 6]);
+    let log = daemon.log_since_start();
+    assert!(log.contains("run.jsonl.3.gz") && log.contains("it is compressed"), "{log}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::{
     guard::{OPERATOR, guarded},
     support::{
         Browser, Daemon, Stream,
-        http::{Api, event},
+        http::{Api, Reply, event},
         wait_until,
     },
 };
@@ -370,4 +370,37 @@ async fn what_is_static_may_be_kept_for_ever() {
     for address in ["/static/nothing.css", "/static/../Cargo.toml", "/static/%2e%2e/Cargo.toml", "/static/"] {
         daemon.api.get(address).await.expect(404);
     }
+}
+
+#[tokio::test]
+async fn a_head_is_that_of_a_get_and_opens_and_takes_nothing() {
+    let daemon = Daemon::start().await;
+    daemon.api.start_agent("a").await;
+    let msg_id = daemon.api.ask_text("a", "Sure?").await;
+    daemon.api.answer(&msg_id, &json!("yes")).await.expect(200);
+    let head = async |path: &str| {
+        let reply = Api::send(daemon.api.request(Method::HEAD, path)).await;
+        assert_eq!(reply.body, "", "{path}");
+        reply
+    };
+    for path in ["/", "/agents", "/agents/a", "/history", "/api", "/healthz", "/metrics", "/static/none", "/none"]
+        .into_iter()
+        .chain(["/api/v1/state", "/api/v1/events", "/api/v1/events/export", "/api/v1/openapi.json", "/api/v1/none"])
+    {
+        let (got, headed) = (daemon.api.get(path).await, head(path).await);
+        assert_eq!((got.status, got.header("content-type")), (headed.status, headed.header("content-type")), "{path}");
+        let length = |reply: &Reply| reply.header("content-length").to_owned();
+        assert!(length(&got) == length(&headed) || !path.ends_with(".json"), "{path}: {headed:?}");
+    }
+    for path in ["/events", "/events?of=/agents", "/api/v1/events/stream"] {
+        assert_eq!(head(path).await.expect(200).header("content-type"), "text/event-stream", "{path}");
+    }
+    head("/api/v1/events/stream?pattern=No!").await.expect(422);
+    head("/api/v1/questions").await.expect(200);
+    for path in ["/mcp", &format!("/api/v1/questions/{msg_id}/answer"), "/api/v1/cloudevents"] {
+        head(path).await.expect(405);
+    }
+    assert_eq!((daemon.metric("sessions").await, daemon.metric("streams").await), (0.0, 0.0));
+    head(&format!("/api/v1/questions/{msg_id}?wait=1")).await.expect(200);
+    assert_eq!(daemon.api.question(&msg_id).await["status"], "answered", "who waits for an answer has it, if it came");
 }

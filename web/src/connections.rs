@@ -13,7 +13,10 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use warp::{filters::BoxedFilter, reply::Response};
 
-use crate::live_response::{self, Handover, Told};
+use crate::{
+    live_response::{self, Handover, Told},
+    request::get_for_head,
+};
 
 /// Bytes of a request's head: many times what browsers send, cookies included.
 const HEAD_BYTES: usize = 32 << 10;
@@ -125,7 +128,9 @@ where
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
-    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        // Hyper knows what was asked, and writes no body to a HEAD.
+        get_for_head(&mut request);
         // Clients of HTTP/1.0 know no chunks, in which a live response is written.
         let knows_chunks = request.version() >= hyper::Version::HTTP_11;
         let (reply, handover) = (self.routes.clone().call(request), Arc::clone(&self.handover));

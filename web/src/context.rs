@@ -34,8 +34,8 @@ pub struct Settings {
     pub gzip: bool,
     /// True where the daemon listens on a loopback address only: then `Host` must be a loopback name.
     pub loopback: bool,
-    /// Tokens of the agents and the operators; `None`: whoever reaches the daemon may do everything.
-    pub tokens: Option<Tokens>,
+    /// Tokens of the agents and the operators, which may change; `None`: whoever reaches the daemon may do everything.
+    pub tokens: Option<watch::Receiver<Tokens>>,
     /// Makes and reads signed links; `None`: people cannot reach the daemon from elsewhere.
     pub links: Option<Arc<Links>>,
 }

@@ -1,15 +1,19 @@
 //! Who may do what: the scopes, and what browsers are made to respect.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, fmt};
 
 use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::watch;
 use warp::{
     Filter, Rejection,
     http::{HeaderMap, Method, StatusCode, header},
     path::FullPath,
 };
 
-use crate::{context::Context, problem::Problem};
+use crate::{
+    context::{Context, Tokens},
+    problem::Problem,
+};
 
 /// The cookie in which a browser keeps its operator's token.
 pub(crate) const TOKEN_COOKIE: &str = "remora_token";
@@ -17,6 +21,9 @@ pub(crate) const TOKEN_COOKIE: &str = "remora_token";
 pub(crate) const NAME_COOKIE: &str = "remora_name";
 /// The cookie that tells one browser from another.
 pub(crate) const BROWSER_COOKIE: &str = "remora_browser";
+/// What is said of a token that is none, or none any more.
+const VOID: &str =
+    "this token is not known: send one of the daemon's token file, which it reads at its start and on SIGHUP";
 /// Where programs read and write.
 const API: &str = "/api/v1/";
 
@@ -35,9 +42,53 @@ pub(crate) struct Caller {
     pub(crate) scope: Scope,
     /// The operator's name, where tokens tell it.
     pub(crate) name: Option<String>,
+    /// By which token, where it takes one.
+    pass: Option<Pass>,
+}
+
+/// A token that is good for as long as it is among those of the daemon.
+#[derive(Clone)]
+struct Pass {
+    token: Box<str>,
+    tokens: watch::Receiver<Tokens>,
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pass(…)")
+    }
 }
 
 impl Caller {
+    /// True for a caller who may do what it may until the daemon stops.
+    pub(crate) fn needs_no_token(&self) -> bool {
+        self.pass.is_none()
+    }
+
+    /// Returns once the caller's token has become void, or worth less.
+    pub(crate) async fn expelled(&self) {
+        let Some(Pass { tokens, .. }) = &self.pass else { return std::future::pending().await };
+        // Without anybody who reads the tokens again they stay as they are.
+        if tokens.clone().wait_for(|tokens| self.is_void(tokens)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether that has happened.
+    pub(crate) fn is_expelled(&self) -> bool {
+        self.pass.as_ref().is_some_and(|pass| self.is_void(&pass.tokens.borrow()))
+    }
+
+    fn is_void(&self, tokens: &Tokens) -> bool {
+        let recognised = self.pass.as_ref().and_then(|pass| recognised(tokens, &pass.token));
+        recognised.map(|(scope, _)| scope) < Some(self.scope)
+    }
+
+    /// What somebody is told who was expelled while he waited.
+    pub(crate) fn expulsion() -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, VOID)
+    }
+
     /// Whether the caller may look at what belongs to this agent; without an agent, at what belongs to all of them.
     ///
     /// # Errors
@@ -82,12 +133,12 @@ fn admit(
         if settings.loopback {
             check_host(headers)?;
         }
-        return Ok(Caller { scope: Scope::Operator, name: None });
+        return Ok(Caller { scope: Scope::Operator, name: None, pass: None });
     };
     let given = bearer(headers).or_else(|| cookie(headers, TOKEN_COOKIE));
     let caller = given.and_then(|token| recognise(context, token)).ok_or_else(|| {
         let wanted = match given {
-            Some(_) => "this token is not known: send one of the daemon's token file, which it reads when it starts",
+            Some(_) => VOID,
             None => "a token is needed: send `Authorization: Bearer …` with a token of the daemon's token file",
         };
         let problem = Problem::new(StatusCode::UNAUTHORIZED, wanted);
@@ -106,18 +157,24 @@ fn login_url(address: &str) -> String {
     if address == "/" { "/login".to_owned() } else { format!("/login?{query}") }
 }
 
-/// Looks a token up, without telling by the time it takes how much of it was right.
+/// Who has a token.
 pub(crate) fn recognise(context: &Context, token: &str) -> Option<Caller> {
     let tokens = context.settings.tokens.as_ref()?;
+    let (scope, name) = recognised(&tokens.borrow(), token)?;
+    Some(Caller { scope, name, pass: Some(Pass { token: token.into(), tokens: tokens.clone() }) })
+}
+
+/// Looks a token up, without telling by the time it takes how much of it was right.
+fn recognised(tokens: &Tokens, token: &str) -> Option<(Scope, Option<String>)> {
     let same = |known: &str| known.as_bytes().ct_eq(token.as_bytes());
     let is_agent = tokens.agent.iter().fold(Choice::from(0), |found, known| found | same(known));
-    let mut caller = bool::from(is_agent).then_some(Caller { scope: Scope::Agent, name: None });
+    let mut found = bool::from(is_agent).then_some((Scope::Agent, None));
     for (known, name) in &tokens.operator {
         if bool::from(same(known)) {
-            caller = Some(Caller { scope: Scope::Operator, name: Some(name.clone()) });
+            found = Some((Scope::Operator, Some(name.clone())));
         }
     }
-    caller
+    found
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

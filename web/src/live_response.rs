@@ -36,8 +36,14 @@ struct Slot(Arc<Mutex<Option<Source>>>);
 
 /// A response of server-sent events. It has no body before [`take`] or [`with_body`].
 pub(crate) fn reply(source: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
-    let mut response = Response::default();
+    let mut response = head();
     response.extensions_mut().insert(Slot(Arc::new(Mutex::new(Some(Box::pin(source))))));
+    response
+}
+
+/// The head of such a response, and nothing behind it.
+pub(crate) fn head() -> Response {
+    let mut response = Response::default();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

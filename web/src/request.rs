@@ -1,6 +1,6 @@
 //! Reading requests: path segments, bodies, and who answers by which door.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{convert::Infallible, str::FromStr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt};
 use remora_actors::model::{AnsweredBy, Door, Invalid, Limits};
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use warp::{
     Buf, Filter, Rejection,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, Method, Request, StatusCode},
 };
 
 use crate::{address, context::Context, guard::Caller, problem::Problem};
@@ -28,6 +28,23 @@ impl FromStr for Segment {
     fn from_str(raw: &str) -> Result<Self, Invalid> {
         Ok(Self(address::id_of(raw).ok_or_else(|| Invalid::field("path", "is no text"))?))
     }
+}
+
+/// Marks a request for the head alone of what a GET is replied: routes see a GET.
+#[derive(Debug, Clone, Copy)]
+struct HeadAlone;
+
+/// Makes a GET of a HEAD. What is replied to it loses its body on its way out.
+pub(crate) fn get_for_head<B>(request: &mut Request<B>) {
+    if request.method() == Method::HEAD {
+        *request.method_mut() = Method::GET;
+        request.extensions_mut().insert(HeadAlone);
+    }
+}
+
+/// True where only the head is wanted: then nothing is opened, taken or waited for.
+pub(crate) fn is_head() -> impl Filter<Extract = (bool,), Error = Infallible> + Copy {
+    warp::ext::optional::<HeadAlone>().map(|head: Option<HeadAlone>| head.is_some())
 }
 
 /// A request's body, up to the limit.

@@ -9,7 +9,7 @@ use super::Handle;
 use crate::{
     inbox_coordinator::InboxCoordinatorMessage,
     model::{Event, Invalid, Registration, actions, check_id},
-    ports::{Workspace, WorkspaceError},
+    ports::{Listed, Workspace, WorkspaceError},
     publish::PublishError,
     system::{Role, Unreachable},
     workspace_registry::{Watched, WorkspaceRegistryMessage},
@@ -129,5 +129,18 @@ impl Handle {
         prefix: &str,
     ) -> Result<Vec<(String, Value)>, WorkspaceAccessError> {
         Ok(self.to_read(workspace_id).await?.list(prefix).await?)
+    }
+
+    /// A page of the same, behind the key `after`.
+    ///
+    /// # Errors
+    /// [`WorkspaceAccessError`]: the workspace cannot be read.
+    pub async fn page_of_values(
+        &self,
+        workspace_id: &str,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> Result<Listed, WorkspaceAccessError> {
+        Ok(self.to_read(workspace_id).await?.page(prefix, after).await?)
     }
 }

@@ -1,7 +1,7 @@
 //! `remora migrate`: moves the journal and the workspaces from a data folder to a NATS, or back.
 //!
 //! What is there already is not copied again, so a move that was interrupted goes on where it was; and nothing is taken
-//! away from where it comes from. [`side`] is one end; [`events`], [`values`] and what is [`beyond`] them are what is
+//! away from where it comes from. Until the move has come to its end, no daemon starts on what is there. [`side`] is one end; [`events`], [`values`] and what is [`beyond`] them are what is
 //! moved, compared at both ends afterwards.
 
 mod beyond;
@@ -69,8 +69,10 @@ pub(crate) enum MigrateError {
     Copy(std::io::Error),
     #[error("there is no journal in {0}; name the data folder of a daemon, or its NATS")]
     NoJournal(String),
-    #[error("a daemon runs on {0}; stop it, and all others there")]
-    InUse(String),
+    #[error("a daemon runs on {place} ({}); stop it, and all others there", .others.join(", "))]
+    InUse { place: String, others: Vec<String> },
+    #[error("{0} is both where everything is and where it shall be; name another place with --to")]
+    Same(String),
     #[error("{side} holds other events: number {number} is {found}, and not {wanted}; move to where nothing is yet")]
     OtherEvents { side: String, number: u64, found: String, wanted: String },
     #[error("{side} holds more events than the {number} to be moved; move to where nothing is yet")]
@@ -101,7 +103,13 @@ pub(crate) async fn run(args: &MigrateArgs, shared: &Shared) -> Result<(), Error
         error => Error::Failed(error.to_string()),
     };
     let from = Side::open(&args.from, &settings, true).await.map_err(failed)?;
-    let to = Side::open(&args.to, &settings, false).await.map_err(failed)?;
+    let to = match Side::open(&args.to, &settings, false).await {
+        Ok(to) => to,
+        Err(error) => {
+            from.close().await;
+            return Err(failed(from.or_same(error)));
+        }
+    };
     let moved = moved(&from, &to).await.map_err(failed);
     from.close().await;
     to.close().await;
@@ -130,6 +138,7 @@ async fn moved(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
     if known.events == 0 && events > 0 && to.count_values().await? > 0 {
         return Err(MigrateError::OtherValues { side: to.name().to_owned() });
     }
+    to.begin_move(from).await?;
     begin("moving events", events - known.events);
     events::copy(from, to, known.seq, &bar).await?;
     begin("moving values", values);
@@ -143,6 +152,7 @@ async fn moved(from: &Side, to: &Side) -> Result<(Moved, Moved), MigrateError> {
     let values = values::compare(from, to, &bar).await?;
     bar.finish_and_clear();
     beyond::copy(from, to).await?;
+    to.end_move().await?;
     Ok((Moved { all: all.events, new: all.events - known.events }, Moved { all: values, new: changed }))
 }
 

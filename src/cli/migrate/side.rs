@@ -16,7 +16,7 @@ use crate::{
     bus,
     config::Settings,
     stores::{
-        data_dir::{DataDir, KEY_BYTES},
+        data_dir::{DataDir, DataDirError, KEY_BYTES},
         nats::{self, Nats},
         sqlite::{self, CopiedEvent, CopiedValue, Database, Durability, ValueKey},
     },
@@ -55,7 +55,7 @@ impl Side {
         if must_exist && !folder.join(sqlite::FILE_NAME).is_file() {
             return Err(MigrateError::NoJournal(place.to_owned()));
         }
-        let folder = DataDir::open(folder)?;
+        let folder = if must_exist { DataDir::open(folder) } else { DataDir::open_to_move(folder) }?;
         let path = folder.database();
         let opened = tokio::task::spawn_blocking(move || Database::open(&path, Durability::Full)).await;
         let database = opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
@@ -72,18 +72,55 @@ impl Side {
             return Err(MigrateError::NoJournal(name));
         }
         let copy = tempfile::tempdir().map_err(MigrateError::Copy)?;
-        let nats = Box::new(Box::pin(Nats::open(client, &bus, copy.path())).await?);
+        let nats = Box::new(if must_exist {
+            Nats::open(client, &bus, copy.path()).await?
+        } else {
+            Nats::open_to_move(client, &bus, copy.path()).await?
+        });
         if !has_all(&*nats.duties()).await {
+            let others = nats.others().await;
             nats.close().await;
-            return Err(MigrateError::InUse(name));
+            return Err(MigrateError::InUse { place: name, others: others?.into_iter().collect() });
         }
         let (journal, database) = (nats.journal(), nats.database().clone());
         Ok(Self { name, journal, database, held: Held::Nats { nats, _copy: copy } })
     }
 
+    /// Why another end cannot be opened: it may be this one, by whatever address.
+    pub(super) fn or_same(&self, error: MigrateError) -> MigrateError {
+        let is_same = match (&error, &self.held) {
+            (MigrateError::Folder(DataDirError::Locked { pid, .. }), _) => *pid == Some(std::process::id()),
+            (MigrateError::InUse { others, .. }, Held::Nats { nats, .. }) => others.iter().any(|it| it == nats.name()),
+            _ => false,
+        };
+        if is_same { MigrateError::Same(self.name.clone()) } else { error }
+    }
+
     /// What it is called.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Marks it as one that holds a part only of what is at another, until [`Self::end_move`].
+    pub(super) async fn begin_move(&self, from: &Self) -> Result<(), MigrateError> {
+        let from = match &from.held {
+            Held::Folder { folder } => {
+                std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned()).display().to_string()
+            }
+            Held::Nats { .. } => from.name.clone(),
+        };
+        match &self.held {
+            Held::Folder { folder } => Ok(folder.begin_move(&from)?),
+            Held::Nats { nats, .. } => Ok(nats.begin_move(&from).await?),
+        }
+    }
+
+    /// Takes the mark away.
+    pub(super) async fn end_move(&self) -> Result<(), MigrateError> {
+        match &self.held {
+            Held::Folder { folder } => Ok(folder.end_move()?),
+            Held::Nats { nats, .. } => Ok(nats.end_move().await?),
+        }
     }
 
     /// Its events.

@@ -8,15 +8,16 @@ use std::{
     time::Duration,
 };
 
-use remora_actors::ports::WorkspaceError;
+use remora_actors::ports::{Listed, WorkspaceError};
 use serde_json::Value;
 use tokio_rusqlite::rusqlite::{
     Connection, Error, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
-    config::DbConfig, params, types::ValueRef,
+    config::DbConfig,
+    params,
+    types::{self, ValueRef},
 };
 
 use super::Roots;
-use crate::stores::key_range;
 
 /// SQLite's writers commit within milliseconds. Who holds a file for longer may hold it for hours, and trying again
 /// later is cheaper than a thread that waits.
@@ -92,12 +93,27 @@ impl WorkspaceFile {
         })
     }
 
-    pub(super) fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
-        let (first, end) = key_range::of_prefix(prefix);
-        let rows = self.read(|file| {
-            file.prepare(LIST)?
-                .query_map(params![self.max_bytes(), first, end], |row| Ok((row.get(1)?, self.parse(row)?)))?
-                .collect::<Result<Vec<(String, Result<Value, String>)>, Error>>()
+    /// The keys of a range with their values, up to so many bytes.
+    pub(super) fn list(
+        &self,
+        (first, end): (String, types::Value),
+        max_bytes: usize,
+    ) -> Result<Listed, WorkspaceError> {
+        let read = self.read(|file| {
+            let mut statement = file.prepare(LIST)?;
+            let mut rows = statement.query(params![self.max_bytes(), first, end])?;
+            let (mut listed, mut bytes) = (Vec::<(String, Result<Value, String>)>::new(), 0_usize);
+            while let Some(row) = rows.next()? {
+                bytes = bytes.saturating_add(row.get_ref(0)?.as_bytes().map_or(0, <[u8]>::len));
+                if bytes > max_bytes
+                    && let Some((last, _)) = listed.last()
+                {
+                    let next = Some(last.clone());
+                    return Ok((listed, next));
+                }
+                listed.push((row.get(1)?, self.parse(row)?));
+            }
+            Ok((listed, None))
         })?;
         // One bad value must not hide the others.
         let readable = |(key, value): (String, Result<Value, String>)| match value {
@@ -107,7 +123,8 @@ impl WorkspaceFile {
                 None
             }
         };
-        Ok(rows.unwrap_or_default().into_iter().filter_map(readable).collect())
+        let (listed, next) = read.unwrap_or_default();
+        Ok(Listed { entries: listed.into_iter().filter_map(readable).collect(), next })
     }
 
     pub(super) fn delete(&self, key: &str) -> Result<bool, WorkspaceError> {

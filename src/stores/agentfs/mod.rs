@@ -15,10 +15,13 @@ mod tests;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use remora_actors::ports::{Workspace, WorkspaceError};
+use remora_actors::ports::{Listed, PAGE_BYTES, Workspace, WorkspaceError};
 use serde_json::Value;
 
-use super::file_watcher::{FileChanges, FileWatcher};
+use super::{
+    file_watcher::{FileChanges, FileWatcher},
+    key_range,
+};
 use file::WorkspaceFile;
 
 pub use roots::{RootError, Roots};
@@ -96,8 +99,13 @@ impl Workspace for AgentFsWorkspace {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
-        let prefix = prefix.to_owned();
-        self.run(move |file| file.list(&prefix)).await
+        let range = key_range::of_prefix(prefix);
+        Ok(self.run(move |file| file.list(range, usize::MAX)).await?.entries)
+    }
+
+    async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Listed, WorkspaceError> {
+        let range = key_range::behind(after, prefix);
+        self.run(move |file| file.list(range, PAGE_BYTES)).await
     }
 
     async fn delete(&self, key: &str) -> Result<bool, WorkspaceError> {

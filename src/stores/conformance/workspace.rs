@@ -7,7 +7,7 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, TestRunner},
 };
-use remora_actors::ports::Workspace;
+use remora_actors::ports::{Listed, Workspace};
 use serde_json::{Value, json};
 
 /// Longer than any store needs: a test that reaches it has failed.
@@ -20,6 +20,7 @@ pub(crate) async fn keeps_the_contract<W: Workspace, K>(new: impl AsyncFn() -> (
     keeps_values(&new().await.0).await;
     compares_as_json(&new().await.0).await;
     lists_prefixes_literally(&new().await.0).await;
+    pages_go_on_behind_a_key(&new().await.0).await;
     the_first_claim_wins(&new().await.0).await;
     writes_once(&new().await.0).await;
     tells_of_changes(&new().await.0).await;
@@ -80,6 +81,24 @@ async fn lists_prefixes_literally(workspace: &impl Workspace) {
         let listed = workspace.list(prefix).await.expect("list");
         assert!(listed.iter().all(|(key, value)| value == key), "{listed:?}");
         assert_eq!(listed.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), expected, "{prefix}");
+    }
+}
+
+async fn pages_go_on_behind_a_key(workspace: &impl Workspace) {
+    let keys = ["p:1", "p:10", "p:2", "q"];
+    for key in keys {
+        workspace.set(key, &json!(key)).await.expect("set");
+    }
+    for (prefix, after, expected) in [
+        ("p:", None, &keys[..3]),
+        ("p:", Some("p:1"), &keys[1..3]),
+        ("p:", Some("a"), &keys[..3]),
+        ("p:", Some("p:2"), &[]),
+        ("", Some("p:10"), &keys[2..]),
+    ] {
+        let Listed { entries, next } = workspace.page(prefix, after).await.expect("page");
+        assert_eq!(entries.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), expected, "{prefix} {after:?}");
+        assert_eq!(next, None);
     }
 }
 

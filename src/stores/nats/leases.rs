@@ -8,7 +8,7 @@
 //! ceases to believe in it before the bucket forgets it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -57,9 +57,8 @@ impl Lease {
 }
 
 impl Leases {
-    pub(super) fn new(leases: Bucket, work: Bucket, followed: Followed) -> Self {
-        let daemon = json!(uuid::Uuid::now_v7().to_string());
-        Self { leases, work, followed, daemon, held: Mutex::default(), changes: watch::Sender::new(0) }
+    pub(super) fn new(leases: Bucket, work: Bucket, followed: Followed, daemon: &str) -> Self {
+        Self { leases, work, followed, daemon: json!(daemon), held: Mutex::default(), changes: watch::Sender::new(0) }
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Duty, Lease>> {
@@ -106,6 +105,16 @@ impl Leases {
             // Perhaps written, perhaps not: what is held runs out by itself.
             Err(error) => tracing::debug!(duty = duty.as_str(), error, "duty not asked for"),
         }
+    }
+
+    /// The other daemons that have a duty, as they call themselves.
+    pub(super) async fn others(&self) -> Result<BTreeSet<String>, String> {
+        let mut others = BTreeSet::new();
+        for duty in Duty::ALL {
+            let holder = self.leases.last(duty.as_str()).await?.value;
+            others.extend(holder.filter(|holder| *holder != self.daemon).and_then(|it| it.as_str().map(str::to_owned)));
+        }
+        Ok(others)
     }
 
     /// Tries whether NATS keeps so many more bytes: that its streams are there does not say so.
@@ -183,6 +192,8 @@ mod tests {
         fixture.nats.close().await;
         until(|| Duty::ALL.into_iter().all(|duty| first.duties.has(duty))).await;
         let second = fixture.another().await;
+        assert_eq!(second.others().await.expect("read"), [first.name().to_owned()].into());
+        assert_eq!(first.others().await.expect("read"), [].into());
         let mut renewed = first.duties.held()[&Duty::Notices].revision;
         for _ in 0..3 {
             until(|| first.duties.held()[&Duty::Notices].revision > renewed).await;

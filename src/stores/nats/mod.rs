@@ -34,6 +34,7 @@ mod workspace;
 mod testing;
 
 use std::{
+    collections::BTreeSet,
     error::Error as StdError,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
@@ -51,6 +52,7 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{
+    bucket::Bucket,
     commit::Publisher,
     followed::Followed,
     follower::{Follower, Progress},
@@ -63,7 +65,7 @@ use self::{
     workspace::{WorkspaceCopies, Workspaces},
 };
 use crate::{
-    bus::BusSettings,
+    bus::{BusSettings, Names, Servers},
     stores::{
         data_dir::KEY_BYTES,
         sqlite::{Database, Durability, OpenError},
@@ -94,6 +96,19 @@ pub enum NatsError {
     /// NATS does not do what is asked.
     #[error("the message bus cannot be used: {0}; look at the log of the nats server, and at `bus_replicas`")]
     Server(String),
+    /// There is a part of what was to be moved there.
+    #[error(
+        "a move from {from} to {servers} did not come to its end, or is at work, so that only a part is there; run it \
+         again: remora migrate --from {from} --to {servers}; or remove all streams with {prefix}- in their names"
+    )]
+    Unfinished {
+        /// Where everything still is.
+        from: String,
+        /// The servers.
+        servers: Servers,
+        /// What the streams' names have in common.
+        prefix: Names,
+    },
     /// The copy.
     #[error(transparent)]
     Copy(#[from] OpenError),
@@ -104,6 +119,7 @@ pub enum NatsError {
 
 /// The stores in NATS, and their copy. Followed for as long as this is held.
 pub struct Nats {
+    name: String,
     journal: Arc<NatsJournal>,
     workspaces: Workspaces,
     duties: Arc<Leases>,
@@ -119,16 +135,31 @@ impl Nats {
     /// [`NatsError`].
     pub async fn open(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
         // On the heap: the client library's requests are large.
-        Box::pin(Self::assemble(client, settings, folder)).await
+        Box::pin(Self::assemble(client, settings, folder, moving::check_whole)).await
     }
 
-    async fn assemble(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
-        let max_payload = client.server_info().max_payload;
+    /// The same, also where a move into the stores did not come to its end.
+    ///
+    /// # Errors
+    /// [`NatsError`], but for [`NatsError::Unfinished`].
+    pub async fn open_to_move(client: Client, settings: &BusSettings, folder: &Path) -> Result<Self, NatsError> {
+        Box::pin(Self::assemble(client, settings, folder, async |_, _| Ok(()))).await
+    }
+
+    async fn assemble(
+        client: Client,
+        settings: &BusSettings,
+        folder: &Path,
+        check: impl AsyncFnOnce(&Bucket, &BusSettings) -> Result<(), NatsError>,
+    ) -> Result<Self, NatsError> {
+        let server = client.server_info();
+        let (name, max_payload) = (name(&server.client_ip, folder), server.max_payload);
         let context =
             ContextBuilder::new().max_ack_inflight(PLACES).backpressure_on_inflight(true).timeout(ANSWER).build(client);
         let streams = Streams { context: &context, settings };
         let stream = streams.journal().await.map_err(NatsError::Server)?;
         let bucket = streams.bucket("workspaces").await.map_err(NatsError::Server)?;
+        check(&bucket, settings).await?;
         let leases = streams.passing_bucket("duties", leases::LEASE).await.map_err(NatsError::Server)?;
         let work = streams.passing_bucket("work", leases::WORK).await.map_err(NatsError::Server)?;
         let pictures = Pictures::new(streams.pictures().await.map_err(NatsError::Server)?);
@@ -157,7 +188,7 @@ impl Nats {
         tasks.spawn(Follower::new(link, stream.clone(), copies, of_journal).run());
         caught_up(followed.journal.clone(), "events").await?;
 
-        let duties = Arc::new(Leases::new(leases, work, followed.clone()));
+        let duties = Arc::new(Leases::new(leases, work, followed.clone(), &name));
         let keep = Arc::clone(&duties);
         tasks.spawn(async move { keep.keep().await });
         let journal = Arc::new(NatsJournal {
@@ -172,7 +203,7 @@ impl Nats {
             lacks,
             database: database.clone(),
         });
-        Ok(Self { journal, workspaces, duties, database, max_payload, tasks: Mutex::new(tasks) })
+        Ok(Self { name, journal, workspaces, duties, database, max_payload, tasks: Mutex::new(tasks) })
     }
 
     /// The journal.
@@ -189,6 +220,19 @@ impl Nats {
     /// What this daemon does for all.
     pub fn duties(&self) -> Arc<dyn Duties> {
         Arc::clone(&self.duties) as Arc<dyn Duties>
+    }
+
+    /// What this daemon calls itself among those that share the stores.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of the others that do something for all; where there is another daemon, there is one of these.
+    ///
+    /// # Errors
+    /// [`NatsError::Server`].
+    pub async fn others(&self) -> Result<BTreeSet<String>, NatsError> {
+        self.duties.others().await.map_err(NatsError::Server)
     }
 
     /// The copy.
@@ -223,6 +267,12 @@ impl Nats {
         tasks.shutdown().await;
         self.duties.give_back().await;
     }
+}
+
+/// Tells whoever wants to stop a daemon which one it is.
+fn name(address: &str, folder: &Path) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    format!("process {} at {address} on {}", std::process::id(), folder.display())
 }
 
 /// Opens the copy of a stream. One that is damaged is deleted. One of another stream, or that knows more than the stream

@@ -1,5 +1,5 @@
 //! Events of another journal, taken in at the positions that they have there, with what was made of those that were
-//! deleted. Nobody else writes meanwhile.
+//! deleted. Nobody else writes meanwhile: a mark keeps daemons away until all is there.
 //!
 //! A stream counts by itself, and cannot be told where to begin: a server of a cluster that was told goes by its own
 //! count all the same. So what is missing is stood in for by messages without content, which are taken away again.
@@ -11,24 +11,57 @@ use async_nats::jetstream::{
     message::PublishMessage,
     publish::PublishAck,
 };
-use remora_actors::{model::Seq, ports::Snapshot};
+use remora_actors::{
+    model::Seq,
+    ports::{Snapshot, Workspace},
+};
+use serde_json::json;
 
 use super::{
-    Nats, NatsError,
+    Nats, NatsError, SHARED,
+    bucket::Bucket,
     journal_copy::{note_pruned, pruned},
+    keys,
     streams::info_of,
     why,
 };
-use crate::stores::sqlite::CopiedEvent;
+use crate::{bus::BusSettings, stores::sqlite::CopiedEvent};
 
 /// The subject of what stands in for a missing event. No event has it: an event's has one part more.
 const MISSING: &str = "missing";
+/// Where it is marked that a move has not come to its end: where it comes from.
+const MOVE: &str = "unfinished_move";
 /// Messages that are sent and not acknowledged: enough that the way there and back does not count.
 const UNACKNOWLEDGED: usize = 1_024;
 /// Messages that stand in for others until they are taken away: some megabytes of the server's disk.
 const STAND_INS: Seq = 100_000;
 
+/// Whether all is there that was to be moved there.
+pub(super) async fn check_whole(workspaces: &Bucket, settings: &BusSettings) -> Result<(), NatsError> {
+    let mark = workspaces.last(&keys::encode(SHARED, MOVE)).await.map_err(NatsError::Server)?.value;
+    let Some(from) = mark else { return Ok(()) };
+    let from = from.as_str().unwrap_or_default().to_owned();
+    Err(NatsError::Unfinished { from, servers: settings.servers.clone(), prefix: settings.names.clone() })
+}
+
 impl Nats {
+    /// Marks the stores as ones that hold a part only, until [`Self::end_move`].
+    ///
+    /// # Errors
+    /// [`NatsError`].
+    pub async fn begin_move(&self, from: &str) -> Result<(), NatsError> {
+        self.journal.shared.set(MOVE, &json!(from)).await.map_err(|error| NatsError::Server(error.to_string()))
+    }
+
+    /// Takes the mark away: everything is there.
+    ///
+    /// # Errors
+    /// [`NatsError`].
+    pub async fn end_move(&self) -> Result<(), NatsError> {
+        let removed = self.journal.shared.delete(MOVE).await;
+        removed.map(drop).map_err(|error| NatsError::Server(error.to_string()))
+    }
+
     /// Takes in events behind those that are there. Returns once the copy has them.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use remora_actors::ports::{JournalError, Workspace, WorkspaceError};
+use remora_actors::ports::{JournalError, Listed, Workspace, WorkspaceError};
 use serde_json::{Value, json};
 
 use super::{
@@ -128,6 +128,10 @@ impl Workspace for NatsWorkspace {
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
         self.copy.list(prefix).await
+    }
+
+    async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Listed, WorkspaceError> {
+        self.copy.page(prefix, after).await
     }
 
     async fn delete(&self, key: &str) -> Result<bool, WorkspaceError> {

@@ -8,15 +8,18 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tempfile::NamedTempFile;
-use tokio_rusqlite::rusqlite::{self, Connection, OpenFlags};
+use tokio_rusqlite::rusqlite::{self, Connection, ErrorCode, OpenFlags, ffi};
 
 use super::{
     FILE_NAME, OpenError,
     database::{check_header, connect},
+    part::Part,
     retention, schema,
 };
 use crate::stores::data_dir::{DataDir, DataDirError};
+
+/// SQLite's failures to read: nothing is read but what is copied.
+const READING: [i32; 2] = [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ];
 
 /// Why there is no copy, or nothing was restored. Nothing was left half-done.
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +48,45 @@ pub enum BackupError {
     /// The folder.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// Somebody else writes the copy.
+    #[error("another process is writing {0} at this moment; wait for it, or name another file")]
+    Busy(PathBuf),
+    /// There is no room.
+    #[error("{0} cannot be written: there is no space left on its disk; make room, or name a place on another one")]
+    Full(PathBuf),
     /// The system.
-    #[error("{path} cannot be written: {source}; check that its folder is yours and the disk is not full")]
+    #[error("{path} cannot be written: {source}; check that its folder is yours")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl BackupError {
+    /// The copy could not be written.
+    fn unwritten(target: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(target.to_owned()),
+            _ => Self::Io { path: target.to_owned(), source },
+        }
+    }
+
+    /// The one could not be copied to the other: the fault may be with either.
+    fn uncopied(database: &Path, target: &Path, error: &rusqlite::Error) -> Self {
+        let extended = error.sqlite_error().map(|error| error.extended_code);
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(target.to_owned()),
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+                Self::unwritten(target, io::Error::other(error.to_string()))
+            }
+            Some(ErrorCode::SystemIoFailure) if !extended.is_some_and(|code| READING.contains(&code)) => {
+                Self::unwritten(target, io::Error::other(error.to_string()))
+            }
+            _ => OpenError::sqlite(database, error).into(),
+        }
+    }
 }
 
 /// What a copy holds.
@@ -86,17 +120,22 @@ pub fn back_up(data: &Path, target: &Path) -> Result<Contents, BackupError> {
     if target.exists() {
         return Err(BackupError::Exists(target.to_owned()));
     }
+    DataDir::check_whole(data)?;
     check_header(&database)?;
-    let io = |source| BackupError::Io { path: target.to_owned(), source };
-    let copy = NamedTempFile::new_in(folder_of(target)).map_err(io)?;
-    let name = copy.path().to_str().ok_or_else(|| BackupError::NotText(target.to_owned()))?;
-    let failed = |error: rusqlite::Error| OpenError::sqlite(&database, &error);
-    let source = connect(&database).map_err(failed)?;
+    let part = begin(target)?;
+    let name = part.path().to_str().ok_or_else(|| BackupError::NotText(target.to_owned()))?;
+    let source = connect(&database).map_err(|error| OpenError::sqlite(&database, &error))?;
     // Reads in one transaction, however long it takes: writers do not wait for readers.
-    source.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
-    let contents = verify(copy.path())?;
-    persist(copy, target)?;
+    let copied = source.execute("VACUUM INTO ?1", [name]);
+    copied.map_err(|error| BackupError::uncopied(&database, target, &error))?;
+    let contents = verify(part.path(), target)?;
+    part.keep(target).map_err(|error| BackupError::unwritten(target, error))?;
     Ok(contents)
+}
+
+fn begin(target: &Path) -> Result<Part, BackupError> {
+    let part = Part::begin(target).map_err(|error| BackupError::unwritten(target, error))?;
+    part.ok_or_else(|| BackupError::Busy(target.to_owned()))
 }
 
 /// Puts a copy into a data folder that is missing or empty.
@@ -114,19 +153,19 @@ pub fn restore(source: &Path, data: &Path) -> Result<Contents, BackupError> {
     // Held until all is done: a daemon that starts meanwhile must not begin with an empty database.
     let folder = DataDir::open(data)?;
     let target = folder.database();
-    let io = |source| BackupError::Io { path: target.clone(), source };
-    let mut copy = NamedTempFile::new_in(folder.path()).map_err(io)?;
+    let unwritten = |error| BackupError::unwritten(&target, error);
+    let mut part = begin(&target)?;
     let mut from =
         File::open(source).map_err(|error| OpenError::Io { path: source.to_owned(), why: error.to_string() })?;
-    io::copy(&mut from, copy.as_file_mut()).map_err(io)?;
-    let contents = verify(copy.path())?;
-    persist(copy, &target)?;
+    io::copy(&mut from, part.file()).map_err(unwritten)?;
+    let contents = verify(part.path(), source)?;
+    part.keep(&target).map_err(unwritten)?;
     Ok(contents)
 }
 
-/// Reads the whole copy, and says what is in it.
-fn verify(copy: &Path) -> Result<Contents, BackupError> {
-    let damaged = |why: String| OpenError::Damaged { path: copy.to_owned(), why };
+/// Reads the whole copy, and says what is in it. What is wrong is said of the file under its own name.
+fn verify(copy: &Path, name: &Path) -> Result<Contents, BackupError> {
+    let damaged = |why: String| OpenError::Damaged { path: name.to_owned(), why };
     check_header(copy)?;
     let failed = |error: rusqlite::Error| damaged(error.to_string());
     let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
@@ -150,18 +189,6 @@ fn contents(connection: &Connection, file: &Path) -> rusqlite::Result<Contents> 
         values: count("SELECT count(*) FROM kv")?,
         bytes: fs::metadata(file).map_or(0, |file| file.len()),
     })
-}
-
-fn persist(copy: NamedTempFile, target: &Path) -> Result<(), BackupError> {
-    let io = |source| BackupError::Io { path: target.to_owned(), source };
-    copy.as_file().sync_all().map_err(io)?;
-    copy.persist_noclobber(target).map_err(|error| io(error.error))?;
-    // The file's name is the folder's to keep.
-    File::open(folder_of(target)).and_then(|folder| folder.sync_all()).map_err(io)
-}
-
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Where SQLite keeps the newest commits of a database.

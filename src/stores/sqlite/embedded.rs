@@ -7,11 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use remora_actors::ports::{Workspace, WorkspaceError};
+use remora_actors::ports::{Listed, PAGE_BYTES, Workspace, WorkspaceError};
 use serde_json::Value;
 use tokio_rusqlite::{
     Error,
-    rusqlite::{self, OptionalExtension, params},
+    rusqlite::{self, OptionalExtension, params, types},
 };
 
 use super::{
@@ -133,14 +133,13 @@ impl Workspace for EmbeddedWorkspace {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
-        let (first, end) = key_range::of_prefix(prefix);
-        self.read(move |connection, id| {
-            connection
-                .prepare_cached(LIST)?
-                .query_map(params![id, first, end], |row| Ok((row.get(0)?, value(row, 1)?)))?
-                .collect()
-        })
-        .await
+        let range = key_range::of_prefix(prefix);
+        Ok(self.read(move |connection, id| list(connection, id, range, usize::MAX)).await?.entries)
+    }
+
+    async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Listed, WorkspaceError> {
+        let range = key_range::behind(after, prefix);
+        self.read(move |connection, id| list(connection, id, range, PAGE_BYTES)).await
     }
 
     async fn delete(&self, key: &str) -> Result<bool, WorkspaceError> {
@@ -163,6 +162,28 @@ pub(super) fn set(connection: &rusqlite::Connection, id: &str, key: &str, value:
 
 pub(super) fn delete(connection: &rusqlite::Connection, id: &str, key: &str) -> rusqlite::Result<bool> {
     connection.prepare_cached(DELETE)?.execute([id, key]).map(|rows| rows > 0)
+}
+
+/// The keys of a range with their values, up to so many bytes.
+fn list(
+    connection: &rusqlite::Connection,
+    id: &str,
+    (first, end): (String, types::Value),
+    max_bytes: usize,
+) -> rusqlite::Result<Listed> {
+    let mut statement = connection.prepare_cached(LIST)?;
+    let mut rows = statement.query(params![id, first, end])?;
+    let (mut entries, mut bytes) = (Vec::<(String, Value)>::new(), 0_usize);
+    while let Some(row) = rows.next()? {
+        bytes = bytes.saturating_add(row.get_ref(1)?.as_str()?.len());
+        if bytes > max_bytes
+            && let Some((last, _)) = entries.last()
+        {
+            return Ok(Listed { next: Some(last.clone()), entries });
+        }
+        entries.push((row.get(0)?, value(row, 1)?));
+    }
+    Ok(Listed { entries, next: None })
 }
 
 fn value(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Value> {

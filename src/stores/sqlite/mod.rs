@@ -6,7 +6,7 @@
 //! - `schema`: the tables, and how a database of an older version gets them.
 //! - `search`: finding events in it. `indexer`: what makes that quick.
 //! - `retention`: deleting the oldest events.
-//! - [`backup`]: copies of the file, made and restored.
+//! - [`backup`]: copies of the file, made and restored. `part`: one that is not finished.
 //! - `embedded`: the [`Workspace`](remora_actors::ports::Workspace)s in it.
 //! - `values`: the values of all of them.
 //! - `copies`: copies of a journal and of workspaces that lie elsewhere.
@@ -18,6 +18,7 @@ mod database;
 mod embedded;
 mod indexer;
 mod journal;
+mod part;
 mod place;
 mod retention;
 mod schema;
@@ -28,4 +29,5 @@ pub use copies::{CopiedEvent, CopiedValue};
 pub use database::{Database, Durability, FILE_NAME, OpenError};
 pub use embedded::EmbeddedWorkspace;
 pub use journal::SqliteJournal;
+pub(super) use part::is_left_behind;
 pub use values::ValueKey;

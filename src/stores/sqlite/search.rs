@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use remora_actors::{
     model::{Record, Search, Seq, Term, event_words},
-    ports::Found,
+    ports::{Found, PAGE_BYTES},
 };
 use tokio_rusqlite::rusqlite::{self, Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
@@ -156,7 +156,7 @@ pub(super) fn search(
     let transaction = connection.transaction()?;
     let indexed = indexed(&transaction)?;
     let end = before.min(i64::MAX.cast_unsigned());
-    let mut hits = Hits { search, limit, left: CANDIDATES, records: Vec::new(), stopped: None };
+    let mut hits = Hits { search, limit, left: CANDIDATES, records: Vec::new(), bytes: 0, stopped: None };
     hits.look(&transaction, "SELECT seq, body FROM events", "seq", None, (indexed + 1, end))?;
     let (from, words) = match words_of(search) {
         None => ("SELECT seq, body FROM events", None),
@@ -175,6 +175,7 @@ struct Hits<'a> {
     limit: usize,
     left: usize,
     records: Vec<Arc<Record>>,
+    bytes: usize,
     /// Before which event there is more to look at.
     stopped: Option<Seq>,
 }
@@ -205,6 +206,11 @@ impl Hits<'_> {
             self.left -= 1;
             let record = record(row)?;
             if self.search.matches(&record.event) {
+                self.bytes += record.json.len();
+                if self.bytes > PAGE_BYTES && !self.records.is_empty() {
+                    self.stopped = Some(record.seq + 1);
+                    break;
+                }
                 self.records.push(record);
             }
         }

@@ -1,6 +1,9 @@
 //! Moving from a data folder to NATS and back.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use async_nats::jetstream;
 use serde_json::{Value, json};
@@ -140,8 +143,22 @@ async fn positions_and_links_hold_and_what_only_deleted_events_told_is_known() {
     }
 }
 
+/// A daemon that must not start, since only a part is where it is told to begin, and must say what to do.
+async fn starts_not_on_a_part(home: &Path, args: &[&str], from: &str, to: &str) {
+    let mut command = Daemon::program(home);
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+    let again = format!("remora migrate --from {from} --to {to}");
+    Process::spawn(command).wait().await.expect(1).complains(&["did not come to its end", &again, "or remove"]);
+}
+
+async fn has_all(daemon: &Daemon, count: usize) {
+    let numbers: Vec<_> =
+        daemon.api.journal("*").await.iter().map(|event| event["payload"]["n"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (0..count as u64).collect::<Vec<_>>());
+}
+
 #[tokio::test]
-async fn an_interrupted_move_goes_on_where_it_was() {
+async fn an_interrupted_move_keeps_daemons_away_and_goes_on_where_it_was() {
     const EVENTS: usize = 20_000;
     let home = tempfile::tempdir().unwrap();
     let server = NatsServer::start().await;
@@ -163,13 +180,29 @@ async fn an_interrupted_move_goes_on_where_it_was() {
     })
     .await;
     assert_eq!(moving.kill().await.code, None);
+    starts_not_on_a_part(home.path(), &["--data", "new", "--bus", &url], &data, &url).await;
+    migrate(home.path(), &url, "elsewhere").wait().await.expect(1).complains(&["did not come to its end"]);
     let said = moved(home.path(), &data, &url).await;
     let new = said["events"]["new"].as_u64().unwrap();
     assert!(said["events"]["all"] == json!(EVENTS) && (1..EVENTS as u64).contains(&new), "{said}");
-    let daemon = on(&server).start().await;
-    let numbers: Vec<_> =
-        daemon.api.journal("*").await.iter().map(|event| event["payload"]["n"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, (0..EVENTS as u64).collect::<Vec<_>>());
+    let mut daemon = on(&server).start().await;
+    has_all(&daemon, EVENTS).await;
+    assert!(daemon.terminate().await.success());
+
+    let back = home.path().join("back");
+    let mut moving = migrate(home.path(), &url, "back");
+    wait_until("some of it is moved back", async || {
+        assert!(moving.is_running(), "it is killed in the middle");
+        fs::metadata(back.join("remora.db-wal")).is_ok_and(|wal| wal.len() > 500_000).then_some(())
+    })
+    .await;
+    assert_eq!(moving.kill().await.code, None);
+    starts_not_on_a_part(home.path(), &["--data", "back"], &url, "back").await;
+    migrate(home.path(), "back", "elsewhere").wait().await.expect(1).complains(&["did not come to its end"]);
+    let said = moved(home.path(), &url, "back").await;
+    let new = said["events"]["new"].as_u64().unwrap();
+    assert!(said["events"]["all"] == json!(EVENTS) && (1..EVENTS as u64).contains(&new), "{said}");
+    has_all(&Daemon::setup().data(&back).start().await, EVENTS).await;
 }
 
 #[tokio::test]
@@ -192,8 +225,16 @@ async fn what_is_in_use_or_holds_something_else_is_left_alone() {
     migrate(home.path(), &to, &url).wait().await.expect(1).complains(&["other events", &url]);
 
     let mut daemon = on(&server).start().await;
-    migrate(home.path(), &from, &url).wait().await.expect(1).complains(&["a daemon runs on", &url]);
+    let which = format!("process {} at 127.0.0.1 on {}", daemon.pid(), daemon.folder().join("data").display());
+    for (from, to) in [(&from, &url), (&url, &from)] {
+        migrate(home.path(), from, to).wait().await.expect(1).complains(&["a daemon runs on", &url, &which]);
+    }
     daemon.api.start_agent("late").await;
     assert!(daemon.terminate().await.success());
     migrate(home.path(), &from, &url).wait().await.expect(1).complains(&["more events", &url]);
+    let same = url.replace("127.0.0.1", "localhost");
+    for (from, to) in [(&from, &format!("{from}/../one")), (&url, &same)] {
+        let said = migrate(home.path(), from, to).wait().await.expect(1);
+        said.complains(&[from, "is both where everything is and where it shall be"]);
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     guard::{BROWSER_COOKIE, Caller, Scope, accepts_html, cookie, guard},
     gzip, html,
     problem::Problem,
-    request::Segment,
+    request::{Segment, is_head},
 };
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
@@ -41,10 +41,17 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(guard(context, Scope::Operator))
         .and(warp::query::<HashMap<String, String>>())
         .and(headers)
+        .and(is_head())
         .and(with.clone())
-        .then(async |_: Caller, query: HashMap<String, String>, headers: HeaderMap, context: Context| {
-            stream(context, query.get("of").map(String::as_str), &headers).await
-        })
+        .then(
+            async |caller: Caller, query: HashMap<String, String>, headers: HeaderMap, head: bool, context: Context| {
+                let subject = page_of(query.get("of").map(String::as_str))?;
+                if head {
+                    return Ok(streams::head_of_frames(&context, &headers));
+                }
+                stream(context, caller, subject, &headers).await
+            },
+        )
         .map(respond);
     let beside = subject()
         .and(warp::get())
@@ -141,13 +148,22 @@ pub(super) fn document(context: &Context, page: &Bytes, headers: &HeaderMap) -> 
     response
 }
 
-async fn stream(context: Context, of: Option<&str>, headers: &HeaderMap) -> Result<Response, Problem> {
+/// The page that a stream is for; without an address, the inbox.
+fn page_of(address: Option<&str>) -> Result<Option<Subject>, Problem> {
     let unknown = || Problem::not_found("`of` is not the address of a page");
-    let subject = of.map(|address| address::subject(address).ok_or_else(unknown)).transpose()?;
+    address.map(|address| address::subject(address).ok_or_else(unknown)).transpose()
+}
+
+async fn stream(
+    context: Context,
+    caller: Caller,
+    subject: Option<Subject>,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let last_event_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let browser = cookie(headers, BROWSER_COOKIE).map(str::to_owned);
     match context.handle.open_session(Opening { last_event_id, browser, subject }).await? {
-        Ok(session) => Ok(streams::frames(context, session, headers)),
+        Ok(session) => Ok(streams::frames(context, caller, session, headers)),
         Err(error) => Err(Problem::unavailable(error)),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use remora_actors::{
     handle::{Handle, Receipt},
     model::{Draft, Invalid, Numbered, Pattern, Record, Seq, parse_events},
-    ports::Filter as EventFilter,
+    ports::{Filter as EventFilter, PAGE_BYTES},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,9 +34,6 @@ use crate::{
 /// Events returned at most, and where no `limit` is given.
 const MAX_LIMIT: usize = 10_000;
 const DEFAULT_LIMIT: usize = 1_000;
-/// Bytes of events in one reply, unless the first alone has more: who wants all goes on from page to page, and so many
-/// readers at once cannot take the daemon's memory.
-const PAGE_BYTES: usize = 4 << 20;
 /// Events read from the journal at once: little more than a page, however large they are.
 const READ_EVENTS: usize = 100;
 

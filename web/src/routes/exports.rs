@@ -65,21 +65,21 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(guard(context, Scope::Operator))
         .and(warp::query::<Sought>())
         .and(with.clone())
-        .then(async |_: Caller, sought: Sought, context: Context| events(context, &sought).await)
+        .then(async |caller: Caller, sought: Sought, context: Context| events(context, caller, &sought).await)
         .map(respond);
     let answers = warp::path!("answers.csv")
         .and(warp::get())
         .and(guard(context, Scope::Operator))
         .and(warp::query::<Sought>())
         .and(with)
-        .then(async |_: Caller, sought: Sought, context: Context| answers(context, &sought).await)
+        .then(async |caller: Caller, sought: Sought, context: Context| answers(context, caller, &sought).await)
         .map(respond);
     found.or(events).unify().or(answers).unify().and_then(std::future::ready).boxed()
 }
 
 /// Search the journal, the newest events first.
 ///
-/// A search stops after a while, even where it has found little: go on with `before` set to `older`, until that is null.
+/// A search stops after a while, even where it has found little, and after some megabytes: go on with `before` set to `older`, until that is null.
 #[utoipa::path(
     get, path = "/api/v1/events/search", tag = "events", operation_id = "search_events", params(Sought, Page),
     responses(
@@ -108,10 +108,10 @@ pub(super) async fn search(context: &Context, sought: &Sought, page: &Page) -> R
             content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn events(context: Context, sought: &Sought) -> Result<Response, Problem> {
+pub(super) async fn events(context: Context, caller: Caller, sought: &Sought) -> Result<Response, Problem> {
     let search = sought.search()?;
     let filter = EventFilter { pattern: search.pattern.clone(), agent_id: search.agent_id.clone() };
-    let lines = Lines { reader: Reader::new(context, filter).await?, search };
+    let lines = Lines { reader: Reader::new(context, caller, filter).await?, search };
     let lines = stream::try_unfold(lines, async |mut lines: Lines| {
         let page = lines.next().await;
         page.map(|page| page.map(|page| (page, lines)))
@@ -132,10 +132,10 @@ pub(super) async fn events(context: Context, sought: &Sought) -> Result<Response
             content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn answers(context: Context, sought: &Sought) -> Result<Response, Problem> {
+pub(super) async fn answers(context: Context, caller: Caller, sought: &Sought) -> Result<Response, Problem> {
     let search = sought.search()?;
     let filter = EventFilter { pattern: "agent:*".parse()?, agent_id: search.agent_id.clone() };
-    let audit = Audit { reader: Reader::new(context, filter).await?, log: Some(AnswerLog::default()), search };
+    let audit = Audit { reader: Reader::new(context, caller, filter).await?, log: Some(AnswerLog::default()), search };
     let heading = stream::iter([Ok(Bytes::from(answer_row::heading()))]);
     let rows = stream::try_unfold(audit, async |mut audit: Audit| {
         let rows = audit.next().await;
@@ -195,21 +195,25 @@ impl Audit {
 /// Reads the events that were there when the export began, page by page.
 struct Reader {
     context: Context,
+    caller: Caller,
     filter: EventFilter,
     after: Seq,
     until: Seq,
 }
 
 impl Reader {
-    async fn new(context: Context, filter: EventFilter) -> Result<Self, JournalError> {
+    async fn new(context: Context, caller: Caller, filter: EventFilter) -> Result<Self, JournalError> {
         let until = context.handle.last_seq().await?;
-        Ok(Self { context, filter, after: 0, until })
+        Ok(Self { context, caller, filter, after: 0, until })
     }
 
     /// The next page. An error breaks the export off: what has come is not all.
     async fn next(&mut self) -> io::Result<Option<Vec<Arc<Record>>>> {
         if self.after >= self.until || *self.context.closing.borrow() {
             return Ok(None);
+        }
+        if self.caller.is_expelled() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the token of who reads this is void"));
         }
         let page = self.context.handle.events(self.after, PAGE_EVENTS, &self.filter).await;
         let mut page = page.map_err(io::Error::other)?;

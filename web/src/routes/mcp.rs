@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, StreamExt};
 use sync_wrapper::SyncStream;
 use warp::{
     Filter, Reply,
@@ -16,7 +17,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
-    request::body,
+    request::{body, is_head},
 };
 
 pub(super) fn routes(context: &Context, door: Door) -> BoxedFilter<(Response,)> {
@@ -24,12 +25,15 @@ pub(super) fn routes(context: &Context, door: Door) -> BoxedFilter<(Response,)> 
     warp::path!("mcp")
         .and(guard(context, Scope::Agent))
         .and(warp::method())
+        .and(is_head())
         .and(query)
         .and(warp::header::headers_cloned())
         .and(body(context))
-        .then(move |_: Caller, method: Method, query: String, headers: HeaderMap, body: Vec<u8>| {
+        .then(move |caller: Caller, method: Method, head: bool, query: String, headers: HeaderMap, body: Vec<u8>| {
             let door = Arc::clone(&door);
-            async move { pass(&door, method, &query, headers, body).await }
+            // A GET opens a stream.
+            let method = if head { Method::HEAD } else { method };
+            async move { pass(&door, caller, (method, &query, headers, body)).await }
         })
         .map(respond)
         .and_then(std::future::ready)
@@ -38,15 +42,14 @@ pub(super) fn routes(context: &Context, door: Door) -> BoxedFilter<(Response,)> 
 
 async fn pass(
     door: &Door,
-    method: Method,
-    query: &str,
-    headers: HeaderMap,
-    body: Vec<u8>,
+    caller: Caller,
+    (method, query, headers, body): (Method, &str, HeaderMap, Vec<u8>),
 ) -> Result<Response, Problem> {
     let request = Request::builder().method(method).uri(format!("/mcp?{query}"));
     let mut request = request.body(body).map_err(|error| Problem::bad_request(format_args!("{error}")))?;
     *request.headers_mut() = headers;
     let (parts, body) = door(request).await.into_parts();
+    let body = body.take_until(async move { caller.expelled().await }.boxed());
     let mut response = warp::reply::stream(SyncStream::new(body)).into_response();
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;

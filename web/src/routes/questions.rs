@@ -28,7 +28,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
-    request::{Segment, answered_by, api_door, body, json},
+    request::{Segment, answered_by, api_door, body, is_head, json},
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -110,9 +110,12 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .and(guard(context, Scope::Agent))
         .and(warp::query::<Which>())
         .and(warp::query::<Patience>())
+        .and(is_head())
         .and(with.clone())
-        .then(async |id: Segment, _: Caller, which: Which, patience: Patience, context: Context| {
-            read(&context, id.0, which, patience).await
+        .then(async |id: Segment, caller: Caller, which: Which, patience: Patience, head: bool, context: Context| {
+            // Whoever waits for an answer has it: not so without a body.
+            let patience = if head { Patience { wait: None } } else { patience };
+            read(&context, &caller, id.0, which, patience).await
         })
         .map(respond);
     let answer = warp::path!("questions" / Segment / "answer")
@@ -232,6 +235,7 @@ fn target(msg_id: String, which: Which) -> Target {
 )]
 pub(super) async fn read(
     context: &Context,
+    caller: &Caller,
     msg_id: String,
     which: Which,
     patience: Patience,
@@ -243,6 +247,7 @@ pub(super) async fn read(
             tokio::select! {
                 record = context.handle.wait(target(msg_id, which), limit) => record??,
                 () = context.closed() => return Err(Problem::unavailable("the daemon stops; ask again")),
+                () = caller.expelled() => return Err(Caller::expulsion()),
             }
         }
         Some(_) => return Err(Problem::bad_request("`wait` must be seconds")),

@@ -25,19 +25,20 @@ use crate::{
     guard::{Caller, Scope, guard},
     gzip, live_response,
     problem::Problem,
+    request::is_head,
 };
 
 /// A comment, which readers skip: it keeps proxies from closing a silent stream.
 const HEARTBEAT: &[u8] = b": alive\n\n";
 /// The first bytes of a raw stream: they show that it is open.
 const OPEN: &[u8] = b": open\n\n";
-/// The last bytes of every stream when the daemon stops: another one takes over within moments.
+/// The last bytes of every stream that the daemon ends: where it stops, another one takes over within moments.
 const COME_BACK: &[u8] = b"retry: 500\n\n";
 
 /// Where a stream stands.
 enum Stage<S> {
     Open(Open<S>),
-    /// The daemon stops, and the reader has been told when to come back.
+    /// It ends, and the reader has been told when to come back.
     Told,
     Ended,
 }
@@ -54,9 +55,11 @@ fn interrupted() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "the stream ends, reconnect")
 }
 
-/// A stream of what `next` makes of a source, with `alive` now and then between, until the source or the daemon ends.
+/// A stream of what `next` makes of a source, with `alive` now and then between, until the source or the daemon ends, or
+/// its reader is expelled: who comes back then is told why not.
 fn until_closed<S: Send>(
     context: Context,
+    caller: Caller,
     source: S,
     alive: Bytes,
     next: impl AsyncFn(&mut S) -> Result<Bytes, End>,
@@ -64,7 +67,18 @@ fn until_closed<S: Send>(
     let period = context.settings.heartbeat;
     let mut heartbeat = tokio::time::interval_at(Instant::now() + period, period);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let closed = async move { context.closed().await }.boxed();
+    // A stream that needs no token has no room for one.
+    let closed = if caller.needs_no_token() {
+        async move { context.closed().await }.boxed()
+    } else {
+        let either = async move {
+            tokio::select! {
+                () = context.closed() => {}
+                () = caller.expelled() => {}
+            }
+        };
+        either.boxed()
+    };
     let open = Stage::Open(Open { source, closed, heartbeat });
     stream::unfold((open, alive, next), async |(stage, alive, next)| {
         let (step, stage) = match stage {
@@ -91,15 +105,22 @@ fn until_closed<S: Send>(
 
 /// A page's stream. A raw one is not compressed: its readers want events each of their own, and many of these readers are
 /// programs on the same machine, whose libraries say that they take gzip without being asked.
-pub(super) fn frames(context: Context, session: Session, headers: &HeaderMap) -> Response {
+pub(super) fn frames(context: Context, caller: Caller, session: Session, headers: &HeaderMap) -> Response {
     let gzip = context.gzip(headers).cloned();
     let is_packed = gzip.is_some();
-    let frames = until_closed(context, session, frame::heartbeat(), async |session| session.next().await);
+    let frames = until_closed(context, caller, session, frame::heartbeat(), async |session| session.next().await);
     let mut response = match gzip {
         Some(gzip) => live_response::reply(gzip.pack(frames)),
         None => live_response::reply(frames),
     };
     gzip::declare(response.headers_mut(), is_packed);
+    response
+}
+
+/// What [`frames`] begins with.
+pub(super) fn head_of_frames(context: &Context, headers: &HeaderMap) -> Response {
+    let mut response = live_response::head();
+    gzip::declare(response.headers_mut(), context.gzip(headers).is_some());
     response
 }
 
@@ -111,10 +132,13 @@ pub(super) fn raw(context: &Context) -> BoxedFilter<(Response,)> {
         .and(guard(context, Scope::Operator))
         .and(warp::query::<Wanted>())
         .and(warp::header::headers_cloned())
+        .and(is_head())
         .and(with)
-        .then(async |_: Caller, wanted: Wanted, headers: HeaderMap, context: Context| {
-            open_raw(context, &wanted, &headers).await
-        })
+        .then(
+            async |caller: Caller, wanted: Wanted, headers: HeaderMap, head: bool, context: Context| {
+                if head { head_of_raw(&wanted) } else { open_raw(context, caller, &wanted, &headers).await }
+            },
+        )
         .map(respond)
         .and_then(std::future::ready)
         .boxed()
@@ -135,7 +159,12 @@ pub(super) fn raw(context: &Context) -> BoxedFilter<(Response,)> {
             content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn open_raw(context: Context, wanted: &Wanted, headers: &HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn open_raw(
+    context: Context,
+    caller: Caller,
+    wanted: &Wanted,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let handle = &context.handle;
     let open = handle.metrics().streams.get() + handle.metrics().sessions.get();
     if usize::try_from(open).is_ok_and(|open| open >= handle.limits().sessions) {
@@ -151,7 +180,12 @@ pub(super) async fn open_raw(context: Context, wanted: &Wanted, headers: &Header
         (Some(after), first) if after.saturating_add(1) < first => gap(after, first),
         _ => Bytes::from_static(OPEN),
     };
-    Ok(live_response::reply(stream::iter([Ok(opening)]).chain(raw_events(context, events))))
+    Ok(live_response::reply(stream::iter([Ok(opening)]).chain(raw_events(context, caller, events))))
+}
+
+fn head_of_raw(wanted: &Wanted) -> Result<Response, Problem> {
+    wanted.filter()?;
+    Ok(live_response::head())
 }
 
 /// The first event of a stream that was to go on from where events have been deleted.
@@ -159,8 +193,8 @@ fn gap(after: Seq, first: Seq) -> Bytes {
     format!("event: gap\ndata: {{\"after\":{after},\"first_seq\":{first}}}\n\n").into()
 }
 
-fn raw_events(context: Context, events: EventStream) -> impl Stream<Item = Result<Bytes, io::Error>> {
-    until_closed(context, events, Bytes::from_static(HEARTBEAT), async |events| {
+fn raw_events(context: Context, caller: Caller, events: EventStream) -> impl Stream<Item = Result<Bytes, io::Error>> {
+    until_closed(context, caller, events, Bytes::from_static(HEARTBEAT), async |events| {
         events.next().await.map_err(|error| {
             tracing::warn!(%error, "event stream ends");
             End::Retry

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use remora_actors::{
     model::{Invalid, Registration},
-    ports::keys,
+    ports::{Listed, keys},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,6 +49,8 @@ pub(super) struct Listing {
     /// What the keys start with.
     #[serde(default)]
     prefix: String,
+    /// Only keys behind this one.
+    after: Option<String>,
 }
 
 /// All registrations.
@@ -69,6 +71,8 @@ pub(super) struct Entry {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Entries {
     entries: Vec<Entry>,
+    /// Where there are more: what to ask for next, as `after`.
+    next: Option<String>,
 }
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
@@ -167,16 +171,17 @@ pub(super) async fn delete(context: &Context, workspace_id: &str, key: &str) -> 
     }
 }
 
-/// List the keys of a workspace.
+/// List the keys of a workspace, by key, some megabytes at a time.
 #[utoipa::path(
     get, path = "/api/v1/workspaces/{workspace_id}/kv", tag = "workspaces", operation_id = "list_values",
     params(("workspace_id" = String, Path), Listing),
     responses((status = 200, description = "Keys and values.", body = Entries), Guarded, NotFound, Unusable),
 )]
 pub(super) async fn list_keys(context: &Context, workspace_id: &str, listing: &Listing) -> Result<Response, Problem> {
-    let entries = context.handle.list_values(workspace_id, &listing.prefix).await?;
+    let Listing { prefix, after } = listing;
+    let Listed { entries, next } = context.handle.page_of_values(workspace_id, prefix, after.as_deref()).await?;
     let entries = entries.into_iter().map(|(key, value)| Entry { key, value }).collect();
-    Ok(super::json(StatusCode::OK, &Entries { entries }))
+    Ok(super::json(StatusCode::OK, &Entries { entries, next }))
 }
 
 /// List the registered workspaces.

@@ -193,8 +193,12 @@ pub(crate) fn template_of(path: &str) -> Option<&'static str> {
     fitting(path).min_by_key(|template| template.gaps).map(|template| template.text)
 }
 
-/// The documented methods of a path.
+/// The documented methods of a path, and HEAD beside GET.
 fn methods_of(path: &str) -> Vec<String> {
     let items = fitting(path).filter_map(|template| template.item.as_object());
-    items.flat_map(|item| item.keys().map(|method| method.to_uppercase())).collect()
+    let mut methods: Vec<_> = items.flat_map(|item| item.keys().map(|method| method.to_uppercase())).collect();
+    if methods.iter().any(|method| method == "GET") {
+        methods.push("HEAD".to_owned());
+    }
+    methods
 }

@@ -189,8 +189,8 @@ fn every_door_is_described() {
 
 #[test]
 fn a_path_knows_its_methods() {
-    assert_eq!(methods_of("/api/v1/questions/x"), ["GET", "DELETE"]);
-    assert_eq!(methods_of("/api/v1/workspaces/w/kv"), ["GET"]);
+    assert_eq!(methods_of("/api/v1/questions/x"), ["GET", "DELETE", "HEAD"]);
+    assert_eq!(methods_of("/api/v1/workspaces/w/kv"), ["GET", "HEAD"]);
     assert_eq!(methods_of("/api/v1/questions/x/y"), [""; 0]);
     assert_eq!(methods_of("/"), [""; 0]);
 }
