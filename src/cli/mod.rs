@@ -15,6 +15,7 @@ mod hook;
 mod inbox;
 pub(crate) mod mailbox;
 mod mcp;
+mod meant;
 mod message;
 mod migrate;
 mod notify;

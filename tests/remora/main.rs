@@ -54,5 +54,6 @@ mod supervision;
 mod support;
 mod traps;
 mod trouble;
+mod typos;
 mod wire;
 mod workspaces;
