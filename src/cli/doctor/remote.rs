@@ -1,10 +1,11 @@
 //! What the daemon itself can tell.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, fmt::rfc2822};
 use remora_actors::model::Standing;
 use reqwest::{Method, header::DATE};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::Finding;
 use crate::cli::{client::Client, error::Error};
@@ -15,6 +16,25 @@ const SKEW_S: i64 = 5;
 #[derive(Deserialize)]
 struct Alive {
     version: String,
+}
+
+/// What of the live picture matters here. The rest is passed over, however deep it is nested.
+#[derive(Deserialize)]
+struct Picture {
+    #[serde(rename = "agentStates")]
+    agents: BTreeMap<String, Agent>,
+    events: Vec<Happened>,
+}
+
+#[derive(Deserialize)]
+struct Agent {
+    standing: String,
+    workspace_trouble: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Happened {
+    timestamp: Timestamp,
 }
 
 /// Asks the daemon about itself. `false`: it is not there.
@@ -35,15 +55,15 @@ pub(super) async fn look(client: &Client, findings: &mut Vec<Finding>) -> bool {
     findings.push(ready(client).await);
     let (token, is_operator) = token(client).await;
     findings.push(token);
-    let state = if is_operator { state(client).await } else { None };
-    match &state {
-        Some(state) => {
-            findings.push(agents(state));
-            findings.extend(workspaces(state));
+    let picture = if is_operator { picture(client).await } else { None };
+    match &picture {
+        Some(picture) => {
+            findings.push(agents(picture));
+            findings.extend(workspaces(picture));
         }
         None => findings.push(Finding::skipped("workspaces", "only an operator's token may look at them")),
     }
-    findings.push(clock(Timestamp::now(), date, state.as_ref().and_then(newest_event)));
+    findings.push(clock(Timestamp::now(), date, picture.as_ref().and_then(newest_event)));
     true
 }
 
@@ -81,7 +101,7 @@ async fn ready(client: &Client) -> Finding {
 async fn token(client: &Client) -> (Finding, bool) {
     let probe = |path: &[&str]| client.call(Method::GET, path).map(|call| call.query("status", "open"));
     let is_open = async |path: &[&str]| match probe(path) {
-        Ok(call) => client.json::<Value>(&call).await.map(|_| ()),
+        Ok(call) => client.json::<IgnoredAny>(&call).await.map(|_| ()),
         Err(error) => Err(error),
     };
     let operator = is_open(&["questions"]).await;
@@ -108,26 +128,24 @@ async fn token(client: &Client) -> (Finding, bool) {
     (finding, operator.is_ok())
 }
 
-async fn state(client: &Client) -> Option<Value> {
+async fn picture(client: &Client) -> Option<Picture> {
     client.json(&client.call(Method::GET, &["state"]).ok()?).await.ok()
 }
 
 /// How many agents stand where. That one waits or stalls is no fault of the daemon's.
-fn agents(state: &Value) -> Finding {
-    let standings: Vec<_> =
-        state["agentStates"].as_object().into_iter().flatten().map(|(_, a)| &a["standing"]).collect();
+fn agents(picture: &Picture) -> Finding {
     let counts = Standing::ALL.into_iter().filter_map(|standing| {
-        let count = standings.iter().filter(|word| ***word == standing.as_str()).count();
+        let count = picture.agents.values().filter(|agent| agent.standing == standing.as_str()).count();
         (count > 0).then(|| format!("{count} {}", standing.as_str()))
     });
     let counts: Vec<_> = counts.collect();
     Finding::ok("agents", if counts.is_empty() { "none yet".to_owned() } else { counts.join(", ") })
 }
 
-fn workspaces(state: &Value) -> Vec<Finding> {
-    let agents = state["agentStates"].as_object().into_iter().flatten();
+fn workspaces(picture: &Picture) -> Vec<Finding> {
+    let agents = picture.agents.iter();
     let troubled: Vec<_> = agents
-        .filter_map(|(id, agent)| Some((id, agent["workspace_trouble"].as_str()?)))
+        .filter_map(|(id, agent)| Some((id, agent.workspace_trouble.as_ref()?)))
         .map(|(id, trouble)| {
             let cure = "an answer is kept and delivered as soon as the file is free and readable: end the program that \
                 holds it open, or look at its path and permissions";
@@ -137,9 +155,8 @@ fn workspaces(state: &Value) -> Vec<Finding> {
     if troubled.is_empty() { vec![Finding::ok("workspaces", "none is locked or in trouble")] } else { troubled }
 }
 
-fn newest_event(state: &Value) -> Option<Timestamp> {
-    let events = state["events"].as_array()?.iter();
-    events.filter_map(|event| event["timestamp"].as_str()?.parse().ok()).max()
+fn newest_event(picture: &Picture) -> Option<Timestamp> {
+    picture.events.iter().map(|event| event.timestamp).max()
 }
 
 fn clock(now: Timestamp, daemon: Option<Timestamp>, newest: Option<Timestamp>) -> Finding {
@@ -157,7 +174,7 @@ fn clock(now: Timestamp, daemon: Option<Timestamp>, newest: Option<Timestamp>) -
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{super::Health, *};
 
@@ -175,21 +192,26 @@ mod tests {
         }
     }
 
+    fn picture(agents: Value) -> Picture {
+        serde_json::from_value(json!({"agentStates": agents, "events": []})).expect("a picture")
+    }
+
     #[test]
     fn each_workspace_in_trouble_is_named() {
-        let state = json!({"agentStates": {"a": {"workspace_trouble": null}, "b": {"workspace_trouble": "locked"}}});
-        let found = workspaces(&state);
+        let troubled = json!({"a": {"standing": "idle", "workspace_trouble": null},
+            "b": {"standing": "idle", "workspace_trouble": "locked"}});
+        let found = workspaces(&picture(troubled));
         assert_eq!(found.len(), 1);
         assert!(found[0].detail.contains('b') && found[0].detail.contains("locked") && found[0].cure.is_some());
-        assert_eq!(workspaces(&json!({"agentStates": {}}))[0].health, Health::Ok);
+        assert_eq!(workspaces(&picture(json!({})))[0].health, Health::Ok);
     }
 
     #[test]
     fn agents_are_counted_by_where_they_stand() {
-        let state = json!({"agentStates": {"a": {"standing": "idle"}, "b": {"standing": "stalled"},
-            "c": {"standing": "idle"}}});
-        assert_eq!(agents(&state).detail, "1 stalled, 2 idle");
-        assert_eq!(agents(&json!({})).detail, "none yet");
+        let agents_of = |of: Value| agents(&picture(of)).detail;
+        let three = json!({"a": {"standing": "idle"}, "b": {"standing": "stalled"}, "c": {"standing": "idle"}});
+        assert_eq!(agents_of(three), "1 stalled, 2 idle");
+        assert_eq!(agents_of(json!({})), "none yet");
     }
 
     #[test]
