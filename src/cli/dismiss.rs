@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
-    client::{Client, PATIENCE, Scope},
-    error::{Error, Problem},
+    client::{Client, Scope},
+    error::Error,
+    questions::{self, Named, too_late},
     terminal::{self, Output},
     user_name,
 };
@@ -30,17 +31,6 @@ pub(crate) struct DismissArgs {
     /// Who dismisses it [default: the user's name]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
-}
-
-/// Which question is meant.
-#[derive(Debug, Args)]
-pub(super) struct Named {
-    /// Id of the question, as `remora inbox` shows it
-    pub(super) msg_id: String,
-
-    /// Whose question, where several agents have given theirs the same id
-    #[arg(long, value_name = "ID")]
-    agent: Option<String>,
 }
 
 /// Whether the questions that are like the named one are meant, too.
@@ -75,45 +65,22 @@ pub(super) fn who(told: Option<String>) -> String {
     told.or_else(user_name).unwrap_or_else(|| "operator".to_owned())
 }
 
-impl Named {
-    /// The question as it stands.
-    pub(super) async fn find(&self, client: &Client) -> Result<QuestionRecord, Error> {
-        let mut call = client.call(Method::GET, &["questions", &self.msg_id])?;
-        if let Some(agent) = &self.agent {
-            call = call.query("agent_id", agent);
-        }
-        client.json_patiently(&call, Some(PATIENCE)).await.map_err(|error| self.several(error))
-    }
-
-    /// A 409 lists the questions that have the id.
-    fn several(&self, error: Error) -> Error {
-        let listed = |problem: &Problem| Vec::<QuestionRecord>::deserialize(problem.extra.get("questions")?).ok();
-        match error.refusal(409).and_then(listed) {
-            Some(records) if self.agent.is_none() => {
-                let agents: Vec<_> = records.iter().map(|record| record.question.agent_id.as_str()).collect();
-                let (msg_id, agents) = (&self.msg_id, agents.join(", "));
-                Error::Failed(format!("several questions have the id {msg_id:?}, of {agents}; name one with --agent"))
-            }
-            _ => error,
-        }
-    }
-}
-
 impl Alike {
     /// The names of the questions that are meant, once the person has agreed to their number.
     pub(super) async fn names(&self, client: &Client, record: &QuestionRecord, verb: &str) -> Result<Value, Error> {
-        #[derive(Deserialize)]
-        struct Questions {
-            questions: Vec<QuestionRecord>,
-        }
         let name = |r: &QuestionRecord| json!({"msg_id": r.question.msg_id, "workspace_id": r.question.workspace_id});
         if !self.all_equal {
             return Ok(json!([name(record)]));
         }
-        let call = client.call(Method::GET, &["questions"])?.query("status", Status::Open.as_str());
-        let Questions { mut questions } = client.json_patiently(&call, Some(PATIENCE)).await?;
+        if let Some(too_late) = too_late(record) {
+            return Err(too_late);
+        }
+        let mut questions = questions::list(client, Some(Status::Open), None).await?;
         let likeness = record.question.likeness();
         questions.retain(|other| other.waits() && other.question.likeness() == likeness);
+        if questions.is_empty() {
+            return Err(Error::TooLate("none of them waits any more".to_owned()));
+        }
         if !self.yes {
             let agents: Vec<_> = questions.iter().map(|r| terminal::escape(&r.question.agent_id)).collect();
             let asked = format!("{verb} {} equal questions, of {}?", questions.len(), agents.join(", "));

@@ -19,6 +19,7 @@ mod meant;
 mod message;
 mod migrate;
 mod notify;
+mod questions;
 mod replay;
 mod search;
 mod serve;
@@ -86,7 +87,7 @@ enum Command {
     Emit(emit::EmitArgs),
     /// Ask a person and wait for the answer
     Ask(Box<ask::AskArgs>),
-    /// List the questions that wait for an answer
+    /// List the questions that wait for an answer, or show one of them whole
     Inbox(inbox::InboxArgs),
     /// Answer a question
     Answer(answer::AnswerArgs),

@@ -109,7 +109,7 @@ pub(crate) fn hint(text: &str) {
 /// Makes a text from outside harmless on a terminal: control characters, and the marks that reorder what is read,
 /// become JSON escapes.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_steering) {
+    if !steers(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -129,6 +129,18 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
 /// As [`escape`], with the line breaks left in.
 pub(crate) fn escape_lines(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// One word for a POSIX shell.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,@%+=".contains(c);
+    let is_plain = !text.is_empty() && text.chars().all(plain);
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// True for a text that could steer a terminal.
+pub(crate) fn steers(text: &str) -> bool {
+    text.chars().any(is_steering)
 }
 
 fn is_steering(c: char) -> bool {
@@ -201,6 +213,20 @@ mod tests {
         let shown = escape(&json.to_string()).into_owned();
         assert!(!shown.chars().any(is_steering));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("valid"), json);
+    }
+
+    #[test]
+    fn a_word_stays_one_word_in_a_shell() {
+        for (text, word) in [
+            ("/usr/bin/remora", "/usr/bin/remora"),
+            ("/opt/my tools/remora", "'/opt/my tools/remora'"),
+            ("Bash,mcp__*", "'Bash,mcp__*'"),
+            ("", "''"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+        ] {
+            assert_eq!(quoted(text), word);
+        }
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod retention;
 mod screenshots;
 mod service_manager;
 mod settings;
+mod shell;
 mod spans;
 #[cfg(feature = "fault-injection")]
 mod supervision;
