@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::support::{Daemon, Process, process::Finished};
+use crate::support::{Daemon, Process, http::text, process::Finished};
 
 async fn shown(daemon: &Daemon, args: &[&str]) -> String {
     daemon.remora([&["inbox"], args].concat()).wait().await.expect(0).stdout
@@ -194,4 +194,82 @@ async fn what_is_nested_as_deep_as_is_taken_hinders_nobody() {
     daemon.remora(["doctor", "--data", &data]).wait().await.expect(0);
     daemon.remora(["answer", &msg_id, "yes", "--all-equal", "--yes"]).wait().await.expect(0);
     daemon.remora(["answer", "deap", "approve"]).wait().await.expect(1).complains(&["\"deep\""]);
+}
+
+#[tokio::test]
+async fn json_is_printed_or_refused() {
+    let daemon = Daemon::start().await;
+    for args in [
+        &["serve", "--json"][..],
+        &["demo", "--json"],
+        &["export", "--answers", "--json"],
+        &["completions", "bash", "--json"],
+        &["man", "man", "--json"],
+        &["mcp", "--json"],
+    ] {
+        daemon.remora(args).wait().await.expect(2).complains(&["--json", args[0]]);
+    }
+    daemon.remora(["--json", "export", "--answers"]).wait().await.expect(2).complains(&["--json"]);
+    daemon.remora(["export", "--json"]).wait().await.expect(0);
+    let data = daemon.folder().join("fresh");
+    let args = ["serve", "--check-config", "--json", "--data", data.to_str().unwrap(), "--limit", "agents=9"];
+    let checked: Value = serde_json::from_str(&daemon.remora(args).wait().await.expect(0).stdout).unwrap();
+    assert_eq!(checked["settings"]["limits"]["agents"], json!({"value": 9, "source": "flag"}), "{checked}");
+    assert_eq!(checked["settings"]["retain_age_s"], json!({"value": null, "source": "default"}), "{checked}");
+    assert_eq!((&checked["ok"], &checked["problems"]), (&json!(true), &json!([])));
+    let args = ["serve", "--check-config", "--json", "--workspace-root", "/nowhere/at/all"];
+    let finished = daemon.remora(args).wait().await.expect(2);
+    let checked: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(checked["ok"], false);
+    assert!(checked["problems"].to_string().contains("/nowhere/at/all"), "{checked}");
+}
+
+#[tokio::test]
+async fn an_address_is_taken_as_people_write_it() {
+    let daemon = Daemon::start().await;
+    for path in ["/", "/api/v1", "/api/v1/", "/api/"] {
+        let mut command = daemon.command(["inbox"]);
+        command.env("REMORA_URL", daemon.url(path));
+        Process::spawn(command).wait().await.expect(0);
+    }
+    let mut command = daemon.command(["inbox"]);
+    command.env("REMORA_URL", daemon.url("/?x=1"));
+    Process::spawn(command).wait().await.expect(2).complains(&["?x=1"]);
+    // What is empty is not set: the default, where nobody or another daemon is.
+    for (variable, args) in
+        [("REMORA_URL", &["doctor"][..]), ("REMORA_TOKEN_FILE", &["inbox"]), ("REMORA_CONFIG", &["doctor"])]
+    {
+        let mut command = daemon.command(args);
+        command.env(variable, "");
+        let finished = Process::spawn(command).wait().await;
+        assert_ne!(finished.code, Some(2), "{variable}: {}", finished.stderr);
+        if variable == "REMORA_URL" {
+            assert!(finished.stdout.contains("http://127.0.0.1:8000"), "{finished:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_agents_token_hears_which_one_is_needed() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens");
+    std::fs::write(&file, "agent agent-0123456789\noperator operator-0123456 alice\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let daemon = Daemon::setup().args(["--token-file", file.to_str().unwrap()]).start().await;
+    let asking = daemon.api.with_token(Some("agent-0123456789"));
+    let msg_id = text(&asking.ask(&json!({"agent_id": "a", "question": "Deploy?"})).await, "msg_id");
+    for args in [&["inbox"][..], &["answer", &msg_id, "yes"], &["message", "a", "hi"], &["stop", "a"], &["search", "x"]]
+    {
+        let mut command = daemon.command(args);
+        command.env("REMORA_TOKEN", "agent-0123456789");
+        let refused = Process::spawn(command).wait().await.expect(1);
+        refused.complains(&["an operator's token", "`operator TOKEN NAME`", "token file", "--token-file"]);
+    }
+    let mut command = daemon.command(["inbox", "--agent", "a"]);
+    command.env("REMORA_TOKEN", "agent-0123456789");
+    assert!(Process::spawn(command).wait().await.expect(0).stdout.contains(&msg_id));
+    let mut command = daemon.command(["inbox"]);
+    command.env("REMORA_TOKEN", "operator-0123456");
+    assert!(Process::spawn(command).wait().await.expect(0).stdout.contains(&msg_id));
 }

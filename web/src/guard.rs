@@ -44,7 +44,7 @@ impl Caller {
         if self.scope == Scope::Operator || agent_id.is_some() {
             return Ok(());
         }
-        Err(Problem::forbidden("an agent's token shows one agent at a time: name it by `agent_id`"))
+        Err(operator_needed("an agent's token shows one agent at a time: name it by `agent_id`"))
     }
 }
 
@@ -93,9 +93,14 @@ fn admit(
         if is_page { problem.redirecting(login_url(address)) } else { problem }
     })?;
     if caller.scope < needed {
-        return Err(Problem::forbidden("an agent's token does not allow this; it needs an operator's token"));
+        return Err(operator_needed("an agent's token does not allow this; it needs an operator's token"));
     }
     Ok(caller)
+}
+
+/// A program that reads `needed_scope` can say in its own words where such a token comes from.
+fn operator_needed(detail: &str) -> Problem {
+    Problem::forbidden(detail).with("needed_scope", "operator".into())
 }
 
 /// Where a browser logs in that wanted to see an address.
