@@ -385,6 +385,7 @@ fn web_settings(settings: &Settings, tokens: Option<Tokens>, links: Option<Arc<L
         },
         loopback: settings.listen.ip().to_canonical().is_loopback(),
         tokens: tokens.map(expose),
+        store: if settings.bus.is_some() { "nats" } else { "sqlite" },
         links,
     }
 }

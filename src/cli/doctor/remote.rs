@@ -37,8 +37,24 @@ struct Happened {
     timestamp: Timestamp,
 }
 
-/// Asks the daemon about itself. `false`: it is not there.
-pub(super) async fn look(client: &Client, findings: &mut Vec<Finding>) -> bool {
+/// Where a daemon keeps its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Store {
+    /// In its own data folder.
+    Sqlite,
+    /// In a NATS.
+    Nats,
+}
+
+/// What is known of the daemon.
+pub(super) struct Daemon {
+    /// `None`: it did not say.
+    pub(super) store: Option<Store>,
+}
+
+/// Asks the daemon about itself. `None`: it is not there.
+pub(super) async fn look(client: &Client, findings: &mut Vec<Finding>) -> Option<Daemon> {
     let (version, date) = match alive(client).await {
         Ok(alive) => alive,
         Err(error) => {
@@ -47,12 +63,14 @@ pub(super) async fn look(client: &Client, findings: &mut Vec<Finding>) -> bool {
                 _ => "name the daemon's address with --url",
             };
             findings.push(Finding::failed("daemon", format!("none at {}: {error}", client.url()), cure));
-            return false;
+            return None;
         }
     };
     findings.push(Finding::ok("daemon", format!("up at {}", client.url())));
     findings.push(compare_versions(&version, env!("CARGO_PKG_VERSION")));
-    findings.push(ready(client).await);
+    let (ready, store) = ready(client).await;
+    findings.push(ready);
+    findings.extend(store.map(journal));
     let (token, is_operator) = token(client).await;
     findings.push(token);
     let picture = if is_operator { picture(client).await } else { None };
@@ -64,7 +82,7 @@ pub(super) async fn look(client: &Client, findings: &mut Vec<Finding>) -> bool {
         None => findings.push(Finding::skipped("workspaces", "only an operator's token may look at them")),
     }
     findings.push(clock(Timestamp::now(), date, picture.as_ref().and_then(newest_event)));
-    true
+    Some(Daemon { store })
 }
 
 async fn alive(client: &Client) -> Result<(String, Option<Timestamp>), Error> {
@@ -82,19 +100,30 @@ fn compare_versions(daemon: &str, own: &str) -> Finding {
     Finding::failed("version", detail, "restart the daemon after an update, or call the program that belongs to it")
 }
 
-async fn ready(client: &Client) -> Finding {
-    match client.open(&client.call_outside("readyz")).await {
-        Ok(_) => Finding::ok("readiness", "every part answers"),
+async fn ready(client: &Client) -> (Finding, Option<Store>) {
+    #[derive(Deserialize)]
+    struct Ready {
+        store: Option<Store>,
+    }
+    match client.json::<Ready>(&client.call_outside("readyz")).await {
+        Ok(Ready { store }) => (Finding::ok("readiness", "every part answers"), store),
         Err(_) => {
             let detail =
                 format!("a part of it does not answer or cannot write, {}/readyz says which and why", client.url());
-            Finding::failed(
-                "readiness",
-                detail,
-                "mend what it says there, and see the daemon's log; it goes on by itself",
-            )
+            let cure = "mend what it says there, and see the daemon's log; it goes on by itself";
+            (Finding::failed("readiness", detail, cure), None)
         }
     }
+}
+
+fn journal(store: Store) -> Finding {
+    Finding::ok(
+        "journal",
+        match store {
+            Store::Sqlite => "in sqlite, in the daemon's own data folder",
+            Store::Nats => "in nats, which other daemons may share",
+        },
+    )
 }
 
 /// Whether the token opens the daemon, and whether it is an operator's.
