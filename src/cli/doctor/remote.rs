@@ -8,7 +8,10 @@ use reqwest::{Method, header::DATE};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::Finding;
-use crate::cli::{client::Client, error::Error};
+use crate::cli::{
+    client::{Call, Client},
+    error::Error,
+};
 
 /// Seconds that two clocks may differ before the order of events becomes hard to follow.
 const SKEW_S: i64 = 5;
@@ -128,12 +131,9 @@ fn journal(store: Store) -> Finding {
 
 /// Whether the token opens the daemon, and whether it is an operator's.
 async fn token(client: &Client) -> (Finding, bool) {
-    let probe = |path: &[&str]| client.call(Method::GET, path).map(|call| call.query("status", "open"));
-    let is_open = async |path: &[&str]| match probe(path) {
-        Ok(call) => client.json::<IgnoredAny>(&call).await.map(|_| ()),
-        Err(error) => Err(error),
-    };
-    let operator = is_open(&["questions"]).await;
+    let reads = async |call: Result<Call, Error>| client.json::<IgnoredAny>(&call?).await.map(|_| ());
+    let questions = client.call(Method::GET, &["questions"]).map(|call| call.query("status", "open"));
+    let operator = reads(questions).await;
     let finding = match &operator {
         Ok(()) if client.has_token() => Finding::ok("token", "an operator's: may answer"),
         Ok(()) => Finding::ok("token", "none needed: everybody on the daemon's machine is trusted"),
@@ -146,12 +146,14 @@ async fn token(client: &Client) -> (Finding, bool) {
             Finding::failed("token", "the daemon wants one and none was given", cure)
         }
         // An agent's token may read a question, and there is none of this id.
-        Err(error) if error.refusal(403).is_some() => match is_open(&["questions", "doctor"]).await {
-            Err(error) if error.refusal(404).is_some() => {
-                Finding::ok("token", "an agent's: may emit and ask, not answer")
+        Err(error) if error.refusal(403).is_some() => {
+            match reads(client.call(Method::GET, &["questions", "doctor"])).await {
+                Err(error) if error.refusal(404).is_some() => {
+                    Finding::ok("token", "an agent's: may emit and ask, not answer")
+                }
+                _ => Finding::failed("token", format!("refused: {error}"), "name the daemon's address with --url"),
             }
-            _ => Finding::failed("token", format!("refused: {error}"), "name the daemon's address with --url"),
-        },
+        }
         Err(error) => Finding::failed("token", format!("cannot be tried: {error}"), "try again in a moment"),
     };
     (finding, operator.is_ok())

@@ -31,6 +31,7 @@ use crate::{
 
 /// Names one question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct QuestionName {
     pub(super) msg_id: String,
     /// Where its id alone is ambiguous.
@@ -40,6 +41,7 @@ pub(super) struct QuestionName {
 
 /// One answer to several questions.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Answers {
     /// Those that are answered, and no others.
     #[schema(min_items = 1)]
@@ -52,6 +54,7 @@ pub(super) struct Answers {
 
 /// Several questions that get no answer.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Dismissals {
     /// Those that are dismissed, and no others.
     #[schema(min_items = 1)]

@@ -117,7 +117,7 @@ fn api(context: &Context) -> BoxedFilter<(Response,)> {
         .unify();
     #[cfg(feature = "fault-injection")]
     let routes = routes.or(faults::routes(context)).unify();
-    warp::path!("api" / "v1" / ..).and(routes).boxed()
+    warp::path!("api" / "v1" / ..).and(openapi::check_parameters()).and(routes).boxed()
 }
 
 /// A handler's result as a response.
