@@ -2,6 +2,7 @@
 //! questions that are alike.
 
 use clap::Args;
+use jiff::Timestamp;
 use remora_actors::model::{QuestionRecord, Status};
 use reqwest::Method;
 use serde::Deserialize;
@@ -50,6 +51,8 @@ pub(super) struct Alike {
 struct Report {
     done: usize,
     summary: String,
+    /// Until then each answer can be taken back.
+    deliver_at: Option<Timestamp>,
 }
 
 pub(crate) async fn run(args: DismissArgs, shared: &Shared) -> Result<(), Error> {
@@ -94,13 +97,16 @@ impl Alike {
 pub(super) async fn send(client: &Client, path: &str, body: &Value, shared: &Shared) -> Result<(), Error> {
     let call = client.call(Method::POST, &[path])?.body(body);
     let report: Value = client.json(&call).await?;
-    let Report { done, summary } = Report::deserialize(&report)
+    let Report { done, summary, deliver_at } = Report::deserialize(&report)
         .map_err(|error| Error::Failed(format!("the daemon's report cannot be read: {error}")))?;
     let out = Output::new();
     if shared.json {
         out.json(&report.to_string())?;
     } else {
         out.line(&terminal::escape(&summary))?;
+        if let Some(at) = deliver_at.map(terminal::clock) {
+            out.line(&format!("they count at {at}; until then each can be taken back: remora answer --undo MSG_ID"))?;
+        }
     }
     if done == 0 { Err(Error::Failed("no question was changed".to_owned())) } else { Ok(()) }
 }

@@ -64,8 +64,7 @@ pub(super) async fn list(
         questions: Vec<Box<RawValue>>,
     }
     let Questions { questions } = client.json_patiently(&call(client, status, agent)?, Some(PATIENCE)).await?;
-    let read = |record: &Box<RawValue>| serde_json::from_str(record.get());
-    let records = questions.iter().map(read).collect::<Result<_, _>>();
+    let records = questions.iter().map(|record| serde_json::from_str(record.get())).collect::<Result<_, _>>();
     records.map_err(|error| client.stranger(format!("a question cannot be read: {error}")))
 }
 

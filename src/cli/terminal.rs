@@ -9,6 +9,7 @@ use std::{
 
 use clap::builder::styling::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::error::Error;
 
@@ -163,6 +164,11 @@ pub(crate) fn span(seconds: i64) -> String {
         s if s < 48 * 3600 => format!("{}h", s / 3600),
         s => format!("{}d", s / 86_400),
     }
+}
+
+/// A time by the clock of this machine.
+pub(crate) fn clock(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// A progress bar on standard error, if that is a terminal; without `bytes` it only counts.

@@ -29,7 +29,8 @@ async fn run(daemon: &Daemon, line: &str) -> Finished {
 #[tokio::test]
 async fn a_tool_call_is_shown_with_every_argument() {
     let daemon = Daemon::start().await;
-    let arguments = json!({"command": "set -e\nrm -rf build\u{1b}[2J\n\tls", "timeout": 5, "env": {"A": ["b"]}});
+    let arguments = json!({"command": "set -e\nrm -rf build\u{1b}[2J\n\tls", "timeout": 5, "env": {"A": ["b"]},
+        "path\n    harmless": "/"});
     let call = json!({"agent_id": "coder", "msg_id": "m1", "question": "May I?\nIt is \u{1b}]0;late\u{7}.",
         "tool_name": "Bash", "arguments": arguments, "urgency": "high", "timeout": 300, "on_deadline": "deny",
         "context": "The tests\nare green."});
@@ -46,6 +47,7 @@ async fn a_tool_call_is_shown_with_every_argument() {
     has(&["question", "  May I?", "  It is \\u001b]0;late\\u0007."]);
     has(&["  command", "    set -e", "    rm -rf build\\u001b[2J", "    \\tls"]);
     has(&["  timeout", "    5"]);
+    has(&["  path\\n    harmless", "    /"]);
     has(&["  env", "    {", "      \"A\": [", "        \"b\"", "      ]", "    }"]);
     assert!(!page.contains(|c: char| c.is_control() && c != '\n'), "{page:?}");
     let offered = offered(&page);
@@ -142,6 +144,9 @@ async fn an_answer_that_is_held_says_until_when() {
     assert!(page.contains("held") && page.contains("ann") && page.contains("remora answer --undo m"), "{page}");
     let again = daemon.remora(["answer", "m", "approve"]).wait().await.expect(1);
     again.complains(&["ann answered first"]);
+    daemon.remora(["answer", "--undo", "m"]).wait().await.expect(0);
+    let told = daemon.remora(["answer", "m", "approve", "--all-equal", "--yes"]).wait().await.expect(0).stdout;
+    assert!(told.contains("1 answered") && told.contains("count at") && told.contains("--undo"), "{told}");
     daemon.remora(["answer", "--undo", "m"]).wait().await.expect(0);
     let list = shown(&daemon, &[]).await;
     assert!(list.contains("open") && !list.contains("held"), "{list}");

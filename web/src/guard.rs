@@ -9,7 +9,7 @@ use warp::{
     path::FullPath,
 };
 
-use crate::{context::Context, problem::Problem};
+use crate::{context::Context, problem::Problem, routes::check_query};
 
 /// The cookie in which a browser keeps its operator's token.
 pub(crate) const TOKEN_COOKIE: &str = "remora_token";
@@ -48,7 +48,8 @@ impl Caller {
     }
 }
 
-/// Lets a request pass that the scope allows, and that no other page has made a browser send.
+/// Lets a request pass that the scope allows, and that no other page has made a browser send. Of the API only what there
+/// is can be asked, which is said to nobody else.
 pub(crate) fn guard(
     context: &Context,
     needed: Scope,
@@ -57,8 +58,17 @@ pub(crate) fn guard(
     let request = warp::method().and(warp::header::headers_cloned()).and(address());
     request.and_then(move |method: Method, headers: HeaderMap, address: String| {
         let admitted = admit(&context, &method, &headers, &address, needed);
+        let admitted = admitted.and_then(|caller| check_names(&method, &address).map(|()| caller));
         async move { admitted.map_err(warp::reject::custom) }
     })
+}
+
+/// A mistyped parameter must not be taken for one that was left out. The pages' addresses are people's, and their own.
+fn check_names(method: &Method, address: &str) -> Result<(), Problem> {
+    match address.split_once('?') {
+        Some((path, query)) if path.starts_with(API) => check_query(method, path, query),
+        _ => Ok(()),
+    }
 }
 
 /// The request's path with its query.

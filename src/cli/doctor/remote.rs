@@ -223,7 +223,7 @@ mod tests {
         }
     }
 
-    fn picture(agents: Value) -> Picture {
+    fn picture(agents: &Value) -> Picture {
         serde_json::from_value(json!({"agentStates": agents, "events": []})).expect("a picture")
     }
 
@@ -231,15 +231,15 @@ mod tests {
     fn each_workspace_in_trouble_is_named() {
         let troubled = json!({"a": {"standing": "idle", "workspace_trouble": null},
             "b": {"standing": "idle", "workspace_trouble": "locked"}});
-        let found = workspaces(&picture(troubled));
+        let found = workspaces(&picture(&troubled));
         assert_eq!(found.len(), 1);
         assert!(found[0].detail.contains('b') && found[0].detail.contains("locked") && found[0].cure.is_some());
-        assert_eq!(workspaces(&picture(json!({})))[0].health, Health::Ok);
+        assert_eq!(workspaces(&picture(&json!({})))[0].health, Health::Ok);
     }
 
     #[test]
     fn agents_are_counted_by_where_they_stand() {
-        let agents_of = |of: Value| agents(&picture(of)).detail;
+        let agents_of = |of: Value| agents(&picture(&of)).detail;
         let three = json!({"a": {"standing": "idle"}, "b": {"standing": "stalled"}, "c": {"standing": "idle"}});
         assert_eq!(agents_of(three), "1 stalled, 2 idle");
         assert_eq!(agents_of(json!({})), "none yet");

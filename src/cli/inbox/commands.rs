@@ -19,8 +19,9 @@ pub(in crate::cli) struct Commands<'a> {
 impl<'a> Commands<'a> {
     /// `None`: its id, or its agent's, cannot be typed.
     pub(in crate::cli) fn of(record: &'a QuestionRecord, names_agent: bool) -> Option<Self> {
-        let is_typeable = !steers(&record.question.msg_id) && !(names_agent && steers(&record.question.agent_id));
-        is_typeable.then_some(Self { record, names_agent })
+        let question = &record.question;
+        let cannot_be_typed = steers(&question.msg_id) || names_agent && steers(&question.agent_id);
+        (!cannot_be_typed).then_some(Self { record, names_agent })
     }
 
     /// Takes its answer back.

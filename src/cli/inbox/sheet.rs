@@ -1,12 +1,12 @@
 //! A whole question, for whoever decides about it: who asks what, with all that belongs to it, and how it is answered.
 //! What an agent wrote is indented and cannot be taken for anything else.
 
-use jiff::{Timestamp, tz::TimeZone};
-use remora_actors::model::{Field, Format, Held, Input, Kind, OnDeadline, QuestionRecord, Status, Urgency};
-use serde_json::Value;
+use jiff::Timestamp;
+use remora_actors::model::{Choice, Field, Format, Held, Input, Kind, OnDeadline, QuestionRecord, Status, Urgency};
+use serde_json::{Number, Value};
 
 use super::commands::Commands;
-use crate::cli::terminal::{self, Output, escape, escape_lines, span};
+use crate::cli::terminal::{self, Output, clock, escape, escape_lines, span};
 
 /// Shown where there are no commands.
 const NOT_TYPEABLE: &str = "its id cannot be typed; answer it on the page";
@@ -69,7 +69,7 @@ impl Sheet<'_> {
         if let Some(arguments) = &question.arguments {
             self.section(if arguments.is_empty() { "no arguments" } else { "arguments" }, "");
             for (name, value) in arguments {
-                self.indented(2, name);
+                self.name(name, "");
                 self.indented(4, &written(value));
             }
         }
@@ -91,7 +91,7 @@ impl Sheet<'_> {
         let question = &record.question;
         self.section(if question.multiple { "choices, of which several may be taken" } else { "choices" }, "");
         for option in &question.options {
-            self.indented(2, option);
+            self.name(option, "");
             for note in [question.labels.get(option), question.effects.get(option)].into_iter().flatten() {
                 self.indented(4, note);
             }
@@ -104,7 +104,7 @@ impl Sheet<'_> {
     fn field(&mut self, field: &Field) {
         let needed = if field.is_required { " (required)" } else { "" };
         if !field.name.is_empty() {
-            self.line(&format!("  {}{needed}", escape(&field.name)));
+            self.name(&field.name, needed);
         }
         for note in [&field.title, &field.description].into_iter().flatten() {
             self.indented(4, note);
@@ -134,11 +134,9 @@ impl Sheet<'_> {
             }
         } else if let Some(held) = record.held.as_ref().filter(|_| record.status == Status::Open) {
             let by = &held.answered_by;
-            let (who, door) = (escape(&by.who), by.door.as_str());
-            self.section(
-                &format!("answered by {who} ({door}), which counts at {}; take it back", clock(held.deliver_at)),
-                &commands.undo(),
-            );
+            let (who, door, at) = (escape(&by.who), by.door.as_str(), clock(held.deliver_at));
+            let heading = format!("answered by {who} ({door}), which counts at {at}; take it back");
+            self.section(&heading, &commands.undo());
         }
     }
 
@@ -150,6 +148,11 @@ impl Sheet<'_> {
         if !text.is_empty() {
             self.indented(2, text);
         }
+    }
+
+    /// What something goes by, on one line: none of it can be taken for what belongs to it.
+    fn name(&mut self, name: &str, note: &str) {
+        self.line(&format!("  {}{note}", escape(name)));
     }
 
     fn indented(&mut self, width: usize, text: &str) {
@@ -174,14 +177,6 @@ fn written(value: &Value) -> String {
 
 /// What a field takes.
 fn taken(input: &Input) -> String {
-    let list = |choices: &[remora_actors::model::Choice]| {
-        let one = |choice: &remora_actors::model::Choice| match (&choice.effect, choice.label == choice.text) {
-            (None, true) => choice.text.clone(),
-            (None, false) => format!("{} ({})", choice.text, choice.label),
-            (Some(effect), _) => format!("{} ({}: {effect})", choice.text, choice.label),
-        };
-        choices.iter().map(one).collect::<Vec<_>>().join("\n  ")
-    };
     match input {
         Input::Text { format, .. } => match format {
             Format::Plain => "a text".to_owned(),
@@ -192,16 +187,25 @@ fn taken(input: &Input) -> String {
         },
         Input::Number { is_integer, min, max, .. } => {
             let kind = if *is_integer { "a whole number" } else { "a number" };
-            let bound = |word: &str, bound: &Option<serde_json::Number>| {
+            let bound = |word: &str, bound: &Option<Number>| {
                 bound.as_ref().map(|bound| format!(", {word} {bound}")).unwrap_or_default()
             };
             format!("{kind}{}{}", bound("at least", min), bound("at most", max))
         }
         Input::Truth => "true or false".to_owned(),
-        Input::One(choices) => format!("one of\n  {}", list(choices)),
-        Input::Several(choices) => format!("any of\n  {}", list(choices)),
+        Input::One(choices) => listed("one of", choices),
+        Input::Several(choices) => listed("any of", choices),
         Input::Json => "json".to_owned(),
     }
+}
+
+fn listed(which: &str, choices: &[Choice]) -> String {
+    let one = |choice: &Choice| match (&choice.effect, choice.label == choice.text) {
+        (None, true) => choice.text.clone(),
+        (None, false) => format!("{} ({})", choice.text, choice.label),
+        (Some(effect), _) => format!("{} ({}: {effect})", choice.text, choice.label),
+    };
+    std::iter::once(which.to_owned()).chain(choices.iter().map(one)).collect::<Vec<_>>().join("\n  ")
 }
 
 fn at_deadline(record: &QuestionRecord) -> String {
@@ -211,9 +215,4 @@ fn at_deadline(record: &QuestionRecord) -> String {
         OnDeadline::Default => format!("the answer is {}", escape(&record.question.default.to_string())),
         OnDeadline::Deny => "it is denied".to_owned(),
     }
-}
-
-/// A time by the clock of this machine.
-fn clock(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }

@@ -14,7 +14,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 use warp::{
-    Filter, Rejection, Reply,
+    Filter, Reply,
     filters::{BoxedFilter, path::FullPath},
     http::{HeaderValue, Method, StatusCode, header},
     reply::Response,
@@ -157,17 +157,11 @@ pub(super) fn other_methods() -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-/// Refuses what is asked of the API in names that its description does not have.
-pub(super) fn check_parameters() -> impl Filter<Extract = (), Error = Rejection> + Clone {
-    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    let checked = warp::method().and(warp::path::full()).and(query);
-    let check = async |method: Method, path: FullPath, query: String| {
-        unknown_parameter(&method, path.as_str(), &query).map_or(Ok(()), |problem| Err(warp::reject::custom(problem)))
-    };
-    checked.and_then(check).untuple_one()
+/// Refuses a query of names that the operation, as it is described, does not have.
+pub(crate) fn check_query(method: &Method, path: &str, query: &str) -> Result<(), Problem> {
+    unknown_parameter(method, path, query).map_or(Ok(()), Err)
 }
 
-/// The first parameter of a query that the operation does not have.
 fn unknown_parameter(method: &Method, path: &str, query: &str) -> Option<Problem> {
     if query.is_empty() || *method == Method::POST && OPEN.contains(&path) {
         return None;
@@ -182,13 +176,12 @@ fn unknown_parameter(method: &Method, path: &str, query: &str) -> Option<Problem
 }
 
 /// Refuses names that a described type does not have.
-pub(super) fn check_properties<'a>(schema: &str, names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
+pub(super) fn check_properties<'a>(schema: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
     let Some(known) = DOCUMENT["components"]["schemas"][schema]["properties"].as_object() else { return Ok(()) };
-    let all = || known.keys().map(String::as_str).collect::<Vec<_>>();
-    names
-        .into_iter()
-        .find(|name| !known.contains_key(*name))
-        .map_or(Ok(()), |name| Err(unknown_name("field", name, &all())))
+    match names.find(|name| !known.contains_key(*name)) {
+        Some(name) => Err(unknown_name("field", name, &known.keys().map(String::as_str).collect::<Vec<_>>())),
+        None => Ok(()),
+    }
 }
 
 /// A documented path.
