@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn who_was_faster_is_told() {
-        let refused = |json: Value| Error::Refused(Box::new(serde_json::from_value(json).expect("valid")));
+        let refused =
+            |json: Value| Error::Refused(Box::new(Problem::read(json.to_string().as_bytes()).expect("valid")));
         let error = first_answer(refused(json!({"status": 409, "title": "already answered",
             "answered_by": {"who": "alice", "door": "browser"}, "responded_at": "2026-01-01T00:00:00Z"})));
         assert_eq!(error.to_string(), "too late: alice answered first (browser) at 2026-01-01T00:00:00Z");

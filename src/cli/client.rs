@@ -200,7 +200,7 @@ impl Client {
         let retry_after = header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
         let is_problem = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/problem+json"));
         let body = response.bytes().await.map_err(|source| self.unreachable(source))?;
-        match serde_json::from_slice::<Problem>(&body) {
+        match Problem::read(&body) {
             Ok(mut problem) if is_problem => {
                 self.met.store(true, Ordering::Relaxed);
                 if status == StatusCode::UNAUTHORIZED {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{
     client::{Call, Client, PATIENCE},
-    error::{Error, Problem},
+    error::Error,
     meant::{did_you_mean, meant},
     terminal::shorten,
 };
@@ -96,17 +96,14 @@ pub(super) fn first(by: &AnsweredBy, at: &str) -> String {
     format!("{} answered first ({}) at {at}", by.who, by.door.as_str())
 }
 
-/// A 409 lists the questions that have the id.
+/// A 409 lists the questions that have the id, as far as they can be read.
 fn several(msg_id: &str, agent: Option<&str>, error: Error) -> Error {
-    let listed = |problem: &Problem| Vec::<QuestionRecord>::deserialize(problem.extra.get("questions")?).ok();
-    match error.refusal(409).and_then(listed) {
-        Some(records) if agent.is_none() => {
-            let agents: Vec<_> = records.iter().map(|record| record.question.agent_id.as_str()).collect();
-            let agents = agents.join(", ");
-            Error::Failed(format!("several questions have the id {msg_id:?}, of {agents}; name one with --agent"))
-        }
-        _ => error,
-    }
+    let Some(problem) = error.refusal(409).filter(|_| agent.is_none()) else { return error };
+    let listed = problem.extra.get("questions").and_then(|listed| Vec::<QuestionRecord>::deserialize(listed).ok());
+    let listed = listed.unwrap_or_default();
+    let agents: Vec<_> = listed.iter().map(|record| record.question.agent_id.as_str()).collect();
+    let of = if agents.is_empty() { String::new() } else { format!(", of {}", agents.join(", ")) };
+    Error::Failed(format!("several questions have the id {msg_id:?}{of}; name one with --agent"))
 }
 
 /// There is no such question: perhaps the person meant one that is open.

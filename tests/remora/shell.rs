@@ -198,6 +198,9 @@ async fn what_is_nested_as_deep_as_is_taken_hinders_nobody() {
     let data = daemon.folder().join("data").display().to_string();
     daemon.remora(["doctor", "--data", &data]).wait().await.expect(0);
     daemon.remora(["answer", &msg_id, "yes", "--all-equal", "--yes"]).wait().await.expect(0);
+    daemon.api.ask(&json!({"agent_id": "c", "msg_id": "deep", "question": "?"})).await;
+    daemon.remora(["answer", "deep", "approve"]).wait().await.expect(1).complains(&["several questions", "--agent"]);
+    daemon.remora(["answer", "deep", "yes", "--agent", "c"]).wait().await.expect(0);
     daemon.remora(["answer", "deap", "approve"]).wait().await.expect(1).complains(&["\"deep\""]);
 }
 
