@@ -30,7 +30,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 pub use self::{
-    effective::effective,
+    effective::Effective,
     flags::{BusFlags, Flags},
 };
 use crate::{

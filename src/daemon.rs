@@ -391,6 +391,7 @@ fn web_settings(
         },
         loopback: settings.listen.ip().to_canonical().is_loopback(),
         tokens,
+        store: if settings.bus.is_some() { "nats" } else { "sqlite" },
         links,
     }
 }

@@ -11,13 +11,24 @@ then answer its questions at http://127.0.0.1:8000/.
 import asyncio
 import os
 import sys
+import urllib.parse
+import urllib.request
 
 from mcp import Client, StdioServerParameters
 
 
+class Failed(Exception):
+    """A tool could not do what it was asked for; the text says why."""
+
+
 def server():
     if len(sys.argv) > 1:
-        return sys.argv[1] + "?agent=release-notes"
+        url = sys.argv[1]
+        try:
+            urllib.request.urlopen(urllib.parse.urljoin(url, "healthz"), timeout=5).close()
+        except OSError as error:
+            raise Failed(f"no daemon at {url} ({error}); start one with: remora serve") from error
+        return url + "?agent=release-notes"
     # The client hands its server only a few variables on.
     ours = {name: value for name, value in os.environ.items() if name.startswith("REMORA_")}
     return StdioServerParameters(command="remora", args=["mcp", "--agent", "release-notes"], env=ours)
@@ -29,14 +40,14 @@ async def call(client, tool, **arguments):
 
     result = await client.call_tool(tool, arguments, progress_callback=waiting)
     if result.is_error:
-        sys.exit(f"{tool}: {result.content[0].text}")
+        raise Failed(f"{tool}: {result.content[0].text}")
     return result.structured_content
 
 
 async def ask(client, question, **more):
     outcome = await call(client, "ask_user", question=question, **more)
     if outcome["status"] != "answered":
-        sys.exit(f"no answer: {outcome['note']}")
+        raise Failed(f"no answer: {outcome['note']}")
     return outcome["answer"]
 
 
@@ -62,4 +73,20 @@ async def main():
                    payload={"result": f"1.4.0: {choice} – {line}"})
 
 
-asyncio.run(main())
+def failure(error):
+    """The reason within the groups that the client's tasks put around it."""
+    while not isinstance(error, Failed) and getattr(error, "exceptions", None):
+        error = error.exceptions[0]
+    return error
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except Exception as error:
+        reason = failure(error)
+        if isinstance(reason, FileNotFoundError):
+            sys.exit("the program `remora` is not on the path")
+        if not isinstance(reason, Failed):
+            raise
+        sys.exit(f"release-notes: {reason}")

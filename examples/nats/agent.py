@@ -34,6 +34,7 @@ class RemoraAgent:
     def __init__(self, agent_id, connection, prefix="remora"):
         self.agent_id, self._nats, self._prefix = agent_id, connection, prefix
         self._stream = connection.jetstream()
+        self._told = False  # that there is no daemon: once is enough
 
     async def emit(self, kind, **payload):
         """Records an event such as `tool:called`. It is durable on return, whether a daemon runs or not."""
@@ -46,6 +47,7 @@ class RemoraAgent:
                 await self._stream.publish(subject, body, headers=headers)
                 return
             except (NoReply, NoStreamResponseError):  # nobody keeps events before the first daemon has come
+                self._tell_of_no_daemon()
                 await asyncio.sleep(0.5)
 
     async def ask_user(self, question, options=None, timeout=300):
@@ -80,7 +82,11 @@ class RemoraAgent:
         while True:
             try:
                 reply = await self._nats.request(subject, json.dumps(body).encode(), timeout=timeout)
-            except (NoReply, NoRespondersError):
+            except NoRespondersError:
+                self._tell_of_no_daemon()
+                await asyncio.sleep(pause)
+                continue
+            except NoReply:
                 await asyncio.sleep(pause)
                 continue
             problem = (reply.headers or {}).get("Nats-Service-Error")
@@ -89,6 +95,12 @@ class RemoraAgent:
             if reply.headers.get("Nats-Service-Error-Code") != "503":
                 raise Refused(problem)
             await asyncio.sleep(pause)  # busy, or on its way down
+
+    def _tell_of_no_daemon(self):
+        if not self._told:
+            self._told = True
+            bus = self._nats.connected_url.netloc
+            print(f"no daemon at {bus} yet; start one with: remora serve --bus nats://{bus}", file=sys.stderr)
 
 
 async def release(agent):
@@ -116,6 +128,11 @@ async def main():
     parser.add_argument("--user", help="name to give the NATS server; its password is $NATS_PASSWORD")
     parser.add_argument("--creds-file", help="credentials file for the NATS server")
     arguments = parser.parse_args()
+
+    async def tell(error):  # the client goes on trying by itself
+        cure = "; start one with: nats-server -js" if isinstance(error, OSError) else ""
+        print(f"no NATS at {arguments.bus} ({error}){cure}", file=sys.stderr)
+
     connection = await nats.connect(
         arguments.bus.split(","),
         name=arguments.agent_id,
@@ -123,6 +140,7 @@ async def main():
         password=os.environ.get("NATS_PASSWORD"),
         user_credentials=arguments.creds_file,
         max_reconnect_attempts=-1,
+        error_cb=tell,
     )
     agent = RemoraAgent(arguments.agent_id, connection)
     try:

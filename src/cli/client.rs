@@ -32,6 +32,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long a call that may be repeated is repeated: a restart takes seconds, a full queue less.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How a token is given to a command.
+const NAME_TOKEN: &str = "; name it by --token-file FILE or $REMORA_TOKEN";
+/// What is missing where an agent's token does not do, and where it comes from.
+const OPERATOR_NEEDED: &str = "this needs an operator's token, and the one given is an agent's: take one from the \
+    daemon's token file, or add a line `operator TOKEN NAME` to it and send the daemon a SIGHUP";
+
+/// What may stand behind the daemon's address, as whoever copies it from elsewhere has it.
+const API: [&str; 2] = ["/api/v1", "/api"];
+
 /// A daemon, as the commands see it.
 pub(crate) struct Client {
     way: Way,
@@ -67,10 +76,16 @@ impl Client {
     /// The same, for somebody who cannot wait so long for a connection.
     pub(crate) fn connecting_within(connect: Duration, connection: &Connection, scope: Scope) -> Result<Self, Error> {
         let usage = |problem: &str| Error::Usage(format!("--url {} {problem}", connection.url));
-        let base = Url::parse(&connection.url).map_err(|error| usage(&format!("is not a URL: {error}")))?;
+        let mut base = Url::parse(&connection.url).map_err(|error| usage(&format!("is not a URL: {error}")))?;
         if base.scheme() != "http" {
             return Err(usage("must begin with http://: encryption is left to a tunnel or a proxy"));
         }
+        if base.query().is_some() || base.fragment().is_some() {
+            return Err(usage("must end before the `?` or `#`: it is where the daemon is, not what is asked of it"));
+        }
+        let path = base.path().trim_end_matches('/');
+        let path = API.iter().find_map(|api| path.strip_suffix(api)).unwrap_or(path).to_owned();
+        base.set_path(&path);
         let mut headers = HeaderMap::new();
         if let Some(token) = token(connection, scope)? {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
@@ -185,11 +200,14 @@ impl Client {
         let retry_after = header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
         let is_problem = header(CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/problem+json"));
         let body = response.bytes().await.map_err(|source| self.unreachable(source))?;
-        match serde_json::from_slice::<Problem>(&body) {
+        match Problem::read(&body) {
             Ok(mut problem) if is_problem => {
                 self.met.store(true, Ordering::Relaxed);
                 if status == StatusCode::UNAUTHORIZED {
-                    problem.detail.push_str("; name it by --token-file FILE or $REMORA_TOKEN");
+                    problem.detail.push_str(NAME_TOKEN);
+                }
+                if problem.extra.get("needed_scope").is_some_and(|scope| scope == "operator") {
+                    problem.detail = format!("{OPERATOR_NEEDED}{NAME_TOKEN}");
                 }
                 Err(Error::Refused(Box::new(Problem { status: status.as_u16(), retry_after, ..problem })))
             }
@@ -313,8 +331,24 @@ mod tests {
     }
 
     #[test]
+    fn an_address_may_name_the_api_as_well() {
+        for (url, expected) in [
+            ("http://a:1", "http://a:1"),
+            ("http://a:1/", "http://a:1"),
+            ("http://a:1/api", "http://a:1"),
+            ("http://a:1/api/v1/", "http://a:1"),
+            ("http://a:1/remora/api/v1", "http://a:1/remora"),
+            ("http://a:1/rapid", "http://a:1/rapid"),
+        ] {
+            let client = client(url).expect("valid");
+            assert_eq!(client.url(), expected);
+            assert_eq!(client.call_outside("healthz").url.as_str(), format!("{expected}/healthz"));
+        }
+    }
+
+    #[test]
     fn only_plain_http_is_spoken() {
-        for url in ["https://127.0.0.1:8000", "127.0.0.1:8000", "", "localhost:8000"] {
+        for url in ["https://127.0.0.1:8000", "127.0.0.1:8000", "", "localhost:8000", "http://a/?b=c", "http://a/#b"] {
             assert!(matches!(client(url), Err(Error::Usage(_))), "{url}");
         }
     }

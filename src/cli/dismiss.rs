@@ -2,6 +2,7 @@
 //! questions that are alike.
 
 use clap::Args;
+use jiff::Timestamp;
 use remora_actors::model::{QuestionRecord, Status};
 use reqwest::Method;
 use serde::Deserialize;
@@ -9,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
-    client::{Client, PATIENCE, Scope},
-    error::{Error, Problem},
+    client::{Client, Scope},
+    error::Error,
+    questions::{self, Named, too_late},
     terminal::{self, Output},
     user_name,
 };
@@ -32,17 +34,6 @@ pub(crate) struct DismissArgs {
     who: Option<String>,
 }
 
-/// Which question is meant.
-#[derive(Debug, Args)]
-pub(super) struct Named {
-    /// Id of the question, as `remora inbox` shows it
-    pub(super) msg_id: String,
-
-    /// Whose question, where several agents have given theirs the same id
-    #[arg(long, value_name = "ID")]
-    agent: Option<String>,
-}
-
 /// Whether the questions that are like the named one are meant, too.
 #[derive(Debug, Args)]
 pub(super) struct Alike {
@@ -60,6 +51,8 @@ pub(super) struct Alike {
 struct Report {
     done: usize,
     summary: String,
+    /// Until then each answer can be taken back.
+    deliver_at: Option<Timestamp>,
 }
 
 pub(crate) async fn run(args: DismissArgs, shared: &Shared) -> Result<(), Error> {
@@ -75,45 +68,22 @@ pub(super) fn who(told: Option<String>) -> String {
     told.or_else(user_name).unwrap_or_else(|| "operator".to_owned())
 }
 
-impl Named {
-    /// The question as it stands.
-    pub(super) async fn find(&self, client: &Client) -> Result<QuestionRecord, Error> {
-        let mut call = client.call(Method::GET, &["questions", &self.msg_id])?;
-        if let Some(agent) = &self.agent {
-            call = call.query("agent_id", agent);
-        }
-        client.json_patiently(&call, Some(PATIENCE)).await.map_err(|error| self.several(error))
-    }
-
-    /// A 409 lists the questions that have the id.
-    fn several(&self, error: Error) -> Error {
-        let listed = |problem: &Problem| Vec::<QuestionRecord>::deserialize(problem.extra.get("questions")?).ok();
-        match error.refusal(409).and_then(listed) {
-            Some(records) if self.agent.is_none() => {
-                let agents: Vec<_> = records.iter().map(|record| record.question.agent_id.as_str()).collect();
-                let (msg_id, agents) = (&self.msg_id, agents.join(", "));
-                Error::Failed(format!("several questions have the id {msg_id:?}, of {agents}; name one with --agent"))
-            }
-            _ => error,
-        }
-    }
-}
-
 impl Alike {
     /// The names of the questions that are meant, once the person has agreed to their number.
     pub(super) async fn names(&self, client: &Client, record: &QuestionRecord, verb: &str) -> Result<Value, Error> {
-        #[derive(Deserialize)]
-        struct Questions {
-            questions: Vec<QuestionRecord>,
-        }
         let name = |r: &QuestionRecord| json!({"msg_id": r.question.msg_id, "workspace_id": r.question.workspace_id});
         if !self.all_equal {
             return Ok(json!([name(record)]));
         }
-        let call = client.call(Method::GET, &["questions"])?.query("status", Status::Open.as_str());
-        let Questions { mut questions } = client.json_patiently(&call, Some(PATIENCE)).await?;
+        if let Some(too_late) = too_late(record) {
+            return Err(too_late);
+        }
+        let mut questions = questions::list(client, Some(Status::Open), None).await?;
         let likeness = record.question.likeness();
         questions.retain(|other| other.waits() && other.question.likeness() == likeness);
+        if questions.is_empty() {
+            return Err(Error::TooLate("none of them waits any more".to_owned()));
+        }
         if !self.yes {
             let agents: Vec<_> = questions.iter().map(|r| terminal::escape(&r.question.agent_id)).collect();
             let asked = format!("{verb} {} equal questions, of {}?", questions.len(), agents.join(", "));
@@ -127,13 +97,16 @@ impl Alike {
 pub(super) async fn send(client: &Client, path: &str, body: &Value, shared: &Shared) -> Result<(), Error> {
     let call = client.call(Method::POST, &[path])?.body(body);
     let report: Value = client.json(&call).await?;
-    let Report { done, summary } = Report::deserialize(&report)
+    let Report { done, summary, deliver_at } = Report::deserialize(&report)
         .map_err(|error| Error::Failed(format!("the daemon's report cannot be read: {error}")))?;
     let out = Output::new();
     if shared.json {
         out.json(&report.to_string())?;
     } else {
         out.line(&terminal::escape(&summary))?;
+        if let Some(at) = deliver_at.map(terminal::clock) {
+            out.line(&format!("they count at {at}; until then each can be taken back: remora answer --undo MSG_ID"))?;
+        }
     }
     if done == 0 { Err(Error::Failed("no question was changed".to_owned())) } else { Ok(()) }
 }

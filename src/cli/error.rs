@@ -1,6 +1,7 @@
 //! What can go wrong in a command, and the exit code that says so.
 
 use std::{
+    collections::BTreeMap,
     error::Error as StdError,
     io::{self, Write},
     process::ExitCode,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::terminal;
 use crate::{config::SettingsError, daemon::DaemonError, tokens::TokensError};
@@ -107,17 +108,33 @@ impl Error {
 }
 
 /// A problem document (RFC 9457).
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Problem {
     pub(crate) status: u16,
     pub(crate) title: String,
     pub(crate) detail: String,
     /// What the kind of problem brings along.
-    #[serde(flatten)]
     pub(crate) extra: Map<String, Value>,
-    #[serde(skip)]
     pub(crate) retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// Reads a document. What it brings along is left out where it is nested too deep to be read.
+    pub(crate) fn read(document: &[u8]) -> Result<Self, serde_json::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Plain {
+            status: u16,
+            title: String,
+            detail: String,
+        }
+        let Plain { status, title, detail } = serde_json::from_slice(document)?;
+        let members: BTreeMap<String, &RawValue> = serde_json::from_slice(document)?;
+        let own = |name: &str| ["status", "title", "detail"].contains(&name);
+        let extra = members.into_iter().filter(|(name, _)| !own(name));
+        let extra = extra.filter_map(|(name, value)| Some((name, serde_json::from_str(value.get()).ok()?)));
+        Ok(Self { status, title, detail, extra: extra.collect(), retry_after: None })
+    }
 }
 
 impl std::fmt::Display for Problem {
@@ -142,8 +159,15 @@ mod tests {
             (r#"{"status":413,"title":"too large"}"#, "too large (413)"),
             (r#"{"status":500}"#, "the daemon answered with status 500"),
         ] {
-            assert_eq!(serde_json::from_str::<Problem>(json).expect("valid").to_string(), text);
+            assert_eq!(Problem::read(json.as_bytes()).expect("valid").to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_problem_is_read_however_deep_it_is_nested() {
+        let deep = format!(r#"{{"status":409,"detail":"d","n":1,"deep":{}{}}}"#, "[".repeat(500), "]".repeat(500));
+        let problem = Problem::read(deep.as_bytes()).expect("valid");
+        assert_eq!((problem.status, problem.extra.get("n"), problem.extra.len()), (409, Some(&1.into()), 1));
     }
 
     #[test]

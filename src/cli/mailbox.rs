@@ -40,14 +40,18 @@ impl Waiting {
 
 /// Where an agent's messages lie: in the workspace that it has registered, else in the one of its own id.
 pub(crate) async fn workspace_of(client: &Client, agent_id: &str, patience: Duration) -> Result<String, Error> {
+    Ok(registered(client, agent_id, patience).await?.unwrap_or_else(|| agent_id.to_owned()))
+}
+
+/// The workspace that an agent has registered.
+pub(crate) async fn registered(client: &Client, agent_id: &str, patience: Duration) -> Result<Option<String>, Error> {
     #[derive(Deserialize)]
     struct Workspaces {
         workspaces: Vec<Registration>,
     }
     let own = client.call(Method::GET, &["workspaces"])?.query("agent_id", agent_id);
     let Workspaces { workspaces } = client.json_patiently(&own, Some(patience)).await?;
-    let registered = workspaces.into_iter().next().map(|registration| registration.workspace_id);
-    Ok(registered.unwrap_or_else(|| agent_id.to_owned()))
+    Ok(workspaces.into_iter().next().map(|registration| registration.workspace_id))
 }
 
 /// The messages that wait in a workspace, the oldest first.

@@ -1,19 +1,22 @@
 //! `remora message`, `remora stop` and `remora messages`: a person writes to an agent that did not ask, or asks it to
 //! stop, and the agent reads it.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use jiff::Timestamp;
 use remora_actors::model::{MessageKind, UserMessage};
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
 use super::{
     Shared,
-    client::{Call, Client, PATIENCE, Scope},
+    client::{Client, PATIENCE, Scope},
     default_agent,
     error::Error,
     mailbox::{self, Waiting},
+    meant::{did_you_mean, meant},
     terminal::{self, Output, escape, shorten},
     user_name,
 };
@@ -32,6 +35,9 @@ pub(crate) struct MessageArgs {
     /// From whom [default: the user's name]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
+
+    #[command(flatten)]
+    unknown: Unknown,
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +52,17 @@ pub(crate) struct StopArgs {
     /// From whom [default: the user's name]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
+
+    #[command(flatten)]
+    unknown: Unknown,
+}
+
+/// Whether an agent that the daemon does not know will do.
+#[derive(Debug, Args)]
+struct Unknown {
+    /// Write also to an agent that the daemon does not know: it finds the message when it comes
+    #[arg(long)]
+    allow_unknown: bool,
 }
 
 #[derive(Debug, Args)]
@@ -69,7 +86,8 @@ pub(crate) async fn send(args: MessageArgs, shared: &Shared) -> Result<(), Error
     let client = Client::new(&shared.connection, Scope::Operator)?;
     let path = ["agents", args.agent.as_str(), "messages"];
     let out = Output::new();
-    let Some(text) = args.text else { return list(&client, &client.call(Method::GET, &path)?, shared.json).await };
+    let Some(text) = &args.text else { return list(&client, &args, shared.json).await };
+    args.unknown.check(&client, &args.agent).await?;
     let who = args.who.or_else(user_name).unwrap_or_else(|| "operator".to_owned());
     let body = json!({"content": text, "who": who});
     // Sent once: a repeated message would be a second one.
@@ -83,6 +101,7 @@ pub(crate) async fn send(args: MessageArgs, shared: &Shared) -> Result<(), Error
 /// Asks an agent to stop.
 pub(crate) async fn stop(args: StopArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Operator)?;
+    args.unknown.check(&client, &args.agent).await?;
     let who = args.who.or_else(user_name).unwrap_or_else(|| "operator".to_owned());
     let body = json!({"reason": args.reason, "who": who});
     let call = client.call(Method::POST, &["agents", &args.agent, "stop"])?.body(&body);
@@ -97,8 +116,36 @@ pub(crate) async fn stop(args: StopArgs, shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-async fn list(client: &Client, call: &Call, json: bool) -> Result<(), Error> {
-    let sent: Value = client.json_patiently(call, Some(PATIENCE)).await?;
+impl Unknown {
+    /// Refuses an agent that the daemon does not know, and names those that were perhaps meant.
+    async fn check(&self, client: &Client, agent: &str) -> Result<(), Error> {
+        /// The rest of the picture is passed over, however deep it is nested.
+        #[derive(Deserialize)]
+        struct Picture {
+            #[serde(rename = "agentStates")]
+            agents: BTreeMap<String, IgnoredAny>,
+        }
+        if self.allow_unknown {
+            return Ok(());
+        }
+        let state = client.call(Method::GET, &["state"])?;
+        let Picture { agents } = client.json_patiently(&state, Some(PATIENCE)).await?;
+        if agents.contains_key(agent) || mailbox::registered(client, agent, PATIENCE).await?.is_some() {
+            return Ok(());
+        }
+        let meant: Vec<_> =
+            meant(agent, agents.keys().map(String::as_str)).iter().map(|id| format!("{id:?}")).collect();
+        let way_out = "--allow-unknown writes to one that is still to come";
+        Err(Error::Failed(format!("the daemon knows no agent {agent:?} ({way_out}){}", did_you_mean(&meant))))
+    }
+}
+
+async fn list(client: &Client, args: &MessageArgs, json: bool) -> Result<(), Error> {
+    let call = client.call(Method::GET, &["agents", &args.agent, "messages"])?;
+    let sent: Value = client.json_patiently(&call, Some(PATIENCE)).await?;
+    if sent["messages"].as_array().is_some_and(Vec::is_empty) {
+        args.unknown.check(client, &args.agent).await?;
+    }
     let out = Output::new();
     if json {
         return out.json(&sent.to_string());

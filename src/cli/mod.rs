@@ -15,9 +15,11 @@ mod hook;
 mod inbox;
 pub(crate) mod mailbox;
 mod mcp;
+mod meant;
 mod message;
 mod migrate;
 mod notify;
+mod questions;
 mod replay;
 mod search;
 mod serve;
@@ -30,7 +32,7 @@ pub(crate) mod wait;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::error::Error;
 
@@ -85,7 +87,7 @@ enum Command {
     Emit(emit::EmitArgs),
     /// Ask a person and wait for the answer
     Ask(Box<ask::AskArgs>),
-    /// List the questions that wait for an answer
+    /// List the questions that wait for an answer, or show one of them whole
     Inbox(inbox::InboxArgs),
     /// Answer a question
     Answer(answer::AnswerArgs),
@@ -133,13 +135,36 @@ enum Command {
     Mcp(mcp::McpArgs),
 }
 
+impl Command {
+    /// Its name, where it prints no JSON.
+    fn without_json(&self) -> Option<&'static str> {
+        match self {
+            Self::Serve(args) if !args.check_config => Some("serve"),
+            Self::Export(args) if args.answers => Some("export --answers"),
+            Self::Demo(_) => Some("demo"),
+            Self::Completions(_) => Some("completions"),
+            Self::Man(_) => Some("man"),
+            Self::Mcp(_) => Some("mcp"),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the command that the process was started with, and reports an error if there is one.
 pub async fn run() -> ExitCode {
-    let Cli { command, shared } = match Cli::try_parse() {
+    let parsed = without_empty_variables(Cli::command()).try_get_matches();
+    let Cli { command, shared } = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     Box::pin(dispatch(command, &shared)).await.unwrap_or_else(|error| error.report())
+}
+
+/// A variable that is empty is one that is not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| arg.get_env().is_some_and(|name| std::env::var_os(name).is_some_and(|v| v.is_empty()));
+    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// Explains a command line that cannot be used. Claude Code takes the usual code 2 of a hook for "forbidden" and would
@@ -152,8 +177,11 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 async fn dispatch(command: Command, shared: &Shared) -> Result<ExitCode, Error> {
+    if let Some(what) = command.without_json().filter(|_| shared.json) {
+        return Err(Error::Usage(format!("`remora {what}` prints no json; leave --json out")));
+    }
     match command {
-        Command::Serve(args) => serve::run(&args).await.map(|()| ExitCode::SUCCESS),
+        Command::Serve(args) => serve::run(&args, shared).await.map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args).await.map(|()| ExitCode::SUCCESS),
         Command::Emit(args) => emit::run(args, shared).await,
         Command::Ask(args) => ask::run(*args, shared).await,

@@ -84,7 +84,7 @@ pub(crate) struct ExportArgs {
 
     /// The log of all answers as CSV, instead of events as one JSON object a line
     #[arg(long)]
-    answers: bool,
+    pub(super) answers: bool,
 
     /// Into this file instead of standard output
     #[arg(long, short, value_name = "FILE")]

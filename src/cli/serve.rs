@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
-use super::{error::Error, terminal::Output};
+use super::{Shared, error::Error, terminal::Output};
 use crate::{
-    config::{self, Flags, Settings},
+    config::{Effective, Flags, Settings},
     daemon,
 };
 
@@ -18,23 +19,29 @@ pub(crate) struct ServeArgs {
 
     /// Look at the settings and at all that they name, print them with where each comes from, and start nothing
     #[arg(long)]
-    check_config: bool,
+    pub(super) check_config: bool,
 
     #[command(flatten)]
     flags: Flags,
 }
 
-pub(crate) async fn run(args: &ServeArgs) -> Result<(), Error> {
+pub(crate) async fn run(args: &ServeArgs, shared: &Shared) -> Result<(), Error> {
     let settings = Settings::load(args.config.as_deref(), &args.flags)?;
     if args.check_config {
-        return check(args, &settings);
+        return check(args, &settings, shared);
     }
     Ok(Box::pin(daemon::run(settings)).await?)
 }
 
-fn check(args: &ServeArgs, settings: &Settings) -> Result<(), Error> {
-    let effective = config::effective(args.config.as_deref(), &args.flags)?;
-    Output::new().line(effective.trim_end())?;
+fn check(args: &ServeArgs, settings: &Settings, shared: &Shared) -> Result<(), Error> {
+    let effective = Effective::load(args.config.as_deref(), &args.flags)?;
     let problems = daemon::check(settings);
+    let out = Output::new();
+    if shared.json {
+        let report = json!({"ok": problems.is_empty(), "settings": effective.to_json(), "problems": problems});
+        out.json(&report.to_string())?;
+    } else {
+        out.line(effective.to_string().trim_end())?;
+    }
     if problems.is_empty() { Ok(()) } else { Err(Error::Usage(problems.join("\n"))) }
 }

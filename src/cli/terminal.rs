@@ -9,6 +9,7 @@ use std::{
 
 use clap::builder::styling::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::error::Error;
 
@@ -109,7 +110,7 @@ pub(crate) fn hint(text: &str) {
 /// Makes a text from outside harmless on a terminal: control characters, and the marks that reorder what is read,
 /// become JSON escapes.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_steering) {
+    if !steers(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -129,6 +130,18 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
 /// As [`escape`], with the line breaks left in.
 pub(crate) fn escape_lines(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// One word for a POSIX shell.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,@%+=".contains(c);
+    let is_plain = !text.is_empty() && text.chars().all(plain);
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// True for a text that could steer a terminal.
+pub(crate) fn steers(text: &str) -> bool {
+    text.chars().any(is_steering)
 }
 
 fn is_steering(c: char) -> bool {
@@ -151,6 +164,11 @@ pub(crate) fn span(seconds: i64) -> String {
         s if s < 48 * 3600 => format!("{}h", s / 3600),
         s => format!("{}d", s / 86_400),
     }
+}
+
+/// A time by the clock of this machine.
+pub(crate) fn clock(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// A progress bar on standard error, if that is a terminal; without `bytes` it only counts.
@@ -201,6 +219,20 @@ mod tests {
         let shown = escape(&json.to_string()).into_owned();
         assert!(!shown.chars().any(is_steering));
         assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("valid"), json);
+    }
+
+    #[test]
+    fn a_word_stays_one_word_in_a_shell() {
+        for (text, word) in [
+            ("/usr/bin/remora", "/usr/bin/remora"),
+            ("/opt/my tools/remora", "'/opt/my tools/remora'"),
+            ("Bash,mcp__*", "'Bash,mcp__*'"),
+            ("", "''"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+        ] {
+            assert_eq!(quoted(text), word);
+        }
     }
 
     #[test]

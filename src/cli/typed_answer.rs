@@ -1,7 +1,7 @@
 //! What a person types after `remora answer`: words, whose meaning depends on what was asked.
 
 use jiff::tz::TimeZone;
-use remora_actors::model::{FieldError, Form, Kind, Question};
+use remora_actors::model::{Field, FieldError, Form, Input, Kind, Question};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
@@ -103,6 +103,10 @@ fn pairs(words: &[String], form: &Form) -> Result<Vec<(String, String)>, Error> 
 
 /// Typed fields; what was not typed is as it would stand in the form.
 fn fields(form: &Form, typed: &[(String, String)]) -> Result<Value, Error> {
+    let is_truth = |name: &str| form.fields.iter().any(|field| field.name == name && field.input == Input::Truth);
+    if let Some((name, value)) = typed.iter().find(|(n, v)| is_truth(n) && !["true", "false"].contains(&v.as_str())) {
+        return Err(usage(format!("{name} must be true or false, not {value:?}")));
+    }
     let zone = TimeZone::system();
     let initial: Vec<_> = form
         .fields
@@ -110,8 +114,11 @@ fn fields(form: &Form, typed: &[(String, String)]) -> Result<Value, Error> {
         .map(|field| field.initial.as_ref().map(|initial| field.write(initial, &zone)).unwrap_or_default())
         .collect();
     let texts = |place: usize| {
-        let name = &form.fields[place].name;
-        let given: Vec<_> = typed.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str()).collect();
+        let Field { name, input, .. } = &form.fields[place];
+        // A form that is not ticked sends nothing.
+        let is_no = |value: &str| *input == Input::Truth && value == "false";
+        let given = typed.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let given: Vec<_> = given.map(|value| if is_no(value) { "" } else { value }).collect();
         if given.is_empty() { initial[place].iter().map(String::as_str).collect() } else { given }
     };
     let (value, errors) = form.read(texts, &zone);
@@ -167,6 +174,8 @@ mod tests {
             (&mail, &["approve", "propsal=Dear Al"], None),
             (&call, &[r#"{"decision":"reject"}"#], Some(json!({"decision": "reject"}))),
             (&form, &["n=3", "days=mo", "days=tu"], Some(json!({"n": 3, "days": ["mo", "tu"], "on": true}))),
+            (&form, &["n=3", "on=false"], Some(json!({"n": 3, "on": false}))),
+            (&form, &["n=3", "on=no"], None),
             (&form, &["n=3.5"], None),
             (&form, &["x=3"], None),
             (&form, &[r#"{"n":3}"#], Some(json!({"n": 3}))),

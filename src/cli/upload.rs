@@ -179,7 +179,7 @@ mod tests {
     fn bad_lines_are_told_by_their_numbers_in_the_log() {
         let problem = r#"{"status":422,"title":"bad lines","accepted":2,"duplicates":1,"last_seq":9,
             "refused":5,"errors":[{"line":2,"detail":"not json"},{"line":4,"detail":"no category"}]}"#;
-        let reply = bad_lines(&serde_json::from_str(problem).expect("valid")).expect("valid");
+        let reply = bad_lines(&Problem::read(problem.as_bytes()).expect("valid")).expect("valid");
         let mut report = Report::default();
         report.add(reply, &lines(&[11, 13, 17, 19]));
         let told: Vec<_> = report.errors.iter().map(|refusal| (refusal.line, refusal.detail.as_str())).collect();
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_refusal_of_the_whole_batch_blames_no_line() {
-        assert!(bad_lines(&serde_json::from_str(r#"{"status":413,"title":"too large"}"#).expect("valid")).is_none());
+        assert!(bad_lines(&Problem::read(br#"{"status":413,"title":"too large"}"#).expect("valid")).is_none());
     }
 
     #[test]

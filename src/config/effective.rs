@@ -1,44 +1,90 @@
 //! The settings as they are in the end, each with where it was said: what `remora serve --check-config` prints.
 
-use std::{fmt::Write, path::Path};
+use std::{
+    fmt::{self, Display, Formatter},
+    path::Path,
+};
 
 use figment::Figment;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{Flags, Place, Settings, SettingsError, merged, place};
 
 /// What stands in place of a secret.
 const MASK: &str = "***";
 
-/// The settings as a TOML file, each with where it was said.
-///
-/// # Errors
-/// As [`Settings::load`].
-pub fn effective(file: Option<&Path>, flags: &Flags) -> Result<String, SettingsError> {
-    let settings = Settings::load(file, flags)?;
-    let figment = merged(file, flags)?;
-    let Ok(Value::Object(all)) = serde_json::to_value(&settings) else { return Ok(String::new()) };
-    let (tables, plain): (Vec<_>, Vec<_>) = all.iter().partition(|(_, value)| value.is_object());
-    let mut text = String::new();
-    for (name, value) in plain {
-        line(&mut text, &figment, flags, name, name, value);
-    }
-    for (table, values) in tables {
-        let _ = writeln!(text, "\n[{table}]");
-        for (name, value) in values.as_object().into_iter().flatten() {
-            line(&mut text, &figment, flags, &format!("{table}.{name}"), name, value);
-        }
-    }
-    Ok(text)
+/// The settings with where each was said. Written out they are a TOML file.
+#[derive(Debug)]
+pub struct Effective {
+    plain: Vec<Said>,
+    tables: Vec<(String, Vec<Said>)>,
 }
 
-fn line(text: &mut String, figment: &Figment, flags: &Flags, key: &str, name: &str, value: &Value) {
-    let source = source(figment, flags, key);
-    // What is not set has no value in TOML.
-    let _ = match value {
-        Value::Null => writeln!(text, "# {name} is not set"),
-        value => writeln!(text, "{name} = {}  # {source}", masked(name, value)),
-    };
+/// A setting without what opens something, and where it was said.
+#[derive(Debug)]
+struct Said {
+    name: String,
+    value: Value,
+    source: String,
+}
+
+impl Effective {
+    /// Gathers them from where they may be said.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, SettingsError> {
+        let settings = Settings::load(file, flags)?;
+        let figment = merged(file, flags)?;
+        let mut effective = Self { plain: Vec::new(), tables: Vec::new() };
+        let Ok(Value::Object(all)) = serde_json::to_value(&settings) else { return Ok(effective) };
+        let said = |key: &str, name: &str, value: &Value| {
+            let (name, value) = (name.to_owned(), masked(name, value));
+            Said { name, value, source: source(&figment, flags, key) }
+        };
+        for (name, value) in &all {
+            match value {
+                Value::Object(values) => {
+                    let values = values.iter().map(|(of_it, value)| said(&format!("{name}.{of_it}"), of_it, value));
+                    effective.tables.push((name.clone(), values.collect()));
+                }
+                value => effective.plain.push(said(name, name, value)),
+            }
+        }
+        Ok(effective)
+    }
+
+    /// By name, each an object of its `value` and its `source`.
+    pub fn to_json(&self) -> Value {
+        let object = |said: &[Said]| -> Map<String, Value> {
+            said.iter().map(|s| (s.name.clone(), json!({"value": s.value, "source": s.source}))).collect()
+        };
+        let mut all = object(&self.plain);
+        all.extend(self.tables.iter().map(|(name, said)| (name.clone(), object(said).into())));
+        all.into()
+    }
+}
+
+impl Display for Effective {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.plain.iter().try_for_each(|said| said.fmt(f))?;
+        for (name, all) in &self.tables {
+            writeln!(f, "\n[{name}]")?;
+            all.iter().try_for_each(|said| said.fmt(f))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Said {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { name, value, source } = self;
+        match value {
+            // What is not set has no value in TOML.
+            Value::Null => writeln!(f, "# {name} is not set"),
+            value => writeln!(f, "{name} = {value}  # {source}"),
+        }
+    }
 }
 
 fn source(figment: &Figment, flags: &Flags, key: &str) -> String {

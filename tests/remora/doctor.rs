@@ -38,6 +38,7 @@ async fn all_is_well() {
     says(&found["daemon"], "ok", &daemon.url(""));
     says(&found["version"], "ok", env!("CARGO_PKG_VERSION"));
     says(&found["token"], "ok", "none needed");
+    says(&found["journal"], "ok", "sqlite");
     says(&found["workspaces"], "ok", "none");
     says(&found["clock"], "ok", "agrees");
     says(&found["data folder"], "ok", "can be written");

@@ -115,3 +115,24 @@ async fn the_rust_agent() {
     let output = answered_to_its_end(&daemon, start(&daemon, &built, &[])).await;
     assert!(output.contains("choice: drop"), "{output}");
 }
+
+#[tokio::test]
+async fn without_a_daemon_an_example_says_where_it_looked_and_how_to_start_one() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("review.db").display().to_string();
+    for args in [&["examples/python/http_agent.py"][..], &["examples/python/workspace_agent.py", "--workspace", &file]]
+    {
+        let mut command = Command::new("python3");
+        command.args(args).current_dir(repository()).env("PYTHONDONTWRITEBYTECODE", "1");
+        without_a_daemon(command).await;
+    }
+}
+
+/// Runs a program that finds no daemon at its address.
+async fn without_a_daemon(mut command: Command) {
+    // Port 1 is nobody's.
+    command.env("REMORA_URL", "http://127.0.0.1:1");
+    let finished = Process::spawn(command).wait().await;
+    assert!(!finished.stderr.contains("Traceback"), "{}", finished.stderr);
+    finished.expect(1).complains(&["http://127.0.0.1:1", "remora serve"]);
+}

@@ -285,5 +285,5 @@ async fn an_agent_cannot_keep_anothers_answer_from_counting() {
     operator.answer("q1", &json!("yes")).await.expect(200);
     let record = agent.get("/api/v1/questions/q1?wait=30").await.expect(200).json();
     assert_eq!((&record["status"], &record["answer"]), (&json!("delivered"), &json!("yes")));
-    assert_eq!(agent.get("/api/v1/workspaces/victim/kv/inbox:response:q1").await.expect(200).json()["answer"], "yes");
+    assert_eq!(agent.value_of("victim", "inbox:response:q1").await["answer"], "yes");
 }

@@ -49,11 +49,13 @@ mod retention;
 mod screenshots;
 mod service_manager;
 mod settings;
+mod shell;
 mod spans;
 #[cfg(feature = "fault-injection")]
 mod supervision;
 mod support;
 mod traps;
 mod trouble;
+mod typos;
 mod wire;
 mod workspaces;

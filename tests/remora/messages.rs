@@ -115,7 +115,7 @@ async fn what_nobody_reads_is_not_taken_in_for_ever() {
 #[tokio::test]
 async fn a_message_that_cannot_be_printed_is_not_lost() {
     let daemon = Daemon::start().await;
-    daemon.remora(["message", "a", "mind the gap"]).wait().await.expect(0);
+    daemon.remora(["message", "a", "mind the gap", "--allow-unknown"]).wait().await.expect(0);
     let mut command = daemon.command(["messages", "--agent", "a"]);
     command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
     assert!(!command.status().await.unwrap().success());

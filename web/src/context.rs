@@ -36,6 +36,8 @@ pub struct Settings {
     pub loopback: bool,
     /// Tokens of the agents and the operators, which may change; `None`: whoever reaches the daemon may do everything.
     pub tokens: Option<watch::Receiver<Tokens>>,
+    /// Where the journal is: `sqlite` or `nats`.
+    pub store: &'static str,
     /// Makes and reads signed links; `None`: people cannot reach the daemon from elsewhere.
     pub links: Option<Arc<Links>>,
 }

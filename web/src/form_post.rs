@@ -19,19 +19,23 @@ pub(crate) struct FormPost {
 }
 
 impl FormPost {
-    /// Takes a field in, if it is one of an answer's.
-    pub(crate) fn add(&mut self, name: &str, value: String) {
+    /// The names of the fields beside `answer`; those of a form go on with `f1`.
+    pub(crate) const FIELDS: [&str; 4] = ["other", "reason", "proposal", "f0"];
+
+    /// Takes a field in. `false`: it is none of an answer's.
+    pub(crate) fn add(&mut self, name: &str, value: String) -> bool {
         match name {
             "answer" => self.answers.push(value),
             "other" => self.other = value,
             "reason" => self.reason = value,
             "proposal" => self.proposal = Some(value),
             _ => {
-                if let Some(place) = name.strip_prefix('f').and_then(|place| place.parse().ok()) {
-                    self.fields.entry(place).or_default().push(value);
-                }
+                let place = name.strip_prefix('f').and_then(|place| place.parse().ok());
+                let Some(place) = place else { return false };
+                self.fields.entry(place).or_default().push(value);
             }
         }
+        true
     }
 
     /// The texts that were sent for a form's field.
@@ -159,7 +163,9 @@ mod tests {
     fn post(form: &str) -> FormPost {
         let mut post = FormPost::default();
         let fields: Vec<(String, String)> = serde_urlencoded::from_str(form).expect("a form");
-        fields.into_iter().for_each(|(name, value)| post.add(&name, value));
+        fields.into_iter().for_each(|(name, value)| {
+            post.add(&name, value);
+        });
         post
     }
 
@@ -245,7 +251,7 @@ mod tests {
             sent in prop::collection::vec(("answer|other|reason|proposal|f0|f1|f2|f99|f-1|fx", any::<String>()), 0..6),
         ) {
             let (question, mut post) = (ask(kind), FormPost::default());
-            sent.into_iter().for_each(|(name, value)| post.add(&name, value));
+            sent.into_iter().for_each(|(name, value)| { post.add(&name, value); });
             if let Ok(answer) = post.answer(&question, &TimeZone::UTC) {
                 let _ = question.accept(answer, &Limits::default());
             }

@@ -13,6 +13,7 @@ use warp::{
 use crate::{
     context::{Context, Tokens},
     problem::Problem,
+    routes::check_query,
 };
 
 /// The cookie in which a browser keeps its operator's token.
@@ -97,11 +98,12 @@ impl Caller {
         if self.scope == Scope::Operator || agent_id.is_some() {
             return Ok(());
         }
-        Err(Problem::forbidden("an agent's token shows one agent at a time: name it by `agent_id`"))
+        Err(operator_needed("an agent's token shows one agent at a time: name it by `agent_id`"))
     }
 }
 
-/// Lets a request pass that the scope allows, and that no other page has made a browser send.
+/// Lets a request pass that the scope allows, and that no other page has made a browser send. Of the API only what there
+/// is can be asked, which is said to nobody else.
 pub(crate) fn guard(
     context: &Context,
     needed: Scope,
@@ -110,8 +112,17 @@ pub(crate) fn guard(
     let request = warp::method().and(warp::header::headers_cloned()).and(address());
     request.and_then(move |method: Method, headers: HeaderMap, address: String| {
         let admitted = admit(&context, &method, &headers, &address, needed);
+        let admitted = admitted.and_then(|caller| check_names(&method, &address).map(|()| caller));
         async move { admitted.map_err(warp::reject::custom) }
     })
+}
+
+/// A mistyped parameter must not be taken for one that was left out. The pages' addresses are people's, and their own.
+fn check_names(method: &Method, address: &str) -> Result<(), Problem> {
+    match address.split_once('?') {
+        Some((path, query)) if path.starts_with(API) => check_query(method, path, query),
+        _ => Ok(()),
+    }
 }
 
 /// The request's path with its query.
@@ -146,9 +157,14 @@ fn admit(
         if is_page { problem.redirecting(login_url(address)) } else { problem }
     })?;
     if caller.scope < needed {
-        return Err(Problem::forbidden("an agent's token does not allow this; it needs an operator's token"));
+        return Err(operator_needed("an agent's token does not allow this; it needs an operator's token"));
     }
     Ok(caller)
+}
+
+/// A program that reads `needed_scope` can say in its own words where such a token comes from.
+fn operator_needed(detail: &str) -> Problem {
+    Problem::forbidden(detail).with("needed_scope", "operator".into())
 }
 
 /// Where a browser logs in that wanted to see an address.

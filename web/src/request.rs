@@ -120,9 +120,20 @@ fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit
 /// Reads a JSON body.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
+        // Whoever mistypes a name hears of it, and of the names that there are, before anything is done.
+        serde_json::error::Category::Data if error.to_string().starts_with("unknown field") => {
+            Problem::bad_request(error)
+        }
         serde_json::error::Category::Data => Problem::unprocessable(error),
         _ => Problem::bad_request(format_args!("the body is not valid json: {error}")),
     })
+}
+
+/// That a name is none of those that a request may have.
+pub(crate) fn unknown_name(what: &str, name: &str, known: &[&str]) -> Problem {
+    let known = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let known = if known.is_empty() { "there is none".to_owned() } else { format!("there are {known}") };
+    Problem::bad_request(format_args!("unknown {what} `{name}`; {known}"))
 }
 
 /// The body's media type, where it is given and can be read.

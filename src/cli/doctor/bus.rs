@@ -1,4 +1,4 @@
-//! What NATS shows, where the settings name one.
+//! What NATS shows, where the settings name one, and whether it is what the daemon runs on.
 
 use async_nats::jetstream::{
     self,
@@ -6,16 +6,29 @@ use async_nats::jetstream::{
     stream::{Config, Info},
 };
 
-use super::Finding;
+use super::{Finding, remote::Store};
 use crate::{
     bus::{self, BusSettings},
     config::Settings,
 };
 
 /// Looks whether NATS can be used, and whether everything there has as many copies as it shall have.
-pub(super) async fn look(settings: &Settings, findings: &mut Vec<Finding>) {
+pub(super) async fn look(settings: &Settings, store: Option<Store>, findings: &mut Vec<Finding>) {
     // What is wrong with the settings themselves was found before.
-    let Ok(Some(bus)) = settings.bus() else { return };
+    let Ok(bus) = settings.bus() else { return };
+    match (&bus, store) {
+        (None, Some(Store::Nats)) => {
+            let how = "name it as for the daemon, by REMORA_BUS or by --config FILE, to have it looked at";
+            findings.push(Finding::skipped("bus", format!("the daemon runs on a nats that is not named here; {how}")));
+        }
+        (Some(bus), Some(Store::Sqlite)) => {
+            let detail = format!("nats at {} is named here, and the daemon does not run on it", bus.servers);
+            let cure = "start the daemon with these settings, or name here those that it was started with";
+            findings.push(Finding::failed("bus", detail, cure));
+        }
+        _ => {}
+    }
+    let Some(bus) = bus else { return };
     let client = match bus::connect(&bus).await {
         Ok(client) => client,
         Err(error) => {

@@ -70,19 +70,20 @@ impl Finding {
 
 pub(crate) async fn run(args: &DoctorArgs, shared: &Shared) -> Result<ExitCode, Error> {
     let mut findings = Vec::new();
-    let mut is_up = false;
+    let mut daemon = None;
     let mut is_local = true;
     match Client::new(&shared.connection, Scope::Operator) {
         Err(error @ Error::Usage(_)) => return Err(error),
         Err(error) => findings.push(Finding::failed("token", error.to_string(), "name another with --token-file FILE")),
         Ok(client) => {
             is_local = client.is_local();
-            is_up = remote::look(&client, &mut findings).await;
+            daemon = remote::look(&client, &mut findings).await;
         }
     }
+    let is_up = daemon.is_some();
     if is_local {
         if let Some(settings) = local::look(args, is_up, &mut findings) {
-            bus::look(&settings, &mut findings).await;
+            bus::look(&settings, daemon.and_then(|daemon| daemon.store), &mut findings).await;
         }
     } else {
         findings.push(Finding::skipped("data folder", "the daemon is on another machine; run this there"));

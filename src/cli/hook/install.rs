@@ -18,7 +18,7 @@ use super::{
 use crate::cli::{
     Shared,
     error::Error,
-    terminal::{self, Output},
+    terminal::{self, Output, quoted},
 };
 
 /// The hooks that report what happens.
@@ -166,12 +166,6 @@ fn program() -> String {
     }
 }
 
-/// One word for a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,@%+=".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 fn show(out: &Output, path: &Path, old: &str, new: &str) -> Result<(), Error> {
     let name = path.display().to_string();
     let diff = TextDiff::from_lines(old, new).unified_diff().context_radius(3).header(&name, &name).to_string();
@@ -229,19 +223,6 @@ impl File {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_word_stays_one_word_in_a_shell() {
-        for (text, word) in [
-            ("/usr/bin/remora", "/usr/bin/remora"),
-            ("/opt/my tools/remora", "'/opt/my tools/remora'"),
-            ("Bash,mcp__*", "'Bash,mcp__*'"),
-            ("it's", r"'it'\''s'"),
-            ("$(x)", "'$(x)'"),
-        ] {
-            assert_eq!(quoted(text), word);
-        }
-    }
 
     #[test]
     fn a_file_is_replaced_whole_and_its_predecessor_kept() {

@@ -58,3 +58,18 @@ async fn the_configurations_name_what_there_is() {
     let agents: Vec<_> = daemon.api.journal("*").await.iter().map(|event| text(event, "agent_id")).collect();
     assert_eq!(agents, ["reviewer", "reviewer"]);
 }
+
+#[tokio::test]
+async fn without_a_daemon_the_example_says_where_it_looked_and_how_to_start_one() {
+    let remora = Path::new(env!("CARGO_BIN_EXE_remora")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    for args in [&[][..], &["http://127.0.0.1:1/mcp"]] {
+        let mut command = python();
+        // Port 1 is nobody's.
+        command.arg(repository().join("examples/mcp/agent.py")).args(args).env("REMORA_URL", "http://127.0.0.1:1");
+        command.env("PATH", format!("{}:{path}", remora.display()));
+        let finished = Process::spawn(command).wait().await;
+        assert!(!finished.stderr.contains("Traceback"), "{}", finished.stderr);
+        finished.expect(1).complains(&["http://127.0.0.1:1", "remora serve"]);
+    }
+}

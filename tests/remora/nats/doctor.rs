@@ -36,5 +36,15 @@ async fn the_doctor_finds_the_bus_and_its_copies() {
     assert!(copies[0]["cure"].as_str().unwrap().contains("--replicas 3"), "{copies:?}");
     let shut = found(&daemon, "bus = 'nats://127.0.0.1:1'\n", "bus", 1).await;
     assert!(shut[0]["detail"].as_str().unwrap().contains("no nats server can be reached"), "{shut:?}");
-    assert!(found(&daemon, "", "bus", 0).await.is_empty());
+
+    let unnamed = found(&daemon, "", "bus", 0).await;
+    assert!(
+        unnamed[0]["health"] == "skipped" && unnamed[0]["detail"].to_string().contains("REMORA_BUS"),
+        "{unnamed:?}"
+    );
+    let journal = found(&daemon, "", "journal", 0).await;
+    assert!(journal[0]["detail"].as_str().unwrap().contains("in nats"), "{journal:?}");
+    let alone = Daemon::start().await;
+    let other = found(&alone, &bus, "bus", 1).await;
+    assert!(other[0]["detail"].as_str().unwrap().contains("does not run on it"), "{other:?}");
 }

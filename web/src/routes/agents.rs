@@ -26,6 +26,7 @@ use crate::{
 
 /// A message to an agent.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Message {
     /// The text, which must not be empty.
     #[schema(required, value_type = String, min_length = 1)]
@@ -36,6 +37,7 @@ pub(super) struct Message {
 
 /// A request to an agent to stop.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StopRequest {
     /// Why, for the agent to read.
     reason: Option<String>,

@@ -79,7 +79,9 @@ impl Sent {
             match name.as_str() {
                 "of" => sent.questions.push(named(&value)?),
                 "only" => sent.only = Some(named(&value)?),
-                name => sent.form.add(name, value),
+                name => {
+                    sent.form.add(name, value);
+                }
             }
         }
         Ok(sent)

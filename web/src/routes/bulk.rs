@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use remora_actors::{
     inbox_coordinator::{Cancel, RespondError, Target},
     model::{AnsweredBy, QuestionRecord},
@@ -31,6 +32,7 @@ use crate::{
 
 /// Names one question.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct QuestionName {
     pub(super) msg_id: String,
     /// Where its id alone is ambiguous.
@@ -40,6 +42,7 @@ pub(super) struct QuestionName {
 
 /// One answer to several questions.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Answers {
     /// Those that are answered, and no others.
     #[schema(min_items = 1)]
@@ -52,6 +55,7 @@ pub(super) struct Answers {
 
 /// Several questions that get no answer.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Dismissals {
     /// Those that are dismissed, and no others.
     #[schema(min_items = 1)]
@@ -94,6 +98,10 @@ pub(super) struct Report {
     pub(super) done: usize,
     /// The whole in one sentence.
     pub(super) summary: String,
+    /// When the answers count, where each can be taken back until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    deliver_at: Option<Timestamp>,
     questions: Vec<Fate>,
 }
 
@@ -209,9 +217,13 @@ pub(super) async fn to_each(
     }
     let mut fates = Vec::new();
     let mut tally: BTreeMap<(Outcome, String), usize> = BTreeMap::new();
+    let mut deliver_at = None;
     for name in questions {
         let (outcome, in_short, detail) = match deed.to(name, by, context).await {
-            Ok(Ok(_)) => (Outcome::Done, deed.done().to_owned(), None),
+            Ok(Ok(record)) => {
+                deliver_at = deliver_at.max(record.held.map(|held| held.deliver_at));
+                (Outcome::Done, deed.done().to_owned(), None)
+            }
             Ok(Err(error)) => {
                 let (outcome, in_short) = in_short(&error);
                 (outcome, in_short, Some(Problem::from(error).detail().to_owned()))
@@ -224,7 +236,7 @@ pub(super) async fn to_each(
     }
     let done = fates.iter().filter(|fate| fate.outcome == Outcome::Done).count();
     let parts: Vec<_> = tally.iter().map(|((outcome, what), count)| part(*outcome, what, *count)).collect();
-    Ok(Report { done, summary: parts.join(", "), questions: fates })
+    Ok(Report { done, summary: parts.join(", "), deliver_at, questions: fates })
 }
 
 /// `11 answered`, `1 was answered by ann meanwhile`.

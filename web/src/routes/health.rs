@@ -49,6 +49,8 @@ pub(super) struct Ready {
     actors: BTreeMap<&'static str, &'static str>,
     /// `ok`, or why nothing can be stored at present.
     journal: String,
+    /// Where the journal is: `sqlite`, in the daemon's own data folder, or `nats`, which many daemons may share.
+    store: &'static str,
 }
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
@@ -99,7 +101,7 @@ pub(super) async fn ready(context: &Context) -> Response {
     all &= journal.is_none();
     let (status, word) = if all { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
     let journal = journal.unwrap_or_else(|| "ok".to_owned());
-    super::json(status, &Ready { status: word, actors, journal })
+    super::json(status, &Ready { status: word, actors, journal, store: context.settings.store })
 }
 
 /// What is counted, in the text format of OpenMetrics.

@@ -19,6 +19,7 @@ use warp::{
 
 use super::{
     openapi::{
+        self,
         replies::{ConflictProblem, Guarded, NotFound, ProblemDocument, Reading as ReadingBody},
         schemas::{self, NewQuestion, QuestionList},
     },
@@ -74,6 +75,7 @@ pub(super) struct Patience {
 
 /// An answer.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Answering {
     /// A text; an array of texts for `multiple`, the own text one more of them; a `Decision`, or its word alone, for a
     /// confirmation or a tool call; whatever the `response_schema` allows.
@@ -167,6 +169,7 @@ pub(super) async fn ask(context: &Context, headers: &HeaderMap, body: &[u8]) -> 
     let Value::Object(fields) = json(body)? else {
         return Err(Problem::unprocessable("a question is a json object"));
     };
+    openapi::check_properties("NewQuestion", fields.keys())?;
     let text = |name: &str, needed: bool| match fields.get(name) {
         None | Some(Value::Null) if !needed => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),

@@ -6,7 +6,7 @@ use remora_actors::{
     model::{AnsweredBy, Door, FieldError, Invalid, Question, QuestionKey, QuestionRecord, Status},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use warp::{
     Filter, Reply,
@@ -17,7 +17,10 @@ use warp::{
 
 use super::{
     agents::Wanted,
-    openapi::replies::{ConflictProblem, Guarded, NotFound, Reading},
+    openapi::{
+        replies::{ConflictProblem, Guarded, NotFound, Reading},
+        schemas::AnswerForm,
+    },
     respond,
 };
 use crate::{
@@ -26,7 +29,7 @@ use crate::{
     guard::{Caller, Scope, accepts_html, guard},
     html,
     problem::Problem,
-    request::{Segment, answered_by, body, is_of_type, json},
+    request::{Segment, answered_by, body, is_of_type, json, unknown_name},
 };
 
 /// How the answer wants to be told of its success.
@@ -58,6 +61,7 @@ impl Teller {
 
 /// What was sent, however it was written.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Response)]
 pub(super) struct Sent {
     msg_id: Option<String>,
@@ -71,11 +75,15 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// What is sent beside the fields of an answer.
+    const FIELDS: [&str; 5] = ["msg_id", "workspace_id", "answer", "content", "who"];
+
     fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
         // Also what a program sends as JSON under the media type that its HTTP client names by itself.
         let is_form = is_of_type(headers, "application/x-www-form-urlencoded");
+        let teller = Teller::of(headers);
         if !is_form || body.trim_ascii_start().starts_with(b"{") {
-            return json(body);
+            return if teller == Teller::Datastar { Self::among_signals(body) } else { json(body) };
         }
         let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
             .map_err(|error| Problem::bad_request(format_args!("the form cannot be read: {error}")))?;
@@ -86,10 +94,23 @@ impl Sent {
                 "workspace_id" => sent.workspace_id = Some(value),
                 "content" => sent.content = Some(value),
                 "who" => sent.who = Some(value),
-                name => sent.form.get_or_insert_default().add(name, value),
+                // A page's form may have fields for the page alone.
+                name => {
+                    if !sent.form.get_or_insert_default().add(name, value) && teller == Teller::Program {
+                        let known = [&Self::FIELDS[..], &FormPost::FIELDS].concat();
+                        return Err(unknown_name("field", name, &known));
+                    }
+                }
             }
         }
         Ok(sent)
+    }
+
+    /// Datastar sends all the signals of its page.
+    fn among_signals(body: &[u8]) -> Result<Self, Problem> {
+        let mut signals: Map<String, Value> = json(body)?;
+        signals.retain(|name, _| Self::FIELDS.contains(&name.as_str()));
+        Self::deserialize(Value::Object(signals)).map_err(Problem::unprocessable)
     }
 }
 
@@ -154,7 +175,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
 #[utoipa::path(
     post, path = "/agent/{agent_id}/respond", tag = "questions", operation_id = "respond",
     params(("agent_id" = String, Path)),
-    request_body(content((Sent = "application/json"), (Sent = "application/x-www-form-urlencoded"))),
+    request_body(content((Sent = "application/json"), (AnswerForm = "application/x-www-form-urlencoded"))),
     responses(
         (status = 200, description = "The answer is durable.", body = Answered),
         (status = 303, description = "The same, to a browser that sent a form."),

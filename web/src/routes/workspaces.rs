@@ -27,6 +27,7 @@ use crate::{
 
 /// Whose a workspace is, and where it lies.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Registering {
     #[schema(min_length = 1, max_length = 256)]
     agent_id: String,

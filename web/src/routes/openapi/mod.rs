@@ -26,7 +26,11 @@ use crate::{
     guard::{Caller, Scope, guard},
     html,
     problem::Problem,
+    request::unknown_name,
 };
+
+/// What programs of others post to in formats of their own, at an address that may have parameters of their own.
+const OPEN: [&str; 2] = ["/api/v1/events", "/api/v1/cloudevents"];
 
 /// What the document is made from. A handler that is missing here is found by the tests.
 #[derive(OpenApi)]
@@ -151,6 +155,33 @@ pub(super) fn other_methods() -> BoxedFilter<(Response,)> {
             Ok(response)
         })
         .boxed()
+}
+
+/// Refuses a query of names that the operation, as it is described, does not have.
+pub(crate) fn check_query(method: &Method, path: &str, query: &str) -> Result<(), Problem> {
+    unknown_parameter(method, path, query).map_or(Ok(()), Err)
+}
+
+fn unknown_parameter(method: &Method, path: &str, query: &str) -> Option<Problem> {
+    if query.is_empty() || *method == Method::POST && OPEN.contains(&path) {
+        return None;
+    }
+    let template = fitting(path).min_by_key(|template| template.gaps)?;
+    let operation = template.item.get(method.as_str().to_lowercase())?;
+    let all = operation["parameters"].as_array().into_iter().flatten();
+    let known: Vec<_> = all.filter(|one| one["in"] == "query").filter_map(|one| one["name"].as_str()).collect();
+    let given: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    let (name, _) = given.iter().find(|(name, _)| !known.contains(&name.as_str()))?;
+    Some(unknown_name("query parameter", name, &known))
+}
+
+/// Refuses names that a described type does not have.
+pub(super) fn check_properties<'a>(schema: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
+    let Some(known) = DOCUMENT["components"]["schemas"][schema]["properties"].as_object() else { return Ok(()) };
+    match names.find(|name| !known.contains_key(*name)) {
+        Some(name) => Err(unknown_name("field", name, &known.keys().map(String::as_str).collect::<Vec<_>>())),
+        None => Ok(()),
+    }
 }
 
 /// A documented path.

@@ -72,6 +72,7 @@ pub(crate) struct AnsweredBy {
 
 /// A question as it is asked.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewQuestion {
     #[schema(min_length = 1, max_length = 256)]
     agent_id: String,
@@ -114,9 +115,29 @@ pub(crate) struct NewQuestion {
     timeout: Option<f64>,
     /// The deadline, instead of `timeout`.
     expires_at: Option<Time>,
+    /// When it was asked. Default: now.
+    created_at: Option<Value>,
+    /// Without effect: an entry of an outbox has it.
+    status: Option<Value>,
     on_deadline: Option<OnDeadline>,
     /// The answer that `on_deadline: default` gives.
     default: Option<Value>,
+}
+
+/// An answer as a form sends it. Beside these fields there are `f0`, `f1`, …, those of a form by their places.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct AnswerForm {
+    msg_id: Option<String>,
+    workspace_id: Option<String>,
+    /// An option, a text, or the word of a `Decision`.
+    answer: Option<String>,
+    /// An own text instead of an option.
+    other: Option<String>,
+    /// Why, with a `Decision`.
+    reason: Option<String>,
+    /// The proposal as it shall be.
+    proposal: Option<String>,
+    who: Option<String>,
 }
 
 /// An answer that can still be taken back.

@@ -1,18 +1,21 @@
-//! `remora inbox`: the questions that wait for a person.
+//! `remora inbox`: the questions that wait for a person, or one of them whole ([`sheet`], with the [`commands`] that
+//! decide about it).
+
+mod commands;
+pub(super) mod sheet;
 
 use std::cmp::Reverse;
 
 use clap::Args;
 use jiff::Timestamp;
 use remora_actors::model::{Kind, Question, QuestionRecord, Status, Urgency};
-use reqwest::Method;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
 use super::{
     Shared,
     client::{Client, Scope},
     error::Error,
+    questions,
     terminal::{self, Output, escape, shorten},
 };
 
@@ -21,28 +24,34 @@ const QUESTION_CHARS: usize = 80;
 
 #[derive(Debug, Args)]
 pub(crate) struct InboxArgs {
-    /// Closed questions too
-    #[arg(long)]
-    all: bool,
-}
+    /// Show this question whole, with the commands that answer it [default: list them]
+    msg_id: Option<String>,
 
-#[derive(Deserialize)]
-struct Questions<T> {
-    questions: Vec<T>,
+    /// Closed questions too
+    #[arg(long, conflicts_with = "msg_id")]
+    all: bool,
+
+    /// Only this agent's questions
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
 }
 
 pub(crate) async fn run(args: &InboxArgs, shared: &Shared) -> Result<(), Error> {
     let client = Client::new(&shared.connection, Scope::Operator)?;
-    let mut call = client.call(Method::GET, &["questions"])?;
-    if !args.all {
-        call = call.query("status", Status::Open.as_str());
+    let (out, agent) = (Output::new(), args.agent.as_deref());
+    if let Some(msg_id) = &args.msg_id {
+        let record = questions::find(&client, msg_id, agent).await?;
+        if shared.json {
+            return out.json(&json!(record).to_string());
+        }
+        return out.line(&sheet::of(&record, agent.is_some(), Timestamp::now(), &out));
     }
-    let out = Output::new();
+    let status = (!args.all).then_some(Status::Open);
     if shared.json {
-        let list: Box<RawValue> = client.json(&call).await?;
+        let list: Box<RawValue> = client.json(&questions::call(&client, status, agent)?).await?;
         return out.json(list.get());
     }
-    let Questions { mut questions } = client.json::<Questions<QuestionRecord>>(&call).await?;
+    let mut questions = questions::list(&client, status, agent).await?;
     if questions.is_empty() {
         terminal::hint("no question is waiting");
         return Ok(());
@@ -52,7 +61,9 @@ pub(crate) async fn run(args: &InboxArgs, shared: &Shared) -> Result<(), Error> 
     });
     let now = Timestamp::now();
     let rows: Vec<_> = questions.iter().map(|record| row(record, now)).collect();
-    out.table(["MSG_ID", "AGENT", "STATUS", "AGE", "LEFT", "QUESTION"], &rows)
+    out.table(["MSG_ID", "AGENT", "STATUS", "AGE", "LEFT", "QUESTION"], &rows)?;
+    terminal::hint("`remora inbox MSG_ID` shows one of them whole");
+    Ok(())
 }
 
 fn row(record: &QuestionRecord, now: Timestamp) -> [String; 6] {
@@ -67,11 +78,14 @@ fn row(record: &QuestionRecord, now: Timestamp) -> [String; 6] {
     if !offer.is_empty() {
         text.push_str(&format!("  [{}]", shorten(&escape(&offer), QUESTION_CHARS)));
     }
-    let left = question.expires_at.filter(|_| record.status == Status::Open);
+    // What is held can be taken back for as long.
+    let held = record.held.as_ref().filter(|_| record.status == Status::Open);
+    let deadline = question.expires_at.filter(|_| record.status == Status::Open);
+    let left = held.map(|held| held.deliver_at).or(deadline);
     [
         escape(&question.msg_id).into_owned(),
         escape(&question.agent_id).into_owned(),
-        record.status.as_str().to_owned(),
+        held.map_or(record.status.as_str(), |_| "held").to_owned(),
         terminal::span(now.duration_since(question.created_at).as_secs().max(0)),
         left.map_or_else(|| "-".to_owned(), |at| terminal::span(at.duration_since(now).as_secs().max(0))),
         text,
