@@ -47,6 +47,19 @@ async fn a_question_is_asked_answered_and_picked_up() {
 }
 
 #[tokio::test]
+async fn an_asker_may_say_where_it_stands() {
+    let daemon = Daemon::start().await;
+    let asked = json!({"agent_id": "a", "question": "Deploy?", "graph_id": "release", "node_id": "deploy"});
+    daemon.api.ask(&asked).await;
+    let event = daemon.api.journal("agent:blocked").await.remove(0);
+    assert_eq!((&event["graph_id"], &event["node_id"]), (&json!("release"), &json!("deploy")));
+    let graph = daemon.api.get("/api/v1/graphs/release").await.expect(200).json();
+    assert_eq!(graph["nodes"][0]["agent_id"], "a", "{graph}");
+    let refused = daemon.api.post("/api/v1/questions", &json!({"agent_id": "a", "question": "?", "graph_id": 7})).await;
+    refused.problem(422, &["graph_id"]);
+}
+
+#[tokio::test]
 async fn a_waiting_asker_hears_the_answer_at_once() {
     let daemon = Daemon::start().await;
     let msg_id = daemon.api.ask_text("a", "Name?").await;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Claim, InboxCoordinatorMessage, InboxCoordinatorState, Outcome, claim::Over};
 use crate::{
     model::{
-        Answer, AnsweredBy, Category, Door, Event, Invalid, MessageKind, Question, QuestionKey, QuestionRecord,
+        Answer, AnsweredBy, Category, Door, Event, Invalid, Limits, MessageKind, Question, QuestionKey, QuestionRecord,
         Registration, Status, actions, check_id,
     },
     ports::WorkspaceError,
@@ -242,7 +242,8 @@ impl InboxCoordinatorState {
         if self.inbox.open_of(&agent_id).len() >= limits.open_questions_per_agent {
             return Err(AskError::TooMany(limits.open_questions_per_agent));
         }
-        self.publish(vec![question.to_event(now)]).await?;
+        let event = placed(question.to_event(now), &fields, limits)?;
+        self.publish(vec![event]).await?;
         let Some(record) = self.inbox.get(&key) else {
             return Ok(Asked { record: QuestionRecord::new(question), is_new: true });
         };
@@ -367,4 +368,15 @@ impl InboxCoordinatorState {
         self.publish(vec![Event { category: Category::User, ..event }]).await?;
         Ok(message.message_id)
     }
+}
+
+/// The event of a question, with the places that its asker has named beside it.
+fn placed(event: Event, fields: &Map<String, Value>, limits: &Limits) -> Result<Event, Invalid> {
+    let place = |name: &'static str| match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => check_id(id, name, limits).map(|()| Some(id.clone())),
+        Some(_) => Err(Invalid::field(name, "must be a text")),
+    };
+    let (graph_id, node_id, session_id) = (place("graph_id")?, place("node_id")?, place("session_id")?);
+    Ok(Event { graph_id, node_id, session_id, ..event })
 }

@@ -84,6 +84,14 @@ pub(crate) struct NewQuestion {
     /// Where the answer goes. Default: the agent's own workspace.
     #[schema(min_length = 1, max_length = 256)]
     workspace_id: Option<String>,
+    /// What the agent works on, as in its events.
+    #[schema(min_length = 1, max_length = 256)]
+    graph_id: Option<String>,
+    /// The agent's place in it.
+    #[schema(min_length = 1, max_length = 256)]
+    node_id: Option<String>,
+    #[schema(min_length = 1, max_length = 256)]
+    session_id: Option<String>,
     /// What helps to decide: a text or any JSON.
     context: Option<Value>,
     reason: Option<Reason>,
