@@ -36,7 +36,7 @@ pub(crate) struct MigrateArgs {
     #[arg(long, value_name = "DIR|URL")]
     from: String,
 
-    /// Where everything shall be: the same; empty, or the outcome of an earlier move
+    /// Where everything shall be: the same; empty, or the outcome of an earlier move, finished or not
     #[arg(long, value_name = "DIR|URL")]
     to: String,
 
