@@ -68,7 +68,8 @@ pub(crate) struct Connection {
     #[arg(long, global = true, help_heading = SHARED, env = "REMORA_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
 
-    /// File of tokens; a client may use the daemon's own file or one with a single token, or $REMORA_TOKEN instead
+    /// File of tokens, read again by the daemon on SIGHUP; a client may use the same file or one with a single token, or
+    /// $REMORA_TOKEN instead
     #[arg(long, global = true, help_heading = SHARED, value_name = "FILE", env = "REMORA_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 }
