@@ -39,7 +39,7 @@ pub use pattern::Pattern;
 pub use payload::Payload;
 pub use question::{
     Answer, AnsweredBy, Choice, Decision, Door, Field, Form, Format, Held, Input, Kind, Notes, OnDeadline, Question,
-    QuestionKey, QuestionRecord, Reason, Status, Urgency, Verdict, field_text,
+    QuestionKey, QuestionRecord, Reason, Spread, Status, Urgency, Verdict, field_text,
 };
 pub use registrations::{Registration, RegistrationChange, Registrations};
 pub use search::{Search, Term, Terms, event_texts, event_words};

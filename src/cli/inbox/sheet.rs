@@ -2,7 +2,9 @@
 //! What an agent wrote is indented and cannot be taken for anything else.
 
 use jiff::Timestamp;
-use remora_actors::model::{Choice, Field, Format, Held, Input, Kind, OnDeadline, QuestionRecord, Status, Urgency};
+use remora_actors::model::{
+    Choice, Field, Format, Held, Input, Kind, OnDeadline, QuestionRecord, Spread, Status, Urgency,
+};
 use serde_json::{Number, Value};
 
 use super::commands::Commands;
@@ -68,8 +70,8 @@ impl Sheet<'_> {
         }
         if let Some(arguments) = &question.arguments {
             self.section(if arguments.is_empty() { "no arguments" } else { "arguments" }, "");
-            for (name, value) in arguments {
-                self.name(name, "");
+            for (name, value) in Spread::new(arguments, usize::MAX).named {
+                self.name(&name, "");
                 self.indented(4, &written(value));
             }
         }

@@ -10,6 +10,7 @@ mod input;
 mod options;
 mod record;
 mod schema;
+mod spread;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use options::Notes;
 use options::Options;
 pub(in crate::model) use record::SENT_FOR;
 pub use record::{Held, QuestionRecord, Status};
+pub use spread::Spread;
 
 /// Longest time a question may wait, in seconds: ten years, far below where time stamps end.
 const LONGEST_TIMEOUT_S: f64 = 315_360_000.0;

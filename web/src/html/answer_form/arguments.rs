@@ -1,16 +1,13 @@
 //! A call's arguments, to be read: each under its name, a text in its own lines.
 
 use horrorshow::{Render, owned_html};
+use remora_actors::model::Spread;
 use serde_json::{Map, Value};
 
 use crate::html::{pretty::pretty, words};
 
 /// Arguments that are shown. Nobody reads more of them before a decision.
 const ARGUMENTS: usize = 50;
-/// Characters of the name of one.
-const NAME_CHARS: usize = 200;
-/// Levels that come apart. What is deeper has a name that is hard to read.
-const LEVELS: usize = 4;
 
 /// What is shown of a call's arguments.
 #[derive(Debug, PartialEq)]
@@ -26,9 +23,7 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Up to `max` characters. The longest are cut first, so that all others stay whole.
     pub(super) fn new(arguments: &Map<String, Value>, max: usize) -> Self {
-        let mut spread = Spread { named: Vec::new(), left: 0 };
-        arguments.iter().for_each(|(name, value)| spread.add(name, value, LEVELS));
-        let Spread { named, left } = spread;
+        let Spread { named, left } = Spread::new(arguments, ARGUMENTS);
         let chars = named.iter().map(|(_, value)| text(value, max).0.chars().count()).collect();
         let each = fair_share(chars, max);
         let mut is_cut = left > 0;
@@ -39,11 +34,6 @@ impl Arguments {
         };
         let shown = named.into_iter().map(show).collect();
         Self { shown, left, is_cut }
-    }
-
-    /// True where a field would show several lines as one.
-    pub(super) fn has_hidden_lines(arguments: &Map<String, Value>) -> bool {
-        arguments.values().any(|value| !value.is_string() && has_lines(value))
     }
 
     /// As a list of names and what they hold.
@@ -57,42 +47,6 @@ impl Arguments {
             }
             @ if self.left > 0 { p { : "And "; : words::count(self.left, "more argument"); } }
         }
-    }
-}
-
-/// Arguments by their names.
-struct Spread<'a> {
-    named: Vec<(String, &'a Value)>,
-    left: usize,
-}
-
-impl<'a> Spread<'a> {
-    /// What holds texts of several lines comes apart into them, each named by the way to it: JSON would write their
-    /// lines in one.
-    fn add(&mut self, name: &str, value: &'a Value, levels: usize) {
-        if self.named.len() == ARGUMENTS {
-            self.left += 1;
-            return;
-        }
-        let name = words::brief(name, NAME_CHARS);
-        match value {
-            Value::Object(fields) if levels > 0 && has_lines(value) => {
-                fields.iter().for_each(|(field, value)| self.add(&format!("{name}.{field}"), value, levels - 1));
-            }
-            Value::Array(items) if levels > 0 && has_lines(value) => {
-                items.iter().enumerate().for_each(|(at, value)| self.add(&format!("{name}[{at}]"), value, levels - 1));
-            }
-            _ => self.named.push((name.into_owned(), value)),
-        }
-    }
-}
-
-fn has_lines(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\n'),
-        Value::Array(items) => items.iter().any(has_lines),
-        Value::Object(fields) => fields.values().any(has_lines),
-        _ => false,
     }
 }
 
@@ -134,26 +88,6 @@ mod tests {
 
     fn shown(arguments: &Arguments) -> Vec<(&str, &str)> {
         arguments.shown.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
-    }
-
-    #[test]
-    fn a_text_has_its_own_lines_wherever_it_stands() {
-        let call = json!({
-            "path": "a.py", "edits": [{"old": "if a:\n  b", "new": "b"}], "flags": {"all": true}, "limits": [1, 2],
-        });
-        let arguments = of(&call, 1_000);
-        let flags = "{\n  \"all\": true\n}";
-        let expected = [
-            ("path", "a.py"),
-            ("edits[0].old", "if a:\n  b"),
-            ("edits[0].new", "b"),
-            ("flags", flags),
-            ("limits", "[\n  1,\n  2\n]"),
-        ];
-        for named in expected {
-            assert!(shown(&arguments).contains(&named), "{named:?} in {arguments:?}");
-        }
-        assert_eq!((arguments.shown.len(), arguments.left, arguments.is_cut), (5, 0, false));
     }
 
     #[test]

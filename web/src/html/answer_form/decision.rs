@@ -1,7 +1,7 @@
 //! Approving or rejecting: what is proposed or called, ready to be changed, why, and one button each.
 
 use horrorshow::{Raw, Render, owned_html};
-use remora_actors::model::{Form, Kind};
+use remora_actors::model::{Form, Kind, Spread};
 use serde_json::Value;
 
 use super::{Parts, arguments::Arguments, control::Typed, fields};
@@ -63,7 +63,7 @@ fn arguments(parts: &Parts<'_>) -> String {
         });
     }
     let fields = fields::controls(parts, &Form::of_values(arguments));
-    let readable = Arguments::has_hidden_lines(arguments).then(|| Arguments::new(arguments, usize::MAX));
+    let readable = Spread::comes_apart(arguments).then(|| Arguments::new(arguments, usize::MAX));
     text_of(owned_html! {
         @ if let Some(readable) = &readable {
             : readable.render();
