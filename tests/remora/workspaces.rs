@@ -296,6 +296,23 @@ async fn a_persons_message_reaches_the_file_and_its_pickup_is_seen() {
 }
 
 #[tokio::test]
+async fn a_workspace_of_many_keys_is_shown_in_part() {
+    let daemon = Daemon::start().await;
+    for number in 0..=200 {
+        let set = daemon.api.put(&format!("/api/v1/workspaces/w/kv/k{number:03}"), &json!(number)).await;
+        set.expect(204);
+        let page = || daemon.api.get("/workspaces/w");
+        match number {
+            199 => assert!(page().await.body.contains("200 keys") && !page().await.body.contains("All of them")),
+            200 => {
+                assert!(page().await.body.contains("the first 200 keys") && page().await.body.contains("All of them"))
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_an_agent_forgets_its_workspace() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("agent.db");

@@ -59,6 +59,11 @@ pub(super) fn workspace_url(workspace_id: &str) -> String {
     format!("/workspaces/{}", address::segment(workspace_id))
 }
 
+/// Where all of it is read, as JSON.
+pub(super) fn workspace_values_url(workspace_id: &str) -> String {
+    format!("/api/v1/workspaces/{}/kv", address::segment(workspace_id))
+}
+
 /// Element ids are hashes: what an agent chose never stands in a selector.
 fn hash(parts: &[&str]) -> String {
     // A text may hold any character but this one's place is told by the lengths before it.

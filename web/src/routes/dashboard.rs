@@ -125,8 +125,8 @@ async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Res
 
 /// What stands in a workspace: for its place on an agent's page, or as a page of its own.
 async fn workspace_keys(context: &Context, workspace_id: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    let read = context.handle.list_values(workspace_id, "").await.map_err(|error| error.to_string());
-    let read = read.as_deref().map_err(String::as_str);
+    let read = context.handle.page_of_values(workspace_id, "", None).await.map_err(|error| error.to_string());
+    let read = read.as_ref().map_err(String::as_str);
     let is_part = headers.contains_key("datastar-request");
     let page =
         if is_part { html::workspace_keys(workspace_id, read) } else { html::workspace_page(workspace_id, read) };
