@@ -218,7 +218,7 @@ async fn an_operator_logs_in_and_answers_by_name() {
     // The token is out of a script's reach.
     assert_eq!(browser.eval("return document.cookie", &[]).await, "remora_name=alice");
     browser.text_has(".foot", "Logged in as alice").await;
-    browser.click(".who button").await;
+    browser.click(".logged-in button").await;
     browser.find("#token").await;
     browser.goto(&daemon.url("/")).await;
     browser.find("#token").await;

@@ -13,7 +13,7 @@ pub(super) fn signal() -> String {
 /// Who has logged in, and the way out.
 pub(super) fn logout() -> impl Render {
     owned_html! {
-        form(class = "who", action = "/logout", method = "post", hidden, data-attr:hidden = "!$_who") {
+        form(class = "logged-in", action = "/logout", method = "post", hidden, data-attr:hidden = "!$_who") {
             span(data-text = "'Logged in as ' + $_who");
             button(type = "submit", class = "plain") : "Log out";
         }
