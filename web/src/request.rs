@@ -11,7 +11,12 @@ use warp::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 
-use crate::{address, context::Context, guard::Caller, problem::Problem};
+use crate::{
+    address,
+    context::Context,
+    guard::{Caller, Scope, guard},
+    problem::Problem,
+};
 
 /// A body up to this size needs no room of its own: people's answers get through while batches wait.
 const SMALL_BODY: usize = 16 << 10;
@@ -45,6 +50,14 @@ pub(crate) fn get_for_head<B>(request: &mut Request<B>) {
 /// True where only the head is wanted: then nothing is opened, taken or waited for.
 pub(crate) fn is_head() -> impl Filter<Extract = (bool,), Error = Infallible> + Copy {
     warp::ext::optional::<HeadAlone>().map(|head: Option<HeadAlone>| head.is_some())
+}
+
+/// What somebody posts whom the scope allows it.
+pub(crate) fn posted(
+    context: &Context,
+    needed: Scope,
+) -> impl Filter<Extract = (Caller, HeaderMap, Vec<u8>, Context), Error = Rejection> + Clone + use<> {
+    warp::post().and(guard(context, needed)).and(warp::header::headers_cloned()).and(body(context)).and(context.with())
 }
 
 /// A request's body, up to the limit.

@@ -21,7 +21,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
-    request::{Segment, answered_by, api_door, body, json},
+    request::{Segment, answered_by, api_door, json, posted},
 };
 
 /// A message to an agent.
@@ -80,21 +80,13 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         .then(async |agent: Segment, _: Caller, context: Context| list(&context, &agent.0).await)
         .map(respond);
     let send = warp::path!("agents" / Segment / "messages")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with)
+        .and(posted(context, Scope::Operator))
         .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             message(&context, &agent.0, &caller, &headers, &body).await
         })
         .map(respond);
     let stop = warp::path!("agents" / Segment / "stop")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(context.with())
+        .and(posted(context, Scope::Operator))
         .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             stop(&context, &agent.0, &caller, &headers, &body).await
         })

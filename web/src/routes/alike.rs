@@ -20,7 +20,7 @@ use crate::{
     guard::{Caller, Scope, guard},
     html,
     problem::Problem,
-    request::{Segment, answered_by, body, is_of_type},
+    request::{Segment, answered_by, is_of_type, posted},
 };
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
@@ -35,11 +35,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         })
         .map(respond);
     let act = warp::path!("alike" / Segment)
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with)
+        .and(posted(context, Scope::Operator))
         .then(async |what: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             act(&context, &what.0, &caller, &headers, &body).await
         })

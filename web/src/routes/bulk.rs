@@ -24,10 +24,10 @@ use super::{
 };
 use crate::{
     context::Context,
-    guard::{Caller, Scope, guard},
+    guard::{Caller, Scope},
     html,
     problem::Problem,
-    request::{answered_by, api_door, body, json},
+    request::{answered_by, api_door, json, posted},
 };
 
 /// Names one question.
@@ -143,23 +143,14 @@ impl Deed {
 }
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
-    let with = context.with();
     let answers = warp::path!("answers")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with.clone())
+        .and(posted(context, Scope::Operator))
         .then(async |caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             answer(&context, &caller, &headers, &body).await
         })
         .map(respond);
     let dismissals = warp::path!("dismissals")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with)
+        .and(posted(context, Scope::Operator))
         .then(async |caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             dismiss(&context, &caller, &headers, &body).await
         })

@@ -11,18 +11,14 @@ use super::{
 use crate::{
     context::Context,
     doors::cloud_events,
-    guard::{Caller, Scope, guard},
+    guard::{Caller, Scope},
     problem::Problem,
-    request::body,
+    request::posted,
 };
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     warp::path!("cloudevents")
-        .and(warp::post())
-        .and(guard(context, Scope::Agent))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(context.with())
+        .and(posted(context, Scope::Agent))
         .then(async |caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             take_in(&context, &caller, &headers, &body).await
         })

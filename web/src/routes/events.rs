@@ -28,7 +28,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
-    request::{body, is_of_type},
+    request::{is_of_type, posted},
 };
 
 /// Events returned at most, and where no `limit` is given.
@@ -79,11 +79,7 @@ impl Wanted {
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
     let post = warp::path!("events")
-        .and(warp::post())
-        .and(guard(context, Scope::Agent))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with.clone())
+        .and(posted(context, Scope::Agent))
         .then(async |caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             take_in(&context, &caller, &headers, &body).await
         })

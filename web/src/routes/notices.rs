@@ -15,10 +15,10 @@ use warp::{
 use super::respond;
 use crate::{
     context::Context,
-    guard::{Caller, Scope, guard},
+    guard::{Caller, Scope},
     html,
     problem::Problem,
-    request::{answered_by, body},
+    request::{answered_by, posted},
 };
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -35,11 +35,7 @@ struct Decision {
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     warp::path!("notices" / String)
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(context.with())
+        .and(posted(context, Scope::Operator))
         .then(async |id: String, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             decide(&context, &id, &caller, &headers, &body).await
         })

@@ -29,7 +29,7 @@ use crate::{
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
-    request::{Segment, answered_by, api_door, body, is_head, json},
+    request::{Segment, answered_by, api_door, is_head, json, posted},
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -91,11 +91,7 @@ pub(super) struct Answering {
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
     let ask = warp::path!("questions")
-        .and(warp::post())
-        .and(guard(context, Scope::Agent))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with.clone())
+        .and(posted(context, Scope::Agent))
         .then(async |_: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             ask(&context, &headers, &body).await
         })
@@ -121,11 +117,7 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
         })
         .map(respond);
     let answer = warp::path!("questions" / Segment / "answer")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with.clone())
+        .and(posted(context, Scope::Operator))
         .then(async |id: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             answer(&context, id.0, &caller, &headers, &body).await
         })

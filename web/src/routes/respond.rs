@@ -26,10 +26,10 @@ use super::{
 use crate::{
     context::Context,
     form_post::FormPost,
-    guard::{Caller, Scope, accepts_html, guard},
+    guard::{Caller, Scope, accepts_html},
     html,
     problem::Problem,
-    request::{Segment, answered_by, body, is_of_type, json, unknown_name},
+    request::{Segment, answered_by, is_of_type, json, posted, unknown_name},
 };
 
 /// How the answer wants to be told of its success.
@@ -125,43 +125,26 @@ pub(super) struct Answered {
 }
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
-    let with = context.with();
     let answer = warp::path!("agent" / Segment / "respond")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with.clone())
+        .and(posted(context, Scope::Operator))
         .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             answer(&context, agent.0, &caller, &headers, &body).await
         })
         .map(respond);
     let message = warp::path!("agents" / Segment / "messages")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(with)
+        .and(posted(context, Scope::Operator))
         .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             tell(&context, &agent.0, &caller, &headers, &body, Wanted::Message, html::message_note).await
         })
         .map(respond);
     let stop = warp::path!("agents" / Segment / "stop")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(context.with())
+        .and(posted(context, Scope::Operator))
         .then(async |agent: Segment, caller: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             tell(&context, &agent.0, &caller, &headers, &body, Wanted::Stop, html::stop_note).await
         })
         .map(respond);
     let undo = warp::path!("agent" / Segment / "undo")
-        .and(warp::post())
-        .and(guard(context, Scope::Operator))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(context.with())
+        .and(posted(context, Scope::Operator))
         .then(async |agent: Segment, _: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             undo(&context, agent.0, &headers, &body).await
         })

@@ -16,18 +16,14 @@ use super::{
 use crate::{
     context::Context,
     doors::otlp::{self, Converted, Encoding},
-    guard::{Caller, Scope, guard},
+    guard::{Caller, Scope},
     problem::Problem,
-    request::{body, media_type},
+    request::{media_type, posted},
 };
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     warp::path!("v1" / "traces")
-        .and(warp::post())
-        .and(guard(context, Scope::Agent))
-        .and(warp::header::headers_cloned())
-        .and(body(context))
-        .and(context.with())
+        .and(posted(context, Scope::Agent))
         .then(async |_: Caller, headers: HeaderMap, body: Vec<u8>, context: Context| {
             export(&context, &headers, &body).await
         })
