@@ -1,8 +1,8 @@
 //! `remora migrate`: moves the journal and the workspaces from a data folder to a NATS, or back.
 //!
 //! What is there already is not copied again, so a move that was interrupted goes on where it was; and nothing is taken
-//! away from where it comes from. Until the move has come to its end, no daemon starts on what is there. [`side`] is one end; [`events`], [`values`] and what is [`beyond`] them are what is
-//! moved, compared at both ends afterwards.
+//! away from where it comes from. Until the move has come to its end, no daemon starts on what is there. [`side`] is one
+//! end; [`events`], [`values`] and what is [`beyond`] them are what is moved, compared at both ends afterwards.
 
 mod beyond;
 mod events;

@@ -71,7 +71,8 @@ fn routes_of(file: &Path) -> Vec<String> {
     let routes = source.split("warp::path!(").skip(1).filter(|rest| !rest.starts_with("\"api\" / \"v1\" / ..)"));
     let route = |rest: &str| {
         let (path, after) = rest.split_once(')')?;
-        let method = after.trim_start().strip_prefix(".and(warp::")?.split_once('(')?.0;
+        let first = after.trim_start().strip_prefix(".and(")?.split_once('(')?.0;
+        let method = if first == "posted" { "post" } else { first.strip_prefix("warp::")? };
         let path: Vec<_> = path.split('/').map(str::trim).map(|p| p.strip_prefix('"').unwrap_or("{}\"")).collect();
         let path = path.join("/").replace('"', "");
         Some(format!("{method} {}/{path}", if is_under_api { "/api/v1" } else { "" }))
