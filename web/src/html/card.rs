@@ -3,7 +3,7 @@
 use horrorshow::{Render, owned_html};
 use remora_actors::model::{Dashboard, OnDeadline, Question, QuestionKey, QuestionRecord, Urgency};
 
-use super::{answer_form, clock::Clock, keeper, markdown, note, pretty::pretty, words};
+use super::{answer_form, clock::Clock, keeper, markdown, note, pretty::readable, words};
 
 /// Characters of a question's text and of its context on the dashboard, which shows many of them.
 const SHOWN_CHARS: usize = 2_000;
@@ -107,12 +107,7 @@ pub(super) fn whole_context(question: &Question) -> impl Render {
 fn context_of(question: &Question, max: usize) -> (String, bool) {
     match &question.context {
         serde_json::Value::Null => (String::new(), false),
-        serde_json::Value::String(text) => {
-            let shown = words::brief(text, max);
-            let is_cut = shown.len() < text.len();
-            (shown.into_owned(), is_cut)
-        }
-        other => pretty(other, max),
+        context => readable(context, max),
     }
 }
 

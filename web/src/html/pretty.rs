@@ -4,6 +4,21 @@
 use std::io;
 
 use serde::Serialize;
+use serde_json::Value;
+
+use super::words;
+
+/// A value for people: a text as it is, in its own lines, anything else as [`pretty`] has it.
+pub(super) fn readable(value: &Value, max: usize) -> (String, bool) {
+    match value {
+        Value::String(text) => {
+            let shown = words::brief(text, max);
+            let is_cut = shown.len() < text.len();
+            (shown.into_owned(), is_cut)
+        }
+        other => pretty(other, max),
+    }
+}
 
 /// A value's first `max` characters on several lines, with an ellipsis where some are missing; and whether some are.
 pub(super) fn pretty(value: &impl Serialize, max: usize) -> (String, bool) {

@@ -4,7 +4,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Spread;
 use serde_json::{Map, Value};
 
-use crate::html::{pretty::pretty, words};
+use crate::html::{pretty::readable, words};
 
 /// Arguments that are shown. Nobody reads more of them before a decision.
 const ARGUMENTS: usize = 50;
@@ -24,11 +24,11 @@ impl Arguments {
     /// Up to `max` characters. The longest are cut first, so that all others stay whole.
     pub(super) fn new(arguments: &Map<String, Value>, max: usize) -> Self {
         let Spread { named, left } = Spread::new(arguments, ARGUMENTS);
-        let chars = named.iter().map(|(_, value)| text(value, max).0.chars().count()).collect();
+        let chars = named.iter().map(|(_, value)| readable(value, max).0.chars().count()).collect();
         let each = fair_share(chars, max);
         let mut is_cut = left > 0;
         let show = |(name, value): (String, &Value)| {
-            let (text, is_text_cut) = text(value, each);
+            let (text, is_text_cut) = readable(value, each);
             is_cut |= is_text_cut;
             (name, text)
         };
@@ -47,17 +47,6 @@ impl Arguments {
             }
             @ if self.left > 0 { p { : "And "; : words::count(self.left, "more argument"); } }
         }
-    }
-}
-
-fn text(value: &Value, max: usize) -> (String, bool) {
-    match value {
-        Value::String(text) => {
-            let shown = words::brief(text, max);
-            let is_cut = shown.len() < text.len();
-            (shown.into_owned(), is_cut)
-        }
-        other => pretty(other, max),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use horrorshow::{Raw, Render, owned_html};
 use remora_actors::model::{Form, Kind, Spread};
-use serde_json::Value;
 
 use super::{Parts, arguments::Arguments, control::Typed, fields};
 use crate::html::{
@@ -55,7 +54,7 @@ fn arguments(parts: &Parts<'_>) -> String {
     let Some(arguments) = parts.question.arguments.as_ref().filter(|arguments| !arguments.is_empty()) else {
         return String::new();
     };
-    if !is_editable(parts, Value::Object(arguments.clone()).to_string().len()) {
+    if !is_editable(parts, serde_json::to_string(arguments).map_or(usize::MAX, |json| json.len())) {
         let arguments = Arguments::new(arguments, readable_chars(parts));
         return text_of(owned_html! {
             : arguments.render();
