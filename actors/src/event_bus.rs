@@ -20,7 +20,7 @@ use tracing::{Instrument, Span, debug_span};
 
 use crate::{
     model::{Record, Seq},
-    ports::{Appended, Entry, JournalError, Standing, last_of},
+    ports::{Appended, Commits, Entry, JournalError, Standing, last_of},
     replica,
     system::{Role, System},
 };
@@ -28,11 +28,6 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// Events in one commit: large enough that the commit's cost vanishes, small enough that nobody waits long for it.
-const COMMIT_EVENTS: usize = 10_000;
-/// Commits underway at once: enough that the journal always has one to go on with, few enough that events which come one
-/// by one come together in them.
-const COMMITS: usize = 3;
 /// While nothing can be journaled, time between two tries whether something can: a full disk is not freed faster.
 const PROBE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -94,6 +89,8 @@ pub struct EventBus;
 #[derive(Debug)]
 pub struct EventBusState {
     system: Arc<System>,
+    /// How the journal wants them.
+    commits: Commits,
     waiting: VecDeque<Publish>,
     /// True while the journal takes a commit over.
     handing_over: bool,
@@ -129,6 +126,7 @@ impl Actor for EventBus {
         let last = system.journal().last_seq().await?;
         let mut state = EventBusState {
             others: follow_others(&system, myself.clone()),
+            commits: system.journal().commits(),
             system,
             waiting: VecDeque::new(),
             handing_over: false,
@@ -175,7 +173,7 @@ impl Actor for EventBus {
             state.attend(standing).await;
             state.probe_later(&myself);
         }
-        if !state.handing_over && state.underway < COMMITS && !state.waiting.is_empty() {
+        if !state.handing_over && state.underway < state.commits.underway && !state.waiting.is_empty() {
             state.start_commit(&myself);
         }
         Ok(())
@@ -189,7 +187,7 @@ impl EventBusState {
         while let Some(publish) = self.waiting.pop_front() {
             events += publish.entries.len();
             publishes.push(publish);
-            if events >= COMMIT_EVENTS {
+            if events >= self.commits.events {
                 break;
             }
         }

@@ -179,12 +179,36 @@ pub fn last_of(appended: &[Appended]) -> Seq {
 /// What becomes of events that a journal has taken over: once they are durable and can be read, where they stand.
 pub type Storing = Pin<Box<dyn Future<Output = Result<Vec<Appended>, JournalError>> + Send>>;
 
+/// How a journal wants events to be handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commits {
+    /// Events in one commit, about: large enough that the commit's cost vanishes, small enough that nobody waits long for
+    /// it.
+    pub events: usize,
+    /// Commits underway at once: enough that the journal always has one to go on with, few enough that events which come
+    /// one by one come together in them.
+    pub underway: usize,
+}
+
+impl Commits {
+    /// What suits a journal that writes one commit after the other, and has to wait for the disk at the end of each.
+    pub const LARGE: Self = Self { events: 10_000, underway: 3 };
+    /// What suits one whose events go one by one over a network: a commit is no less work by being large, and while one is
+    /// waited for, the daemon has another one to prepare.
+    pub const SMALL: Self = Self { events: 1_000, underway: 5 };
+}
+
 /// The durable, ordered list of events, without gaps but for those that were deleted.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Takes the events over, to be stored in order and each id once. Returns once it can take over those that are to
     /// stand behind them.
     async fn store(&self, entries: Arc<[Entry]>) -> Storing;
+
+    /// How it wants events to be handed over.
+    fn commits(&self) -> Commits {
+        Commits::LARGE
+    }
 
     /// Up to `limit` of the wanted events after `after`, in order.
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError>;

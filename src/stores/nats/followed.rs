@@ -1,6 +1,12 @@
 //! What a daemon hears of NATS: how far its copies follow, and what hinders them.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use remora_actors::{
     model::Seq,
@@ -13,6 +19,9 @@ use super::{follower::Progress, link::Link};
 /// Messages that the copy of the journal may be behind: it copies that many within a few seconds, far less than the
 /// server's memory for ids.
 const BEHIND: u64 = 100_000;
+/// Acknowledged events that the copy may lack: it is made while NATS stores the next ones, and has time for these within
+/// about a tenth of a second.
+const NOT_COPIED: u64 = 10_000;
 /// How long the copy may take to follow what was stored.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks at the connection, which tells of itself in no other way.
@@ -25,9 +34,15 @@ pub(super) struct Followed {
     pub(super) link: Link,
     pub(super) journal: watch::Receiver<Progress>,
     pub(super) workspaces: watch::Receiver<Progress>,
+    /// The last position at which this daemon has stored anything.
+    stored: Arc<AtomicU64>,
 }
 
 impl Followed {
+    pub(super) fn new(link: Link, journal: watch::Receiver<Progress>, workspaces: watch::Receiver<Progress>) -> Self {
+        Self { link, journal, workspaces, stored: Arc::default() }
+    }
+
     /// How the journal stands.
     fn standing(&self) -> Standing {
         // One lock at a time, here and below: a thread that reads a channel twice at once waits for ever if it is written
@@ -60,8 +75,26 @@ impl Followed {
         Ok(())
     }
 
-    /// Waits until the journal's copy has a position.
-    pub(super) async fn copied(&self, seq: Seq) -> Result<(), JournalError> {
+    /// Notes that events up to a position were stored here. Returns once so many more can be.
+    pub(super) async fn stored(&self, seq: Seq) -> Result<(), JournalError> {
+        self.stored.fetch_max(seq, Ordering::AcqRel);
+        self.copied(seq.saturating_sub(NOT_COPIED)).await
+    }
+
+    /// Waits until the copy has all that was stored here. Where something hinders it, it is as good as it is.
+    pub(super) async fn settled(&self) {
+        let stored = self.stored.load(Ordering::Acquire);
+        let mut progress = self.journal.clone();
+        let settled = progress.wait_for(|progress| progress.position >= stored || progress.trouble.is_some());
+        let _ = tokio::time::timeout(PATIENCE, settled).await;
+    }
+
+    /// Waits until the copy has what was stored here up to a position.
+    pub(super) async fn holds(&self, seq: Seq) -> Result<(), JournalError> {
+        self.copied(seq.min(self.stored.load(Ordering::Acquire))).await
+    }
+
+    async fn copied(&self, seq: Seq) -> Result<(), JournalError> {
         let mut progress = self.journal.clone();
         let copied = progress.wait_for(|progress| progress.position >= seq);
         match tokio::time::timeout(PATIENCE, copied).await {

@@ -21,8 +21,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use remora_actors::{
     model::{Record, Search, Seq},
     ports::{
-        Duties, Duty, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, Standing, Storing,
-        last_of,
+        Commits, Duties, Duty, Entry, Extent, Filter, Found, Journal, JournalError, Prune, Pruned, Snapshot, Standing,
+        Storing, last_of,
     },
 };
 use serde_json::{Value, json};
@@ -65,7 +65,13 @@ impl NatsJournal {
     async fn begin(&self, entries: Arc<[Entry]>) -> Result<Commit, JournalError> {
         self.followed.check()?;
         let known = self.database.positions(Arc::clone(&entries)).await?;
-        Ok(Commit::begin(Arc::clone(&self.publisher), entries, known).await)
+        Ok(Commit::begin(Arc::clone(&self.publisher), entries, &known).await)
+    }
+
+    /// The copy, which holds all that was stored here.
+    async fn settled(&self) -> &SqliteJournal {
+        self.followed.settled().await;
+        &self.copy
     }
 
     /// Deletes from the stream what a batch will delete from the copy. First the pictures that hold it go where a daemon
@@ -112,13 +118,17 @@ impl Journal for NatsJournal {
         Box::pin(async move {
             let appended = begun?.finish().await?;
             slot.fill(own(&entries, &appended));
-            followed.copied(last_of(&appended)).await?;
+            followed.stored(last_of(&appended)).await?;
             Ok(appended)
         })
     }
 
+    fn commits(&self) -> Commits {
+        Commits::SMALL
+    }
+
     async fn read(&self, after: Seq, limit: usize, filter: &Filter) -> Result<Vec<Arc<Record>>, JournalError> {
-        self.copy.read(after, limit, filter).await
+        self.settled().await.read(after, limit, filter).await
     }
 
     async fn latest(
@@ -127,15 +137,15 @@ impl Journal for NatsJournal {
         limit: usize,
         filter: &Filter,
     ) -> Result<Vec<Arc<Record>>, JournalError> {
-        self.copy.latest(before, limit, filter).await
+        self.settled().await.latest(before, limit, filter).await
     }
 
     async fn search(&self, search: &Search, before: Seq, limit: usize) -> Result<Found, JournalError> {
-        self.copy.search(search, before, limit).await
+        self.settled().await.search(search, before, limit).await
     }
 
     async fn last_seq(&self) -> Result<Seq, JournalError> {
-        self.copy.last_seq().await
+        self.settled().await.last_seq().await
     }
 
     async fn first_seq(&self) -> Result<Seq, JournalError> {
@@ -143,7 +153,7 @@ impl Journal for NatsJournal {
     }
 
     async fn extent(&self) -> Result<Extent, JournalError> {
-        self.copy.extent().await
+        self.settled().await.extent().await
     }
 
     async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError> {
@@ -162,6 +172,8 @@ impl Journal for NatsJournal {
     }
 
     async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError> {
+        // A daemon that is killed finds no picture of what its copy does not hold.
+        self.followed.holds(snapshot.seq).await?;
         self.copy.save_snapshot(name, snapshot).await
     }
 
@@ -179,16 +191,18 @@ impl Journal for NatsJournal {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+    use std::{collections::BTreeSet, path::PathBuf, sync::mpsc, time::Duration};
 
+    use futures_util::future::join_all;
     use jiff::Timestamp;
     use remora_actors::ports::Appended;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::stores::{
         conformance::journal::{self, Append},
         nats::{
-            commit::UNACKNOWLEDGED,
+            acks::UNACKNOWLEDGED,
             testing::{Fixture, Server, in_time, open},
         },
         sqlite::Durability,
@@ -262,6 +276,31 @@ mod tests {
             let seqs: Vec<_> = appended.expect("append").iter().map(|appended| appended.seq()).collect();
             assert!(seqs.is_sorted() && seqs.last() <= Some(&(2 * UNACKNOWLEDGED as u64 + 2)), "{seqs:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_is_read_also_where_the_copy_is_late() {
+        let fixture = Fixture::new().await;
+        let journal = fixture.nats.journal();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let database = fixture.nats.database().clone();
+        let busy = tokio::spawn(async move { database.write(move |_| Ok(wait.recv())).await });
+        journal.append(journal::batch(0..3)).await.expect("stored, and not copied");
+        let picture = Snapshot { seq: 3, body: Vec::new() };
+        let mut reads = join_all([journal.read(0, 10, &Filter::ALL), journal.latest(None, 10, &Filter::ALL)]);
+        let mut saved = journal.save_snapshot("picture", picture);
+        assert!(timeout(Duration::from_millis(50), &mut reads).await.is_err(), "it waits for the copy");
+        assert!(
+            timeout(Duration::from_millis(50), &mut saved).await.is_err(),
+            "nothing is kept before what it is made of"
+        );
+        go_on.send(()).expect("the database waits");
+        for records in in_time(reads).await {
+            assert_eq!(ids(&records.expect("read")), ["0", "1", "2"]);
+        }
+        in_time(saved).await.expect("saved");
+        busy.await.expect("no panic").expect("written").expect("told");
+        assert_eq!(journal.last_seq().await.expect("last"), 3);
     }
 
     #[tokio::test]

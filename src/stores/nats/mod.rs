@@ -1,7 +1,7 @@
 //! The stores of many daemons that share a NATS with JetStream.
 //!
 //! - `streams`: what is kept there.
-//! - `journal`: the [`Journal`] in a stream, the way of a `commit` there, and its copy, the `journal_copy`.
+//! - `journal`: the [`Journal`] in a stream, the way of a `commit` there with its `acks`, and its copy, the `journal_copy`.
 //! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
 //! - `leases`: the [`Duties`], which one daemon does for all.
 //! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read. A `reader`
@@ -13,6 +13,7 @@
 //! The copy is a database of its own in the data folder. It can be deleted: it is made anew from what NATS holds. So it
 //! is if it turns out to be the copy of something else, which is kept under another name.
 
+mod acks;
 mod bucket;
 mod commit;
 mod followed;
@@ -52,6 +53,7 @@ use serde_json::json;
 use tokio::{sync::watch, task::JoinSet};
 
 use self::{
+    acks::Acks,
     bucket::Bucket,
     commit::Publisher,
     followed::Followed,
@@ -170,8 +172,7 @@ impl Nats {
         let position = copy.last_seq().await?;
         let link = Link::new(context.client());
         let (of_journal, of_workspaces) = (Progress::at(position), Progress::at(0));
-        let followed =
-            Followed { link: link.clone(), journal: of_journal.subscribe(), workspaces: of_workspaces.subscribe() };
+        let followed = Followed::new(link.clone(), of_journal.subscribe(), of_workspaces.subscribe());
 
         database.forget_values().await?;
         let copies = WorkspaceCopies::new(bucket.clone(), database.clone());
@@ -188,11 +189,13 @@ impl Nats {
         tasks.spawn(Follower::new(link, stream.clone(), copies, of_journal).run());
         caught_up(followed.journal.clone(), "events").await?;
 
+        let (acks, receive) = Acks::open(&context.client()).await.map_err(NatsError::Server)?;
+        tasks.spawn(receive);
         let duties = Arc::new(Leases::new(leases, work, followed.clone(), &name));
         let keep = Arc::clone(&duties);
         tasks.spawn(async move { keep.keep().await });
         let journal = Arc::new(NatsJournal {
-            publisher: Arc::new(Publisher::new(context, settings.names.journal_subject())),
+            publisher: Arc::new(Publisher::new(context, settings.names.journal_subject(), acks)),
             stream,
             copy,
             followed,

@@ -20,6 +20,7 @@ use serde_json::json;
 use super::{
     Nats, NatsError, SHARED,
     bucket::Bucket,
+    commit::headers,
     journal_copy::{note_pruned, pruned},
     keys,
     streams::info_of,
@@ -75,9 +76,10 @@ impl Nats {
             self.stand_in(before + 1..event.seq, &mut underway).await?;
             before = event.seq;
             let CopiedEvent { seq, id, category, action, json, .. } = event;
-            let (subject, message) = self.journal.publisher.message((category, action), id, json);
+            let message = PublishMessage::build().headers(headers(id)).payload(json.clone());
             // Where one is lost, none that follows takes its place.
-            let message = message.expected_last_sequence(seq - 1);
+            let (subject, message) =
+                (self.journal.publisher.subject_of(category, action), message.expected_last_sequence(seq - 1));
             underway.add(self.journal.publisher.context.send_publish(subject, message).await).await?;
         }
         underway.settle().await?;

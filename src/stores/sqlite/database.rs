@@ -159,7 +159,7 @@ impl Database {
     }
 
     /// Has something written, as long as the file is where it was.
-    pub(super) async fn write<T: Send + 'static>(
+    pub(in crate::stores) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
