@@ -199,7 +199,9 @@ impl Side {
             Held::Folder { .. } => Ok(self.database.copy_values(values).await?),
             Held::Nats { nats, .. } => {
                 let writes = stream::iter(values).map(Ok::<_, MigrateError>);
-                writes.try_for_each_concurrent(WRITES, |value| write(nats, value)).await
+                writes.try_for_each_concurrent(WRITES, |value| write(nats, value)).await?;
+                nats.settled().await;
+                Ok(())
             }
         }
     }

@@ -32,28 +32,30 @@ const LOOK: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub(super) struct Followed {
     pub(super) link: Link,
-    pub(super) journal: watch::Receiver<Progress>,
-    pub(super) workspaces: watch::Receiver<Progress>,
-    /// The last position at which this daemon has stored anything.
-    stored: Arc<AtomicU64>,
+    pub(super) journal: Copied,
+    pub(super) workspaces: Copied,
+}
+
+/// How far the copy of a stream is, beside what this daemon has itself put into the stream.
+#[derive(Clone)]
+pub(super) struct Copied {
+    pub(super) progress: watch::Receiver<Progress>,
+    /// The last position known of anything that stands there.
+    known: Arc<AtomicU64>,
 }
 
 impl Followed {
-    pub(super) fn new(link: Link, journal: watch::Receiver<Progress>, workspaces: watch::Receiver<Progress>) -> Self {
-        Self { link, journal, workspaces, stored: Arc::default() }
-    }
-
     /// How the journal stands.
     fn standing(&self) -> Standing {
         // One lock at a time, here and below: a thread that reads a channel twice at once waits for ever if it is written
         // in between.
-        let last_seq = self.journal.borrow().position;
+        let last_seq = self.journal.progress.borrow().position;
         Standing { last_seq, trouble: self.trouble().map(JournalError::Unavailable) }
     }
 
     /// What hinders the copies; `None`: as far as is known, nothing.
     pub(super) fn trouble(&self) -> Option<String> {
-        let of = |progress: &watch::Receiver<Progress>| progress.borrow().trouble.as_deref().map(str::to_owned);
+        let of = |copied: &Copied| copied.progress.borrow().trouble.as_deref().map(str::to_owned);
         let connected = self.link.check().err();
         connected.or_else(|| of(&self.journal)).or_else(|| of(&self.workspaces))
     }
@@ -68,44 +70,22 @@ impl Followed {
         if let Some(trouble) = self.trouble() {
             return Err(JournalError::Unavailable(trouble));
         }
-        let behind = self.journal.borrow().behind;
+        let behind = self.journal.progress.borrow().behind;
         if behind > BEHIND {
             return Err(JournalError::Unavailable(format!("{behind} events are still to be read from the stream")));
         }
         Ok(())
     }
 
-    /// Notes that events up to a position were stored here. Returns once so many more can be.
+    /// Notes that events up to a position were stored here. Returns once more can be.
     pub(super) async fn stored(&self, seq: Seq) -> Result<(), JournalError> {
-        self.stored.fetch_max(seq, Ordering::AcqRel);
-        self.copied(seq.saturating_sub(NOT_COPIED)).await
-    }
-
-    /// Waits until the copy has all that was stored here. Where something hinders it, it is as good as it is.
-    pub(super) async fn settled(&self) {
-        let stored = self.stored.load(Ordering::Acquire);
-        let mut progress = self.journal.clone();
-        let settled = progress.wait_for(|progress| progress.position >= stored || progress.trouble.is_some());
-        let _ = tokio::time::timeout(PATIENCE, settled).await;
-    }
-
-    /// Waits until the copy has what was stored here up to a position.
-    pub(super) async fn holds(&self, seq: Seq) -> Result<(), JournalError> {
-        self.copied(seq.min(self.stored.load(Ordering::Acquire))).await
-    }
-
-    async fn copied(&self, seq: Seq) -> Result<(), JournalError> {
-        let mut progress = self.journal.clone();
-        let copied = progress.wait_for(|progress| progress.position >= seq);
-        match tokio::time::timeout(PATIENCE, copied).await {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(JournalError::Unavailable("what was stored cannot be read back yet".to_owned())),
-        }
+        self.journal.note(seq);
+        self.journal.reaches(seq.saturating_sub(NOT_COPIED)).await
     }
 
     /// Waits until the journal stands otherwise than is known.
     pub(super) async fn changed(&self, known: &Standing) -> Standing {
-        let (mut journal, mut workspaces) = (self.journal.clone(), self.workspaces.clone());
+        let (mut journal, mut workspaces) = (self.journal.progress.clone(), self.workspaces.progress.clone());
         loop {
             journal.mark_unchanged();
             workspaces.mark_unchanged();
@@ -122,6 +102,45 @@ impl Followed {
     }
 }
 
+impl Copied {
+    pub(super) fn new(progress: watch::Receiver<Progress>) -> Self {
+        Self { progress, known: Arc::default() }
+    }
+
+    /// Notes that something stands at a position.
+    pub(super) fn note(&self, position: u64) {
+        self.known.fetch_max(position, Ordering::AcqRel);
+    }
+
+    fn known(&self) -> u64 {
+        self.known.load(Ordering::Acquire)
+    }
+
+    /// Waits until the copy has all that is known to stand there, so that nobody reads less than it knows. Where something
+    /// hinders the copy, it is as good as it is.
+    pub(super) async fn settled(&self) {
+        let (known, mut progress) = (self.known(), self.progress.clone());
+        let settled = progress.wait_for(|progress| progress.position >= known || progress.trouble.is_some());
+        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
+            tracing::warn!(position = known, "what this daemon has written cannot be read back yet");
+        }
+    }
+
+    /// Waits until the copy has what is known to stand there up to a position.
+    pub(super) async fn holds(&self, position: u64) -> Result<(), JournalError> {
+        self.reaches(position.min(self.known())).await
+    }
+
+    async fn reaches(&self, position: u64) -> Result<(), JournalError> {
+        let mut progress = self.progress.clone();
+        let reached = progress.wait_for(|progress| progress.position >= position);
+        match tokio::time::timeout(PATIENCE, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(JournalError::Unavailable("what was stored cannot be read back yet".to_owned())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{sync::mpsc, thread};
@@ -133,7 +152,7 @@ mod tests {
     async fn the_standing_is_told_while_it_changes() {
         let fixture = Fixture::new().await;
         let progress = watch::Sender::new(Progress::default());
-        let followed = Followed { journal: progress.subscribe(), ..fixture.nats.journal.followed.clone() };
+        let followed = Followed { journal: Copied::new(progress.subscribe()), ..fixture.nats.journal.followed.clone() };
         // Threads of their own, so that one that waits for ever fails the test instead of holding it up.
         thread::spawn(move || {
             while !progress.is_closed() {

@@ -306,7 +306,7 @@ mod tests {
         in_time(async { while readers().await < 2 {} }).await;
         there.append(journal::batch(2_000_000..2_000_010)).await.expect("append");
         let all = last_of(&there.append(journal::batch(2_000_009..2_000_010)).await.expect("append"));
-        let mut progress = fixture.nats.journal.followed.journal.clone();
+        let mut progress = fixture.nats.journal.followed.journal.progress.clone();
         in_time(progress.wait_for(|progress| progress.position == all)).await.expect("follows");
         let read = async |journal: &Arc<dyn Journal>| journal.read(0, 1 << 20, &Filter::ALL).await.expect("read");
         let (mine, theirs) = (read(&here).await, read(&there).await);
@@ -328,7 +328,7 @@ mod tests {
             stream.create_consumer(deaf).await.expect("turned");
         }
         other.journal().append(journal::batch(0..3)).await.expect("append");
-        let mut progress = fixture.nats.journal.followed.journal.clone();
+        let mut progress = fixture.nats.journal.followed.journal.progress.clone();
         in_time(progress.wait_for(|progress| progress.position == 3)).await.expect("follows");
     }
 }

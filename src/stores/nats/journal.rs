@@ -2,7 +2,8 @@
 //!
 //! Events are appended at the stream and read from a copy in the daemon's own database, which follows the stream. So
 //! pages, searches and histories are as quick as with a journal of one's own, a start reads only what is new, and what
-//! is there stays readable while NATS is away.
+//! is there stays readable while NATS is away. The copy is made while NATS stores what comes next: who publishes does not
+//! wait for it, who reads does.
 //!
 //! **An id is taken once.** The server recognises the ids of the last two minutes; older ones are found in the copy
 //! before anything is published. Between the two there is no gap: nothing is appended while the copy is further behind
@@ -70,7 +71,7 @@ impl NatsJournal {
 
     /// The copy, which holds all that was stored here.
     async fn settled(&self) -> &SqliteJournal {
-        self.followed.settled().await;
+        self.followed.journal.settled().await;
         &self.copy
     }
 
@@ -173,7 +174,7 @@ impl Journal for NatsJournal {
 
     async fn save_snapshot(&self, name: &str, snapshot: Snapshot) -> Result<(), JournalError> {
         // A daemon that is killed finds no picture of what its copy does not hold.
-        self.followed.holds(snapshot.seq).await?;
+        self.followed.journal.holds(snapshot.seq).await?;
         self.copy.save_snapshot(name, snapshot).await
     }
 

@@ -56,7 +56,7 @@ use self::{
     acks::Acks,
     bucket::Bucket,
     commit::Publisher,
-    followed::Followed,
+    followed::{Copied, Followed},
     follower::{Follower, Progress},
     journal::NatsJournal,
     journal_copy::JournalCopy,
@@ -172,12 +172,13 @@ impl Nats {
         let position = copy.last_seq().await?;
         let link = Link::new(context.client());
         let (of_journal, of_workspaces) = (Progress::at(position), Progress::at(0));
-        let followed = Followed::new(link.clone(), of_journal.subscribe(), of_workspaces.subscribe());
+        let [journal, workspaces] = [&of_journal, &of_workspaces].map(|progress| Copied::new(progress.subscribe()));
+        let followed = Followed { link: link.clone(), journal, workspaces };
 
         database.forget_values().await?;
         let copies = WorkspaceCopies::new(bucket.clone(), database.clone());
         tasks.spawn(Follower::new(link.clone(), bucket.stream().clone(), copies, of_workspaces).of_last().run());
-        caught_up(followed.workspaces.clone(), "workspaces").await?;
+        caught_up(followed.workspaces.progress.clone(), "workspaces").await?;
         let workspaces = Workspaces { bucket, database: database.clone(), followed: followed.clone() };
 
         let shared = Arc::new(workspaces.open(SHARED));
@@ -187,7 +188,7 @@ impl Nats {
         let (hand, owned) = own::channel();
         let copies = JournalCopy::new(database.clone(), owned, position, Arc::clone(&shared), Arc::clone(&lacks));
         tasks.spawn(Follower::new(link, stream.clone(), copies, of_journal).run());
-        caught_up(followed.journal.clone(), "events").await?;
+        caught_up(followed.journal.progress.clone(), "events").await?;
 
         let (acks, receive) = Acks::open(&context.client()).await.map_err(NatsError::Server)?;
         tasks.spawn(receive);
@@ -241,6 +242,12 @@ impl Nats {
     /// The copy.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Returns once the copy has what was written here.
+    pub async fn settled(&self) {
+        self.journal.followed.journal.settled().await;
+        self.journal.followed.workspaces.settled().await;
     }
 
     /// The key with which links are signed: this daemon's, unless another one was first.

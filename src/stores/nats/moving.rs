@@ -126,7 +126,7 @@ impl Nats {
 
     /// However long that takes: nobody waits here for an acknowledgement, as publishers do for a commit.
     async fn copied(&self, seq: Seq) -> Result<(), NatsError> {
-        let mut progress = self.journal.followed.journal.clone();
+        let mut progress = self.journal.followed.journal.progress.clone();
         let reached = progress.wait_for(|progress| progress.position >= seq || progress.trouble.is_some()).await;
         match reached.map(|progress| progress.trouble.clone()) {
             Ok(None) => Ok(()),

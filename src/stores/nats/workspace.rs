@@ -2,10 +2,8 @@
 //! cluster an election, files and memory, where a key costs its bytes.
 //!
 //! What is listed comes from a copy in the daemon's own database, which follows the bucket and wakes whoever waits for
-//! a change; what is decided is decided at the bucket, by revision. A write returns once the copy has it, and one that
-//! was refused once the copy has what stood in its way: so nobody reads less here than it knows.
-
-use std::time::Duration;
+//! a change; what is decided is decided at the bucket, by revision. Whoever lists waits until the copy has what was
+//! written here, and what stood in the way of what was refused: so nobody reads less here than it knows.
 
 use async_trait::async_trait;
 use remora_actors::ports::{JournalError, Listed, Workspace, WorkspaceError};
@@ -20,8 +18,6 @@ use super::{
 };
 use crate::stores::sqlite::{CopiedValue, Database, EmbeddedWorkspace};
 
-/// How long the copy may take to follow: what was written is durable, the copy only late.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// The field of a receipt that is written before the value that it stands for: the revision which that value follows.
 const PENDING: &str = "pending";
 
@@ -50,24 +46,16 @@ impl NatsWorkspace {
         self.bucket.last(&self.key(key)).await.map_err(|why| self.failed(why))
     }
 
-    /// Writes, and waits for the copy. `false`: something else than `expected` stands there.
+    /// `false`: something else than `expected` stands there.
     async fn write(&self, key: &str, value: Option<&Value>, expected: Option<u64>) -> Result<bool, WorkspaceError> {
         if let Some(trouble) = self.followed.trouble() {
             return Err(self.failed(trouble));
         }
         let written = self.bucket.write(&self.key(key), value, expected).await.map_err(|why| self.failed(why))?;
         if let Some(revision) = written {
-            self.copied(revision).await;
+            self.followed.workspaces.note(revision);
         }
         Ok(written.is_some())
-    }
-
-    async fn copied(&self, revision: u64) {
-        let mut progress = self.followed.workspaces.clone();
-        let copied = progress.wait_for(|progress| progress.position >= revision);
-        if tokio::time::timeout(PATIENCE, copied).await.is_err() {
-            tracing::warn!(workspace_id = self.id, revision, "the copy of the workspaces is late");
-        }
     }
 }
 
@@ -91,7 +79,7 @@ impl Workspace for NatsWorkspace {
         let mut last = if expected.is_none() { Last::NOTHING } else { self.last(key).await? };
         loop {
             if last.value.as_ref() != expected {
-                self.copied(last.revision).await;
+                self.followed.workspaces.note(last.revision);
                 return Ok(false);
             }
             if self.write(key, Some(value), Some(last.revision)).await? {
@@ -127,10 +115,12 @@ impl Workspace for NatsWorkspace {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Value)>, WorkspaceError> {
+        self.followed.workspaces.settled().await;
         self.copy.list(prefix).await
     }
 
     async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Listed, WorkspaceError> {
+        self.followed.workspaces.settled().await;
         self.copy.page(prefix, after).await
     }
 
@@ -138,7 +128,7 @@ impl Workspace for NatsWorkspace {
         loop {
             let Last { revision, value } = self.last(key).await?;
             if value.is_none() {
-                self.copied(revision).await;
+                self.followed.workspaces.note(revision);
                 return Ok(false);
             }
             if self.write(key, None, Some(revision)).await? {

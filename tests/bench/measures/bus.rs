@@ -33,10 +33,10 @@ const FOUND: u32 = 300_000;
 const SHARDS: [usize; 3] = [1, 2, 4];
 /// Every round takes half a minute, and three agree.
 const ROUNDS: u32 = 3;
-const PUBLISH: &str = "a third of what the daemon does with an event is to publish it, which is all that the peer does; the rest \
+const PUBLISH: &str = "a fifth of what the daemon does with an event is to publish it, which is all that the peer does; the rest \
     is to read and check it, to copy it for the pages, to fold and to index it, on the core that it shares with its load";
-const ANSWER: &str = "three writes one after the other: the claim, the journal, the workspace; the copy has each of the first \
-    two before the next begins";
+const ANSWER: &str = "three writes one after the other: the claim, the journal, the workspace; the copy has the first before \
+    the second begins";
 
 pub(super) fn measure(bench: &Bench) -> Result<Vec<Row>> {
     let bench = &Bench { rounds: bench.rounds.min(ROUNDS), ..bench.clone() };
