@@ -190,8 +190,15 @@ impl Workspaces {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use tokio::time::timeout;
+
     use super::*;
-    use crate::stores::{conformance::workspace, nats::testing::Fixture};
+    use crate::stores::{
+        conformance::workspace,
+        nats::testing::{Fixture, in_time},
+    };
 
     #[tokio::test]
     async fn keeps_the_contract() {
@@ -201,6 +208,21 @@ mod tests {
             (fixture.nats.workspaces.open(&id), ())
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_listed_also_where_the_copy_is_late() {
+        let fixture = Fixture::new().await;
+        let workspace = fixture.nats.workspaces.open("a");
+        let (go_on, wait) = mpsc::channel::<()>();
+        let database = fixture.nats.database().clone();
+        let busy = tokio::spawn(async move { database.write(move |_| Ok(wait.recv())).await });
+        workspace.set("k", &json!(1)).await.expect("written, and not copied");
+        let mut listed = workspace.list("k");
+        assert!(timeout(Duration::from_millis(50), &mut listed).await.is_err(), "it waits for the copy");
+        go_on.send(()).expect("the database waits");
+        assert_eq!(in_time(listed).await, Ok(vec![("k".to_owned(), json!(1))]));
+        busy.await.expect("no panic").expect("written").expect("told");
     }
 
     #[tokio::test]
