@@ -87,18 +87,45 @@ async fn a_graph_grows_waits_and_fails_before_ones_eyes() {
     browser.eval("document.querySelector('#n0').dataset.kept = 'yes'", &[]).await;
     let asked = daemon.api.ask_text("b", "Which style?").await;
     browser.find("svg#n1.blocked").await;
-    browser.text_has("#graph-table", "waiting for you").await;
+    browser.text_has("#graph-table", "waiting").await;
     browser.count_is("#graph-timeline rect.waited", 1).await;
     let namespace = browser.eval("return document.querySelector('#n1 rect').namespaceURI", &[]).await;
     assert_eq!(namespace, "http://www.w3.org/2000/svg");
     assert_eq!(browser.eval("return document.querySelector('#n0').dataset.kept", &[]).await, "yes");
     daemon.api.answer(&asked, &json!("short")).await.expect(200);
-    browser.find("svg#n1.running").await;
+    browser.find("svg#n1.answered").await;
     daemon.api.emit(&of("g/1", "failed", "b", &json!({"error": "no"}))).await;
     browser.find("svg#n1.failed").await;
     browser.text_has("#graph-head", "1 failed").await;
     browser.click("#n1 a").await;
     browser.text_has("#agent-title", "Coder").await;
+    browser.has_no_complaint().await;
+}
+
+#[tokio::test]
+async fn a_graph_says_of_an_agent_what_the_dashboard_says() {
+    let daemon = Daemon::setup().args(["--stalled-after-s", "2"]).start().await;
+    let browser = Browser::of(&daemon).await;
+    daemon.api.emit(&of("nightly", "started", "a", &json!({"name": "Planner"}))).await;
+    daemon.api.emit(&of("nightly", "started", "b", &json!({"name": "Coder", "depends_on": "a"}))).await;
+    browser.text_has("#graph-list", "2 running").await;
+    // By time alone.
+    browser.text_has("#graph-list", "2 stalled").await;
+    browser.text_has("#agent-counts", "2 stalled").await;
+    browser.goto(&daemon.url("/graphs/nightly")).await;
+    browser.connected().await;
+    says(&browser, "#n0", "stalled").await;
+    browser.text_has("#graph-head", "2 stalled").await;
+    browser.text_has("#graph-table", "stalled").await;
+    daemon.api.emit(&event("agent", "idle", "a", &json!({}))).await;
+    browser.find("svg#n0.idle").await;
+    let asked = daemon.api.ask_text("b", "Which style?").await;
+    browser.text_has("#graph-head", "1 waiting").await;
+    daemon.api.answer(&asked, &json!("short")).await.expect(200);
+    says(&browser, "#n1", "answered").await;
+    daemon.api.get(&format!("/api/v1/questions/{asked}?wait=1")).await.expect(200);
+    daemon.api.emit(&event("tool", "called", "b", &json!({"name": "compile"}))).await;
+    browser.find("svg#n1.running").await;
     browser.has_no_complaint().await;
 }
 

@@ -99,7 +99,7 @@ pub(super) fn count_links(query: &AgentQuery, counts: &Counts) -> impl Render {
         .collect();
     let (all, total) = (link(None), format!("{} in all", total(counts)));
     owned_html! {
-        @ for ((url, current), look, text) in &links { a(class = look, href = url, aria-current ?= *current) : text; }
+        @ for ((url, current), look, text) in &links { a(class = look.as_str(), href = url, aria-current ?= *current) : text; }
         a(class = "all", href = &all.0, aria-current ?= all.1) : &total;
     }
 }
@@ -174,20 +174,12 @@ pub(super) fn waited<'a>(agent: &'a Agent, clock: &'a Clock) -> impl Render + us
 /// Where an agent stands, as a word with a coloured dot; with room, also what the word means.
 pub(super) fn standing(standing: Standing, length: Row) -> impl Render {
     let meaning = Some(words::standing_meaning(standing)).filter(|_| length == Row::Long);
-    owned_html! { span(class = look(standing), title ?= meaning) : words::standing(standing); }
+    let look = look(standing);
+    owned_html! { span(class = &look, title ?= meaning) : words::standing(standing); }
 }
 
-fn look(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Waiting => "is blocked",
-        Standing::Stalled => "is stalled",
-        Standing::Failed | Standing::TimedOut => "is failed",
-        Standing::Answered => "is answered",
-        Standing::Running => "is running",
-        Standing::Idle => "is idle",
-        Standing::Cancelled => "is cancelled",
-        Standing::Completed => "is completed",
-    }
+fn look(standing: Standing) -> String {
+    format!("is {}", words::standing_class(standing))
 }
 
 const CURL: &str = r#"curl http://127.0.0.1:8000/api/v1/events \

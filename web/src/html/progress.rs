@@ -4,7 +4,11 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::{Dashboard, Graph, Seq, Tally};
 
 use super::{
-    graph::{self, look, tiny},
+    graph::{
+        self,
+        look::{self, Seen},
+        tiny,
+    },
     text_of, words,
 };
 use crate::frame::Frame;
@@ -20,7 +24,7 @@ pub(super) fn panel(dashboard: &Dashboard) -> impl Render {
         section(id = "execution-progress", class = "panel", aria-labelledby = "execution-progress-title") {
             h2(id = "execution-progress-title") : "Progress";
             : summary(dashboard.tally());
-            ul(id = "graph-list", class = "rows") { @ for graph in &graphs { : row(graph); } }
+            ul(id = "graph-list", class = "rows") { @ for graph in &graphs { : row(&Seen::of(dashboard, graph)); } }
             @ if hidden > 0 {
                 p(id = "more-graphs", class = "more") { a(href = "/graphs") : format!("and {hidden} more"); }
             }
@@ -36,8 +40,8 @@ pub(super) fn append(frame: &mut Frame, dashboard: &Dashboard, after: Seq) {
         return;
     }
     frame.patch(text_of(summary(dashboard.tally())));
-    for graph in listed(dashboard).into_iter().filter(|graph| graph.changed_seq() > after) {
-        frame.patch(text_of(row(graph)));
+    for graph in listed(dashboard).into_iter().filter(|graph| graph.is_changed_since(after)) {
+        frame.patch(text_of(row(&Seen::of(dashboard, graph))));
     }
 }
 
@@ -62,23 +66,22 @@ fn summary(tally: Tally) -> impl Render {
     }
 }
 
-fn row(graph: &Graph) -> impl Render {
+fn row(graph: &Seen<'_>) -> impl Render + use<> {
     let id = words::row_id("g", graph.graph_id());
     let url = words::graph_url(graph.graph_id());
     let name = words::brief(graph.name(), 80).into_owned();
     let state = graph.state().filter(|state| *state != "started").map(|state| state.replace('_', " "));
+    let (picture, bar, counts) = (tiny::svg(graph, tiny::ROW), look::bar(graph), look::words(graph));
     owned_html! {
         li(id = &id) {
-            a(class = "glance", href = &url, tabindex = "-1", aria-hidden = "true") {
-                : tiny::svg(graph, tiny::ROW);
-            }
+            a(class = "glance", href = &url, tabindex = "-1", aria-hidden = "true") { : &picture; }
             div {
                 p(class = "progress") {
                     a(class = "name", href = &url, data-ignore) : &name;
                     @ if let Some(state) = &state { span(class = "detail", data-ignore) : state; }
                 }
-                : look::bar(graph);
-                : look::words(graph);
+                : &bar;
+                : &counts;
             }
         }
     }

@@ -92,7 +92,7 @@ fn graphs(dashboard: &Dashboard) -> impl Render {
                 li {
                     span(data-ignore) : words::brief(graph.name(), 60).as_ref();
                     span(class = "count") : format!("{}/{}", graph.tally().completed, graph.nodes().len());
-                    : graph::look::bar(graph);
+                    : graph::look::bar(&graph::look::Seen::of(dashboard, graph));
                 }
             }
         }

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use remora_actors::{
-    model::{
-        AgentSort, AgentState, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Standing, Urgency, Verdict,
-    },
+    model::{AgentSort, Answer, AnsweredBy, Decision, Question, QuestionKey, Reason, Standing, Urgency, Verdict},
     view::{GraphShown, Subject},
 };
 use serde_json::Value;
@@ -88,22 +86,19 @@ pub(super) fn row_id(kind: &str, id: &str) -> String {
     format!("{kind}-{}", hash(&[id]))
 }
 
-/// The word for what an agent's events say of it.
-pub(super) fn state(state: AgentState) -> &'static str {
-    match state {
-        AgentState::Started => "running",
-        AgentState::Blocked => "blocked",
-        AgentState::Completed => "completed",
-        AgentState::Failed => "failed",
-        AgentState::Cancelled => "cancelled",
-        AgentState::TimedOut => "timed out",
-    }
-}
-
 /// The word for where an agent stands.
 pub(super) fn standing(standing: Standing) -> &'static str {
     match standing {
         Standing::TimedOut => "timed out",
+        other => other.as_str(),
+    }
+}
+
+/// The class that gives it its colour on every page.
+pub(super) fn standing_class(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Waiting => "blocked",
+        Standing::TimedOut => "failed",
         other => other.as_str(),
     }
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Agent, AgentState, Category, Counts, Graphs, Inbox, Limits, Patience, QuestionKey, Record, Seq, Status, Tally,
-    Troubles, actions, notice::DeadLetters,
+    Agent, AgentState, Category, Counts, Graphs, Inbox, Limits, Node, Patience, QuestionKey, Record, Seq, Standing,
+    Status, Tally, Troubles, actions, notice::DeadLetters,
 };
 pub use panels::{Panel, Panels};
 use roster::Roster;
@@ -189,7 +189,7 @@ impl Dashboard {
                 dirty |= Panels::of(Panel::Agents);
             }
         });
-        if moved { dirty | Panels::of(Panel::Agents) } else { dirty }
+        if moved { dirty | self.agent_moved(agent_id) } else { dirty }
     }
 
     fn apply_to_graphs(&mut self, record: &Record, changed: &[QuestionKey]) -> Panels {
@@ -273,12 +273,38 @@ impl Dashboard {
 
     /// Lets the time pass, and returns the panels that look different now. The picture is of this moment from then on.
     pub fn pass_time(&mut self, now: Timestamp) -> Panels {
-        if self.agents.pass_time(now) { Panels::of(Panel::Agents) } else { Panels::NONE }
+        let moved = self.agents.pass_time(now);
+        moved.iter().fold(Panels::NONE, |dirty, agent_id| dirty | self.agent_moved(agent_id))
+    }
+
+    /// The panels that look different once an agent stands elsewhere.
+    fn agent_moved(&mut self, agent_id: &str) -> Panels {
+        let in_a_graph = self.graphs.look_again(agent_id, self.last_seq);
+        if in_a_graph { Panels::AGENTS } else { Panels::of(Panel::Agents) }
     }
 
     /// Sets how long agents may be silent.
     pub fn set_patience(&mut self, patience: Patience) {
         self.agents.set_patience(patience);
+    }
+
+    /// Where a graph's node stands: as its agent does while the two are at work. `None`: it has not begun.
+    pub fn standing_of(&self, node: &Node) -> Option<Standing> {
+        Some(match node.state? {
+            AgentState::Blocked => Standing::Waiting,
+            AgentState::Completed => Standing::Completed,
+            AgentState::Failed => Standing::Failed,
+            AgentState::Cancelled => Standing::Cancelled,
+            AgentState::TimedOut => Standing::TimedOut,
+            AgentState::Started => {
+                let agent = node.agent_id.as_deref().and_then(|agent_id| self.agent(agent_id));
+                match agent.map(|agent| agent.standing) {
+                    Some(standing @ (Standing::Stalled | Standing::Answered | Standing::Idle)) => standing,
+                    // What its agent waits for, or how it has ended, is another node's.
+                    _ => Standing::Running,
+                }
+            }
+        })
     }
 
     /// One agent.

@@ -205,15 +205,17 @@ impl Roster {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Lets the time pass. `true`: some agent stands elsewhere now.
-    pub(super) fn pass_time(&mut self, now: Timestamp) -> bool {
+    /// Lets the time pass. Returns the agents that stand elsewhere now.
+    pub(super) fn pass_time(&mut self, now: Timestamp) -> Vec<Arc<str>> {
         self.now = self.now.max(now);
-        let mut moved = false;
+        let mut moved = Vec::new();
         while self.due.first().is_some_and(|(at, _)| *at <= self.now) {
             let Some((_, agent_id)) = self.due.pop_first() else { break };
             if let Some(kept) = self.agents.get_mut(&agent_id) {
                 kept.due = None;
-                moved |= self.change(&agent_id, |_| ());
+                if self.change(&agent_id, |_| ()) {
+                    moved.push(agent_id);
+                }
             }
         }
         moved

@@ -254,6 +254,15 @@ impl Graphs {
         });
     }
 
+    /// Takes note that an agent stands elsewhere, by an event or by the time after it. True: a graph looks different now.
+    pub(super) fn look_again(&mut self, agent_id: &str, seq: Seq) -> bool {
+        let places = self.places.get(agent_id).cloned().unwrap_or_default();
+        for place in &places {
+            self.with(&place.graph_id, |graph, _| graph.look_again(place.node, seq));
+        }
+        !places.is_empty()
+    }
+
     /// Lets go of an agent that is no longer kept; its nodes stay.
     pub(super) fn forget_agent(&mut self, agent_id: &str) {
         self.places.remove(agent_id);

@@ -91,6 +91,11 @@ impl Node {
         self.spans.last().and_then(|span| span.to)
     }
 
+    /// True where it may look different from what was shown after an event. The time after that event changes it too.
+    pub fn is_changed_since(&self, shown: Seq) -> bool {
+        self.last_seq >= shown
+    }
+
     /// Goes over to a state at a moment. Clocks that run backwards make spans of no length, never ones that overlap.
     pub(super) fn enter(&mut self, state: AgentState, at: Timestamp) {
         let activity = Activity::of(state);

@@ -149,8 +149,13 @@ impl Graph {
     }
 
     /// The event since which it looks as it does.
-    pub fn changed_seq(&self) -> Seq {
+    pub(super) fn changed_seq(&self) -> Seq {
         self.stored.changed_seq
+    }
+
+    /// True where it may look different from what was shown after an event. The time after that event changes it too.
+    pub fn is_changed_since(&self, shown: Seq) -> bool {
+        self.stored.changed_seq >= shown
     }
 
     /// The event since which its nodes and edges are the same ones.
@@ -289,6 +294,15 @@ impl Graph {
         }
         if was_live != self.is_live() {
             self.stored.moved_seq = seq;
+        }
+    }
+
+    /// Where its agent stands is no part of a node, and shown of one that is live.
+    pub(super) fn look_again(&mut self, at: usize, seq: Seq) {
+        let node = &mut self.stored.nodes[at];
+        if node.is_live() {
+            node.last_seq = seq;
+            self.stored.changed_seq = seq;
         }
     }
 

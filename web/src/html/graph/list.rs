@@ -18,7 +18,7 @@ use super::{
         text_of, words,
     },
     NAME_CHARS,
-    look::{self, Look},
+    look::{self, Seen},
     tiny,
 };
 use crate::{address, frame::Frame};
@@ -61,8 +61,8 @@ fn fits(graph: &Graph, filter: &GraphFilter) -> bool {
         && match filter.state {
             GraphState::Any => true,
             GraphState::Live => graph.is_live(),
-            GraphState::Waiting => Look::Waiting.count(graph) > 0,
-            GraphState::Failed => Look::Failed.count(graph) > 0,
+            GraphState::Waiting => graph.tally().blocked > 0,
+            GraphState::Failed => graph.tally().failed > 0,
             GraphState::Ended => !graph.is_live(),
         }
 }
@@ -73,9 +73,9 @@ fn form(filter: &GraphFilter) -> impl Render {
     let states = address::GRAPH_STATES.map(|(state, word)| (word, (state == filter.state).then_some("selected")));
     owned_html! {
         form(class = "filter", action = "/graphs", method = "get", role = "search") {
-            label { span(class = "unseen") : "Name"; input(type = "search", name = "q", value = &text, placeholder = "Name"); }
+            label { span : "Name or id"; input(type = "search", name = "q", value = &text); }
             label {
-                span(class = "unseen") : "State";
+                span : "State";
                 select(name = "state") {
                     @ for (word, selected) in &states { option(value = *word, selected ?= *selected) : *word; }
                 }
@@ -90,7 +90,12 @@ fn graphs(dashboard: &Dashboard, filter: &GraphFilter, clock: &Clock) -> impl Re
     graphs.sort_by_key(|graph| order(graph));
     let all = graphs.len();
     let (page, pages) = pager::within(filter.page, all, PAGE);
-    let cards: String = graphs.into_iter().skip(page * PAGE).take(PAGE).map(|g| text_of(card(g, clock))).collect();
+    let cards: String = graphs
+        .into_iter()
+        .skip(page * PAGE)
+        .take(PAGE)
+        .map(|g| text_of(card(&Seen::of(dashboard, g), clock)))
+        .collect();
     let url = |page| address::url(&Subject::Graphs(GraphFilter { page, ..filter.clone() }));
     let here = format!("Page {} of {pages}", page + 1);
     let pager = pager("Pages of graphs", ("Newer", "Older"), here, (page, pages), &url);
@@ -108,7 +113,7 @@ fn graphs(dashboard: &Dashboard, filter: &GraphFilter, clock: &Clock) -> impl Re
     }
 }
 
-fn card(graph: &Graph, clock: &Clock) -> impl Render {
+fn card(graph: &Seen<'_>, clock: &Clock) -> impl Render {
     let id = words::row_id("gc", graph.graph_id());
     let url = words::graph_url(graph.graph_id());
     let name = words::brief(graph.name(), NAME_CHARS).into_owned();

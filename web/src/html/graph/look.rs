@@ -1,90 +1,100 @@
-//! How a node's state looks: a word, a colour by its class, and a sign and a shape that tell it without the colour.
+//! How a node looks: where it stands in a word, the same as on every other page, a colour by its class, and a mark that
+//! tells it without the colour.
+
+use std::{cmp::Reverse, ops::Deref};
 
 use horrorshow::{Render, owned_html};
-use remora_actors::model::{AgentState, Graph};
+use remora_actors::model::{Dashboard, Graph, Standing};
 
-/// What a person tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Look {
-    Waiting,
-    Failed,
-    Running,
-    Pending,
-    Cancelled,
-    Completed,
-}
+use super::super::words as word_of;
+
+/// What a person tells apart: where a node stands, or that it has not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look(Option<Standing>);
 
 impl Look {
     /// All, the one that a person must see first at the front.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Waiting, Self::Failed, Self::Running, Self::Pending, Self::Cancelled, Self::Completed];
+    pub(super) const ALL: [Self; 10] = [
+        Self(Some(Standing::Waiting)),
+        Self(Some(Standing::Stalled)),
+        Self(Some(Standing::Failed)),
+        Self(Some(Standing::TimedOut)),
+        Self(Some(Standing::Answered)),
+        Self(Some(Standing::Running)),
+        Self(None),
+        Self(Some(Standing::Idle)),
+        Self(Some(Standing::Cancelled)),
+        Self(Some(Standing::Completed)),
+    ];
 
-    pub(super) fn of(state: Option<AgentState>) -> Self {
-        match state {
-            None => Self::Pending,
-            Some(AgentState::Blocked) => Self::Waiting,
-            Some(AgentState::Completed) => Self::Completed,
-            Some(AgentState::Failed | AgentState::TimedOut) => Self::Failed,
-            Some(AgentState::Cancelled) => Self::Cancelled,
-            Some(AgentState::Started) => Self::Running,
-        }
+    /// Its position in [`Look::ALL`].
+    pub(super) fn rank(self) -> usize {
+        Self::ALL.iter().position(|look| *look == self).unwrap_or_default()
     }
 
-    /// The class that colours it, the same as on every other page.
+    /// The class that colours it.
     pub(super) fn class(self) -> &'static str {
-        match self {
-            Self::Waiting => "blocked",
-            Self::Failed => "failed",
-            Self::Running => "running",
-            Self::Pending => "pending",
-            Self::Cancelled => "cancelled",
-            Self::Completed => "completed",
-        }
+        self.0.map_or("pending", word_of::standing_class)
     }
 
     pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting for you",
-            Self::Failed => "failed",
-            Self::Running => "running",
-            Self::Pending => "not begun",
-            Self::Cancelled => "cancelled",
-            Self::Completed => "completed",
-        }
+        self.0.map_or("not begun", word_of::standing)
     }
 
-    /// The shape of a mark of 12 by 12, drawn from its upper left corner.
+    /// The shape of a mark of 12 by 12, drawn from its upper left corner. What does nothing at the moment is not filled.
     pub(super) fn mark(self) -> &'static str {
-        match self {
-            Self::Waiting => "m6-3l9 9l-9 9l-9-9z",
-            Self::Failed => "m0 2l2-2l4 4l4-4l2 2l-4 4l4 4l-2 2l-4-4l-4 4l-2-2l4-4z",
-            Self::Running => "m6 0a6 6 0 1 1 0 12a6 6 0 1 1 0-12z",
-            Self::Pending => "m2 2h8v8h-8z",
-            Self::Cancelled => "m0 4h12v4h-12z",
-            Self::Completed => "m1 1h10v10h-10z",
+        match self.0 {
+            Some(Standing::Waiting) => "m6-3l9 9l-9 9l-9-9z",
+            Some(Standing::Failed | Standing::TimedOut) => "m0 2l2-2l4 4l4-4l2 2l-4 4l4 4l-2 2l-4-4l-4 4l-2-2l4-4z",
+            Some(Standing::Stalled) => "m6-1l7 13h-14z",
+            Some(Standing::Running | Standing::Answered | Standing::Idle) => "m6 0a6 6 0 1 1 0 12a6 6 0 1 1 0-12z",
+            Some(Standing::Cancelled) => "m0 4h12v4h-12z",
+            Some(Standing::Completed) => "m1 1h10v10h-10z",
+            None => "m2 2h8v8h-8z",
         }
     }
+}
 
-    /// How many nodes of a graph look like this.
-    pub(super) fn count(self, graph: &Graph) -> usize {
-        let tally = graph.tally();
-        match self {
-            Self::Waiting => tally.blocked,
-            Self::Failed => tally.failed,
-            Self::Running => tally.total - tally.finished() - tally.blocked,
-            Self::Pending => graph.pending(),
-            Self::Cancelled => tally.cancelled,
-            Self::Completed => tally.completed,
-        }
+/// A graph with the looks of its nodes.
+pub(in super::super) struct Seen<'a> {
+    graph: &'a Graph,
+    looks: Vec<Look>,
+    counts: [usize; Look::ALL.len()],
+}
+
+impl<'a> Seen<'a> {
+    pub(in super::super) fn of(dashboard: &Dashboard, graph: &'a Graph) -> Self {
+        let looks: Vec<_> = graph.nodes().iter().map(|node| Look(dashboard.standing_of(node))).collect();
+        let mut counts = [0; Look::ALL.len()];
+        looks.iter().for_each(|look| counts[look.rank()] += 1);
+        Self { graph, looks, counts }
+    }
+
+    /// How the node at a position looks.
+    pub(super) fn look(&self, at: usize) -> Look {
+        self.looks[at]
+    }
+
+    /// The looks that there are, the one that a person must see first at the front, with how many nodes have it.
+    fn present(&self) -> Vec<(Look, usize)> {
+        Look::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+impl Deref for Seen<'_> {
+    type Target = Graph;
+
+    fn deref(&self) -> &Graph {
+        self.graph
     }
 }
 
 /// How many nodes look like what, each with its mark: the legend of the picture as well.
-pub(in super::super) fn counts(graph: &Graph) -> impl Render + use<> {
-    let counts = Look::ALL.map(|look| (look, look.count(graph)));
+pub(in super::super) fn counts(graph: &Seen<'_>) -> impl Render + use<> {
+    let counts = graph.present();
     owned_html! {
         span(class = "looks") {
-            @ for (look, count) in counts.iter().filter(|(_, count)| *count > 0) {
+            @ for (look, count) in &counts {
                 span(class = look.class()) { : mark(*look); : format!("{count} {}", look.word()); }
             }
         }
@@ -92,11 +102,11 @@ pub(in super::super) fn counts(graph: &Graph) -> impl Render + use<> {
 }
 
 /// The same without the marks, for a row that travels with every change.
-pub(in super::super) fn words(graph: &Graph) -> impl Render + use<> {
-    let counts = Look::ALL.map(|look| (look, look.count(graph)));
+pub(in super::super) fn words(graph: &Seen<'_>) -> impl Render + use<> {
+    let counts = graph.present();
     owned_html! {
         p(class = "counts") {
-            @ for (look, count) in counts.iter().filter(|(_, count)| *count > 0) {
+            @ for (look, count) in &counts {
                 span(class = format!("is {}", look.class())) : format!("{count} {}", look.word());
             }
         }
@@ -104,8 +114,8 @@ pub(in super::super) fn words(graph: &Graph) -> impl Render + use<> {
 }
 
 /// A state in a word, with its mark.
-pub(super) fn word(look: Look, word: &'static str) -> impl Render {
-    owned_html! { span(class = "looks") { span(class = look.class()) { : mark(look); : word; } } }
+pub(super) fn word(look: Look) -> impl Render {
+    owned_html! { span(class = "looks") { span(class = look.class()) { : mark(look); : look.word(); } } }
 }
 
 fn mark(look: Look) -> impl Render {
@@ -116,18 +126,22 @@ fn mark(look: Look) -> impl Render {
 }
 
 /// How far a graph is: what completed from the left, then what ended otherwise, then what is under way.
-pub(in super::super) fn bar(graph: &Graph) -> impl Render + use<> {
-    let order = [Look::Completed, Look::Failed, Look::Cancelled, Look::Waiting, Look::Running, Look::Pending];
+pub(in super::super) fn bar(graph: &Seen<'_>) -> impl Render + use<> {
     let all = graph.nodes().len().max(1);
+    let mut present = graph.present();
+    let is_over = |look: Look| look.0.is_some_and(Standing::is_terminal);
+    present.sort_by_key(|(look, _)| (!is_over(*look), look.0.is_none(), is_over(*look).then(|| Reverse(look.rank()))));
     let mut from = 0;
-    let parts = order.map(|look| {
-        let x = from;
-        from += look.count(graph);
-        (look, x * 1_000 / all, from * 1_000 / all)
-    });
-    let words: Vec<_> =
-        parts.iter().map(|(look, _, _)| (look.count(graph), look.word())).filter(|(n, _)| *n > 0).collect();
-    let words = words.iter().map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ");
+    let parts: Vec<_> = present
+        .iter()
+        .map(|(look, count)| {
+            let x = from;
+            from += count;
+            (*look, x * 1_000 / all, from * 1_000 / all)
+        })
+        .collect();
+    let words: Vec<_> = present.iter().map(|(look, count)| format!("{count} {}", look.word())).collect();
+    let words = words.join(", ");
     owned_html! {
         svg(class = "share", viewBox = "0 0 1000 8", preserveAspectRatio = "none", role = "img", aria-label = &words) {
             @ for (look, x, end) in parts.iter().filter(|(_, x, end)| end > x) {

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{address, frame::Frame};
 pub(super) use list::{order, render as render_list};
+use look::Seen;
 use rows::Rows;
 
 /// What a graph's name may have in characters.
@@ -41,6 +42,7 @@ pub(super) fn render(
     clock: &Clock,
 ) -> Option<Bytes> {
     let graph = dashboard.graphs().get(&shown.graph_id)?;
+    let graph = &Seen::of(dashboard, graph);
     match part {
         Part::Since(after) if graph.grown_seq() <= after => Some(changed(dashboard, graph, shown, after, clock)),
         Part::Since(_) | Part::Frame => {
@@ -56,9 +58,9 @@ pub(super) fn render(
 }
 
 /// What may look different while the nodes and edges are the same ones: the picture's changed nodes, and what is small.
-fn changed(dashboard: &Dashboard, graph: &Graph, shown: &GraphShown, after: Seq, clock: &Clock) -> Bytes {
+fn changed(dashboard: &Dashboard, graph: &Seen<'_>, shown: &GraphShown, after: Seq, clock: &Clock) -> Bytes {
     let mut frame = Frame::default();
-    if graph.changed_seq() > after {
+    if graph.is_changed_since(after) {
         let rows = Rows::of(graph, shown, clock.now);
         frame.patch(head(graph, clock));
         frame.patch(rows.timeline(clock));
@@ -72,7 +74,7 @@ fn changed(dashboard: &Dashboard, graph: &Graph, shown: &GraphShown, after: Seq,
     frame.finish(dashboard.last_seq())
 }
 
-fn main(graph: &Graph, shown: &GraphShown, clock: &Clock) -> String {
+fn main(graph: &Seen<'_>, shown: &GraphShown, clock: &Clock) -> String {
     let rows = Rows::of(graph, shown, clock.now);
     text_of(owned_html! {
         main(id = "graph") {
@@ -101,7 +103,7 @@ fn hatch() -> impl Render {
 }
 
 /// The section `graph-head`: how far the graph is.
-fn head(graph: &Graph, clock: &Clock) -> String {
+fn head(graph: &Seen<'_>, clock: &Clock) -> String {
     let hidden = hidden(graph);
     let state = graph.state().filter(|state| *state != "started").map(|state| state.replace('_', " "));
     text_of(owned_html! {
@@ -126,7 +128,7 @@ fn hidden(graph: &Graph) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{} more than this daemon keeps: not shown.", parts.join(" and ")))
 }
 
-fn picture_section(graph: &Graph, shown: &GraphShown) -> impl Render {
+fn picture_section(graph: &Seen<'_>, shown: &GraphShown) -> impl Render {
     let size = |fit: bool| address::url(&Subject::Graph(GraphShown { fit, ..shown.clone() }));
     let (full, fit) = (size(false), size(true));
     let here = |is: bool| is.then_some("true");

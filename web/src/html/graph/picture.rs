@@ -8,7 +8,7 @@ use remora_actors::model::{Graph, Node};
 use super::{
     super::{text_of, words},
     layout::{self, BOX, Cell, Layout, MARK, Point},
-    look::Look,
+    look::{Look, Seen},
     shape::Shape,
 };
 
@@ -27,7 +27,7 @@ fn cell(graph: &Graph) -> Cell {
 }
 
 /// The picture of a graph.
-pub(super) fn svg(graph: &Graph, fit: bool) -> String {
+pub(super) fn svg(graph: &Seen<'_>, fit: bool) -> String {
     let cell = cell(graph);
     let layout = layout::of(&Shape::of(graph), cell);
     let (width, height) = (layout.width + 2 * MARGIN, layout.height + 2 * MARGIN);
@@ -49,10 +49,10 @@ pub(super) fn svg(graph: &Graph, fit: bool) -> String {
 }
 
 /// The nodes that an event after `after` changed, each as an element of its own.
-pub(super) fn changed(graph: &Graph, after: u64) -> String {
+pub(super) fn changed(graph: &Seen<'_>, after: u64) -> String {
     let cell = cell(graph);
     let layout = layout::of(&Shape::of(graph), cell);
-    let changed = graph.nodes().iter().enumerate().filter(|(_, node)| node.last_seq > after);
+    let changed = graph.nodes().iter().enumerate().filter(|(_, node)| node.is_changed_since(after));
     changed.map(|(at, _)| node_at(graph, at, &layout, cell)).collect()
 }
 
@@ -81,20 +81,20 @@ fn curve(points: &[Point]) -> String {
 }
 
 /// A node is an `svg` of its own, so that a frame can replace it alone: a fragment that begins otherwise would be no SVG.
-fn node_at(graph: &Graph, at: usize, layout: &Layout, cell: Cell) -> String {
+fn node_at(graph: &Seen<'_>, at: usize, layout: &Layout, cell: Cell) -> String {
     let node = &graph.nodes()[at];
     let (x, y) = layout.nodes[at];
     let (id, x, y) = (format!("n{at}"), x.to_string(), y.to_string());
-    let look = Look::of(node.state);
+    let look = graph.look(at);
     if cell == MARK {
         let url = node.agent_id.as_deref().map(words::agent_url).filter(|url| url.len() <= MARK_URL_BYTES);
         let shape = format!("M0 0{}", look.mark());
         return text_of(owned_html! {
             svg(id = &id, class = look.class(), x = &x, y = &y) {
                 @ if let Some(url) = &url {
-                    a(href = url) { : title(node); path(d = &shape); }
+                    a(href = url) { : title(node, look); path(d = &shape); }
                 } else {
-                    : title(node); path(d = &shape);
+                    : title(node, look); path(d = &shape);
                 }
             }
         });
@@ -108,27 +108,19 @@ fn node_at(graph: &Graph, at: usize, layout: &Layout, cell: Cell) -> String {
     })
 }
 
-fn title(node: &Node) -> impl Render {
-    let text = format!("{} · {}", words::brief(node.name(), TITLE_CHARS), state(node));
+fn title(node: &Node, look: Look) -> impl Render + use<> {
+    let text = format!("{} · {}", words::brief(node.name(), TITLE_CHARS), look.word());
     owned_html! { title : &text; }
-}
-
-/// The word for what a node does.
-pub(super) fn state(node: &Node) -> &'static str {
-    match (Look::of(node.state), node.state) {
-        (look @ (Look::Pending | Look::Waiting), _) | (look, None) => look.word(),
-        (_, Some(state)) => words::state(state),
-    }
 }
 
 fn face(node: &Node, look: Look) -> impl Render {
     let name = words::brief(node.name(), NAME_CHARS).into_owned();
     let mark = format!("M12 14{}", look.mark());
     owned_html! {
-        : title(node);
+        : title(node, look);
         rect(width = BOX.width.to_string(), height = BOX.height.to_string(), rx = "7");
         path(d = &mark);
         text(x = "34", y = "17") : &name;
-        text(class = "said", x = "34", y = "32") : state(node);
+        text(class = "said", x = "34", y = "32") : look.word();
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use horrorshow::{Raw, Render, owned_html};
 use jiff::Timestamp;
 use remora_actors::{
-    model::{Activity, Graph, Node},
+    model::{Activity, Node},
     view::{GraphShown, NodeOrder, Subject},
 };
 
@@ -16,8 +16,7 @@ use super::{
         text_of, words,
     },
     axis::Axis,
-    look::{self, Look},
-    picture,
+    look::{self, Look, Seen},
 };
 use crate::address;
 
@@ -29,7 +28,7 @@ const AFTER: usize = 3;
 
 /// The nodes of the page that is shown, with their positions in the graph.
 pub(super) struct Rows<'a> {
-    graph: &'a Graph,
+    graph: &'a Seen<'a>,
     shown: &'a GraphShown,
     now: Timestamp,
     nodes: Vec<(usize, &'a Node)>,
@@ -38,12 +37,12 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn of(graph: &'a Graph, shown: &'a GraphShown, now: Timestamp) -> Self {
+    pub(super) fn of(graph: &'a Seen<'a>, shown: &'a GraphShown, now: Timestamp) -> Self {
         let mut nodes: Vec<_> = graph.nodes().iter().enumerate().collect();
         let began = |node: &Node| node.started_at().unwrap_or(Timestamp::MAX);
         match shown.order {
             NodeOrder::Begin => nodes.sort_by_key(|(_, node)| began(node)),
-            NodeOrder::State => nodes.sort_by_key(|(_, node)| (Look::of(node.state), began(node))),
+            NodeOrder::State => nodes.sort_by_key(|(at, node)| (graph.look(*at).rank(), began(node))),
             NodeOrder::Name => nodes.sort_by_cached_key(|(_, node)| node.name().to_lowercase()),
             NodeOrder::Ran => nodes.sort_by_key(|(_, node)| Reverse(seconds(node, Activity::Ran, now))),
             NodeOrder::Waited => nodes.sort_by_key(|(_, node)| Reverse(seconds(node, Activity::Waited, now))),
@@ -71,7 +70,11 @@ impl<'a> Rows<'a> {
     pub(super) fn timeline(&self, clock: &Clock) -> String {
         let axis = Axis::of(self.graph, clock);
         let grid = axis.grid();
-        let rows: String = self.nodes.iter().map(|(_, node)| text_of(timeline_row(node, &axis, &grid))).collect();
+        let rows: String = self
+            .nodes
+            .iter()
+            .map(|(at, node)| text_of(timeline_row(node, self.graph.look(*at), &axis, &grid)))
+            .collect();
         let ticks = axis.ticks(clock);
         text_of(owned_html! {
             section(id = "graph-timeline", class = "panel", aria-labelledby = "graph-timeline-title") {
@@ -141,7 +144,7 @@ impl<'a> Rows<'a> {
         owned_html! {
             tr(data-ignore) {
                 th(scope = "row") : name(node);
-                td : look::word(Look::of(node.state), picture::state(node));
+                td : look::word(self.graph.look(at));
                 td : &names;
                 td : Raw(&began);
                 td : &ran;
@@ -158,12 +161,11 @@ fn name(node: &Node) -> impl Render {
     owned_html! { @ if let Some(url) = &url { a(href = url) : &name; } else { span : &name; } }
 }
 
-fn timeline_row(node: &Node, axis: &Axis, grid: &str) -> impl Render {
-    let look = Look::of(node.state);
+fn timeline_row(node: &Node, look: Look, axis: &Axis, grid: &str) -> impl Render {
     let bars: Vec<_> =
         node.spans.iter().filter_map(|span| Some((span.activity, axis.bar(span.from, span.to)?))).collect();
     let mark = format!("M0 0{}", look.mark());
-    let said = format!("{}: {}", words::brief(node.name(), NAME_CHARS), picture::state(node));
+    let said = format!("{}: {}", words::brief(node.name(), NAME_CHARS), look.word());
     let (grid, now) = (grid.to_owned(), axis.now().map(|x| format!("M{x} 0v20")));
     owned_html! {
         li(class = look.class(), data-ignore) {

@@ -3,12 +3,11 @@
 use std::fmt::Write as _;
 
 use horrorshow::{Raw, Render, owned_html};
-use remora_actors::model::Graph;
 
 use super::{
     super::text_of,
     layout::{self, MARK},
-    look::Look,
+    look::{Look, Seen},
     shape::{Shape, layers},
 };
 
@@ -28,7 +27,7 @@ pub(super) const CARD: Size = Size { nodes: 250, columns: 40, rows: 10 };
 pub(in super::super) const ROW: Size = Size { nodes: 16, columns: 9, rows: 3 };
 
 /// The small picture of a graph. One with more nodes stands as its layers, in which each mark is a share of the nodes.
-pub(in super::super) fn svg(graph: &Graph, size: Size) -> impl Render {
+pub(in super::super) fn svg(graph: &Seen<'_>, size: Size) -> impl Render + use<> {
     let shape = Shape::of(graph);
     let (marks, edges, width, height) =
         if shape.nodes <= size.nodes { drawn(graph, &shape) } else { summed(graph, &shape, size) };
@@ -57,10 +56,9 @@ pub(in super::super) fn svg(graph: &Graph, size: Size) -> impl Render {
 
 type Drawn = (Vec<(Look, i32, i32)>, String, i32, i32);
 
-fn drawn(graph: &Graph, shape: &Shape) -> Drawn {
+fn drawn(graph: &Seen<'_>, shape: &Shape) -> Drawn {
     let layout = layout::of(shape, MARK);
-    let nodes = graph.nodes().iter().zip(&layout.nodes);
-    let marks = nodes.map(|(node, (x, y))| (Look::of(node.state), *x, *y)).collect();
+    let marks = layout.nodes.iter().enumerate().map(|(at, (x, y))| (graph.look(at), *x, *y)).collect();
     let mut edges = String::new();
     for points in &layout.edges {
         for (at, (x, y)) in points.iter().enumerate() {
@@ -70,15 +68,15 @@ fn drawn(graph: &Graph, shape: &Shape) -> Drawn {
     (marks, edges, layout.width, layout.height)
 }
 
-fn summed(graph: &Graph, shape: &Shape, size: Size) -> Drawn {
+fn summed(graph: &Seen<'_>, shape: &Shape, size: Size) -> Drawn {
     let layers = layers(shape.nodes, &shape.acyclic());
     let count = layers.iter().max().map_or(1, |last| last + 1);
     // A graph without order is as good as one of many layers of the same size.
     let columns = if count == 1 { size.columns } else { count.min(size.columns) };
     let mut counts = vec![[0_usize; Look::ALL.len()]; columns];
-    for (at, node) in graph.nodes().iter().enumerate() {
+    for at in 0..shape.nodes {
         let column = if count == 1 { at * columns / shape.nodes } else { layers[at] * columns / count };
-        counts[column][Look::of(node.state) as usize] += 1;
+        counts[column][graph.look(at).rank()] += 1;
     }
     let largest = counts.iter().map(|column| column.iter().sum::<usize>()).max().unwrap_or(1).max(1);
     let mut marks = Vec::new();

@@ -248,6 +248,7 @@ fn a_change_in_one_of_many_graphs_is_a_small_frame() {
 fn a_graphs_frame_holds_only_the_nodes_that_changed() {
     let mut events = busy();
     events.push(agent_event("agent-3", "failed", json!({})));
+    events.push(Event { graph_id: Some("other".to_owned()), ..agent_event("elsewhere", "started", json!({})) });
     let (dashboard, _) = board::fold(events);
     let subject = Subject::Graph(GraphShown { graph_id: "nightly".to_owned(), ..GraphShown::default() });
     let frame = |after| {
