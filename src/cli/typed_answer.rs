@@ -103,7 +103,7 @@ fn pairs(words: &[String], form: &Form) -> Result<Vec<(String, String)>, Error> 
 
 /// Typed fields; what was not typed is as it would stand in the form.
 fn fields(form: &Form, typed: &[(String, String)]) -> Result<Value, Error> {
-    let is_truth = |name: &str| form.fields.iter().any(|field| field.name == name && field.input == Input::Truth);
+    let is_truth = |name: &str| form.fields.iter().any(|field| field.name == name && field.input.is_truth());
     if let Some((name, value)) = typed.iter().find(|(n, v)| is_truth(n) && !["true", "false"].contains(&v.as_str())) {
         return Err(usage(format!("{name} must be true or false, not {value:?}")));
     }

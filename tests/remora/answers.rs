@@ -203,10 +203,92 @@ async fn a_form_tells_what_is_wrong_at_the_field_and_keeps_what_was_typed() {
     browser.click(&within(&msg_id, "[name=f6][value=tue]")).await;
     browser.click(&within(&msg_id, "[name=f6][value=wed]")).await;
     browser.submit(&msg_id).await;
-    let expected = json!({"version": "2.4", "notes": "Faster.\nSmaller.", "replicas": 3, "draft": false, "channel": "stable",
+    let expected = json!({"version": "2.4", "notes": "Faster.\nSmaller.", "replicas": 3, "channel": "stable",
         "region": "eu", "days": ["tue", "wed"]});
     answer_is(&daemon, &msg_id, &expected).await;
     browser.has_no_complaint().await;
+}
+
+#[tokio::test]
+async fn a_yes_or_no_that_may_be_left_open_is_left_out_where_nobody_says_it() {
+    let daemon = Daemon::start().await;
+    let browser = Browser::of(&daemon).await;
+    let schema = json!({"type": "object", "required": ["sure", "known"], "properties": {
+        "sure": {"type": "boolean", "title": "You are sure"},
+        "draft": {"type": "boolean", "title": "Only a draft"},
+        "known": {"type": ["boolean", "null"]},
+        "loud": {"type": "boolean", "default": false}}});
+    let ask = async || asked(&daemon, json!({"question": "How?", "response_schema": schema})).await;
+    let untouched = ask().await;
+    browser.find(&within(&untouched, "[name=f1][value='']:checked")).await;
+    browser.submit(&untouched).await;
+    answer_is(&daemon, &untouched, &json!({"sure": false, "known": null, "loud": false})).await;
+    for (word, value) in [("true", true), ("false", false)] {
+        let said = ask().await;
+        browser.click(&within(&said, "[name=f0]")).await;
+        for field in ["f1", "f2", "f3"] {
+            browser.click(&within(&said, &format!("[name={field}][value={word}]"))).await;
+        }
+        browser.submit(&said).await;
+        answer_is(&daemon, &said, &json!({"sure": true, "draft": value, "known": value, "loud": value})).await;
+    }
+    let taken_back = ask().await;
+    browser.click(&within(&taken_back, "[name=f1][value=true]")).await;
+    browser.click(&within(&taken_back, "[name=f1][value='']")).await;
+    browser.submit(&taken_back).await;
+    answer_is(&daemon, &taken_back, &json!({"sure": false, "known": null, "loud": false})).await;
+    // Without a script.
+    let posted = ask().await;
+    let body = format!("msg_id={posted}&f0=true&f1=&f2=&f3=false");
+    let request = daemon.api.request(reqwest::Method::POST, "/agent/a/respond").header("accept", "text/html");
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+    crate::support::Api::send(request).await;
+    answer_is(&daemon, &posted, &json!({"sure": true, "known": null, "loud": false})).await;
+    browser.has_no_complaint().await;
+}
+
+#[tokio::test]
+async fn an_argument_that_is_no_json_is_told_so_where_it_stands() {
+    let daemon = Daemon::start().await;
+    let browser = Browser::of(&daemon).await;
+    let ask = async || {
+        let call = json!({"question": "May I?", "reason": "tool_call", "tool_name": "Run",
+            "arguments": {"command": "make", "env": {"A": "b"}}});
+        asked(&daemon, call).await
+    };
+    let first = ask().await;
+    let (field, problem) = (within(&first, "[name=f1]"), within(&first, ".wrong .problem"));
+    browser.click(&field).await;
+    browser.find(&field).await.clear().await.unwrap();
+    browser.type_into(&field, "{\"A\": }").await;
+    browser.click(&within(&first, "[value=approve]")).await;
+    browser.text_has(&problem, "not valid JSON").await;
+    let focused = "return document.activeElement === document.querySelector(arguments[0])";
+    browser.until("the field has the focus", focused, &[field.as_str().into()]).await;
+    assert_eq!(daemon.api.question(&first).await["status"], "open");
+    let described = "const field = document.querySelector(arguments[0]); \
+        return document.getElementById(field.getAttribute('aria-describedby')).innerText";
+    assert!(browser.eval(described, &[field.as_str().into()]).await.as_str().unwrap().contains("JSON"));
+    browser.find(&field).await.clear().await.unwrap();
+    browser.type_into(&field, "{\"A\": \"c\"}").await;
+    browser.count_is(&problem, 0).await;
+    browser.click(&within(&first, "[value=approve]")).await;
+    let edited = json!({"decision": "edit", "arguments": {"command": "make", "env": {"A": "c"}}});
+    answer_is(&daemon, &first, &edited).await;
+
+    // Whoever rejects need not mend it first.
+    let second = ask().await;
+    browser.type_into(&within(&second, "[name=f1]"), "{").await;
+    browser.click(&within(&second, "[value=reject]")).await;
+    answer_is(&daemon, &second, &json!({"decision": "reject"})).await;
+    browser.has_no_complaint().await;
+
+    let third = ask().await;
+    let body = format!("msg_id={third}&f0=make&f1=%7B&answer=approve");
+    let request = daemon.api.request(reqwest::Method::POST, "/agent/a/respond").header("accept", "text/html");
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+    let page = crate::support::Api::send(request).await.expect(422).body;
+    assert!(page.contains("env is not valid JSON") && page.contains("1 field to mend."), "{page}");
 }
 
 #[tokio::test]
@@ -308,7 +390,7 @@ async fn the_command_line_answers_each_kind() {
         (
             form,
             &["version=2.4", "channel=beta", "days=mon"],
-            json!({"version": "2.4", "replicas": 3, "draft": false, "channel": "beta", "region": "eu", "days": ["mon"]}),
+            json!({"version": "2.4", "replicas": 3, "channel": "beta", "region": "eu", "days": ["mon"]}),
         ),
     ] {
         let msg_id = asked(&daemon, fields).await;

@@ -135,7 +135,7 @@ fn decision_is_no(answers: &[String]) -> bool {
 }
 
 fn read_json(text: &str) -> Result<Value, Invalid> {
-    serde_json::from_str(text).map_err(|error| Invalid::field("answer", format!("must be json: {error}")))
+    serde_json::from_str(text).map_err(|error| Invalid::field("answer", format!("is not valid JSON: {error}")))
 }
 
 /// The option whose text this is, or the text.
@@ -207,7 +207,9 @@ mod tests {
                 json!({"decision": "approve", "proposal": "a\r\nb"}),
             ),
             (form, "f0=3&f1=true", json!({"n": 3, "b": true})),
-            (form, "f0=3", json!({"n": 3, "b": false})),
+            (form, "f0=3&f1=false", json!({"n": 3, "b": false})),
+            (form, "f0=3", json!({"n": 3})),
+            (form, "f0=3&f1=", json!({"n": 3})),
             (form, "answer={\"n\":3}", json!({"n": 3})),
             (r#"{"response_schema": {"type": "integer"}}"#, "answer=7", json!(7)),
             (r#"{"response_schema": {"type": "object"}}"#, "answer={\"k\":[]}", json!({"k": []})),

@@ -195,6 +195,7 @@ fn taken(input: &Input) -> String {
             format!("{kind}{}{}", bound("at least", min), bound("at most", max))
         }
         Input::Truth => "true or false".to_owned(),
+        Input::One(_) if input.is_truth() => taken(&Input::Truth),
         Input::One(choices) => listed("one of", choices),
         Input::Several(choices) => listed("any of", choices),
         Input::Json => "json".to_owned(),

@@ -117,15 +117,20 @@ impl Form {
 impl Field {
     fn of_schema(name: String, schema: &Value, is_required: bool) -> Self {
         let text = |key: &str| schema.get(key).and_then(Value::as_str).map(str::to_owned);
+        let is_nullable = input::takes_null(schema);
+        let input = match Input::of_schema(schema) {
+            Input::Truth if is_nullable || !is_required => Input::open_truth(),
+            input => input,
+        };
         Self {
             name,
             title: text("title"),
             description: text("description"),
             examples: schema.get("examples").and_then(Value::as_array).cloned().unwrap_or_default(),
             is_required,
-            is_nullable: input::takes_null(schema),
+            is_nullable,
             is_present: false,
-            input: Input::of_schema(schema),
+            input,
             initial: schema.get("default").filter(|value| !value.is_null()).cloned(),
         }
     }

@@ -29,7 +29,7 @@ pub enum Input {
         /// It is a multiple of this.
         step: Option<Number>,
     },
-    /// With yes or no.
+    /// With yes or no, where no is what is not said.
     Truth,
     /// With one of these.
     One(Vec<Choice>),
@@ -118,6 +118,22 @@ impl Input {
         Self::Text { is_long: !is_short && most.is_none_or(|most| most > LONG_TEXT), format }
     }
 
+    /// True where nothing but yes or no is said.
+    pub fn is_truth(&self) -> bool {
+        match self {
+            Self::Truth => true,
+            Self::One(choices) => choices.iter().all(|choice| choice.value.is_boolean()),
+            _ => false,
+        }
+    }
+
+    /// Yes, no, or nothing.
+    pub(super) fn open_truth() -> Self {
+        Self::One(choices(
+            [(true, "Yes"), (false, "No")].map(|(value, word)| (value.into(), Some(word.to_owned()), None)),
+        ))
+    }
+
     /// For a value that is there already.
     pub(super) fn of_value(value: &Value) -> Self {
         match value {
@@ -158,7 +174,7 @@ impl Input {
             Self::Truth => Ok(Value::Bool(true)),
             Self::One(choices) => chosen(choices, only),
             Self::Several(choices) => texts.iter().map(|text| chosen(choices, text)).collect(),
-            Self::Json => serde_json::from_str(only).map_err(|error| format!("must be json: {error}")),
+            Self::Json => serde_json::from_str(only).map_err(|error| format!("is not valid JSON: {error}")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use horrorshow::{Render, owned_html};
 use jiff::tz::TimeZone;
-use remora_actors::model::{FieldError, Kind, Question};
+use remora_actors::model::{FieldError, Form, Kind, Question};
 
 use super::{Parts, element};
 use crate::{
@@ -20,10 +20,12 @@ pub(crate) struct Again<'a> {
 impl Again<'_> {
     /// What is wrong, in a line: the fields tell the rest.
     pub(super) fn summary(&self, question: &Question) -> String {
-        let placed = match question.kind() {
-            Kind::Form(form) => form.place(self.errors).len(),
-            _ => 0,
+        let form = match (question.kind(), &question.arguments) {
+            (Kind::Form(form), _) => Some(form),
+            (Kind::Decision, Some(arguments)) => Some(Form::of_values(arguments)),
+            _ => None,
         };
+        let placed = form.map_or(0, |form| form.place(self.errors).len());
         let stray = self.errors.iter().filter(|_| placed == 0).map(|error| error.problem.as_str());
         let stray: Vec<_> = stray.collect();
         if stray.is_empty() { format!("{} to mend.", words::count(placed, "field")) } else { stray.join("; ") }

@@ -2,6 +2,7 @@
 
 use horrorshow::{Raw, Render, TemplateBuffer, owned_html};
 use remora_actors::model::{Choice, Field, Format, Input};
+use serde_json::Value;
 
 use crate::html::{text_of, words};
 
@@ -53,8 +54,10 @@ impl Control<'_> {
         let Self { field, .. } = self;
         let hint = hint(field);
         let (hint_id, error_id) = (format!("{}-hint", self.id), format!("{}-error", self.id));
+        // A text that is to be JSON is looked at while it is typed.
+        let is_checked = field.input == Input::Json;
         let mut described: Vec<_> = hint.iter().map(|_| hint_id.as_str()).collect();
-        described.extend(self.error.map(|_| error_id.as_str()));
+        described.extend((is_checked || self.error.is_some()).then_some(error_id.as_str()));
         let described = (!described.is_empty()).then(|| described.join(" "));
         let error = self.error.map(|problem| format!("{} {problem}", field.label()));
         let control = self.control(described.as_deref());
@@ -63,7 +66,11 @@ impl Control<'_> {
             div(class = class) {
                 : Raw(&control);
                 @ if let Some(hint) = &hint { p(id = &hint_id, class = "hint") : hint; }
-                @ if let Some(error) = &error { p(id = &error_id, class = "problem") : error; }
+                @ if let Some(error) = &error {
+                    p(id = &error_id, class = "problem") : error;
+                } else if is_checked {
+                    p(id = &error_id, class = "problem", hidden);
+                }
             }
         })
     }
@@ -71,7 +78,11 @@ impl Control<'_> {
     fn control(&self, described: Option<&str>) -> String {
         match &self.field.input {
             Input::Truth => self.truth(described),
-            Input::One(choices) if self.are_side_by_side(choices) => self.boxes("radio", choices, described),
+            Input::One(choices) if self.are_side_by_side(choices) => {
+                let open = self.may_be_open().then(left_open);
+                let choices: Vec<_> = open.into_iter().chain(choices.iter().cloned()).collect();
+                self.boxes("radio", &choices, described)
+            }
             Input::One(choices) => self.list(choices, described),
             Input::Several(choices) => self.boxes("checkbox", choices, described),
             input => self.line(input, described),
@@ -79,7 +90,18 @@ impl Control<'_> {
     }
 
     fn are_side_by_side(&self, choices: &[Choice]) -> bool {
-        self.field.is_required && !self.field.is_present && choices.len() <= MOST_RADIOS
+        let is_short = !self.may_be_open() && choices.len() <= MOST_RADIOS;
+        !self.field.is_present && (is_short || self.field.input.is_truth())
+    }
+
+    /// True where nothing is an answer too.
+    fn may_be_open(&self) -> bool {
+        !self.field.is_required || self.field.is_nullable
+    }
+
+    /// True where it has to be filled in.
+    fn is_needed(&self) -> bool {
+        !self.may_be_open() && !self.field.is_present
     }
 
     fn text(&self) -> String {
@@ -94,7 +116,7 @@ impl Control<'_> {
     }
 
     fn mark(&self) -> String {
-        let is_marked = self.field.is_required && !self.field.is_present && !self.field.label().is_empty();
+        let is_marked = self.is_needed() && !self.field.label().is_empty();
         if is_marked { text_of(owned_html! { small(class = "needed") : "required"; }) } else { String::new() }
     }
 
@@ -116,11 +138,9 @@ impl Control<'_> {
     }
 
     fn boxes(&self, kind: &'static str, choices: &[Choice], described: Option<&str>) -> String {
-        let choices: Vec<_> = choices
-            .iter()
-            .map(|choice| (choice.clone(), self.texts.contains(&choice.text), self.name.clone()))
-            .collect();
-        let is_required = kind == "radio" && self.field.is_required;
+        let choices: Vec<_> =
+            choices.iter().map(|choice| (choice.clone(), self.is_chosen(choice), self.name.clone())).collect();
+        let is_required = kind == "radio" && self.is_needed();
         let (label, mark) = (self.field.label().to_owned(), self.mark());
         let (described, is_wrong) = (described.map(str::to_owned), self.is_wrong());
         text_of(owned_html! {
@@ -140,12 +160,16 @@ impl Control<'_> {
         })
     }
 
+    fn is_chosen(&self, choice: &Choice) -> bool {
+        self.texts.contains(&choice.text) || choice.text.is_empty() && self.texts.is_empty()
+    }
+
     fn list(&self, choices: &[Choice], described: Option<&str>) -> String {
         let options: Vec<_> =
             choices.iter().map(|c| (c.text.clone(), c.label.clone(), self.texts.contains(&c.text))).collect();
         let (label, id, name) = (self.label(), self.id.clone(), self.name.clone());
         let (described, is_wrong) = (described.map(str::to_owned), self.is_wrong());
-        let (is_required, is_open) = (self.field.is_required, !self.field.is_present);
+        let (is_required, is_open) = (self.is_needed(), !self.field.is_present);
         text_of(owned_html! {
             : Raw(&label);
             select(id = &id, name = &name, required ?= is_required, aria-describedby ?= described.as_deref(),
@@ -164,14 +188,15 @@ impl Control<'_> {
         let look = look(input, &text, self.field.is_present);
         let (label, id, name) = (self.label(), self.id.clone(), self.name.clone());
         let (described, is_wrong) = (described.map(str::to_owned), self.is_wrong());
-        let is_required = self.field.is_required && !self.field.is_present;
+        let is_required = self.is_needed();
+        let format = (*input == Input::Json).then_some("json");
         let example = self.field.examples.first().map(|example| words::value(example).into_owned());
         if look.is_area {
             let dir = look.class.is_none().then_some("auto");
             return text_of(owned_html! {
                 : Raw(&label);
                 textarea(id = &id, class ?= look.class, name = &name, rows = "1", dir ?= dir, required ?= is_required,
-                    inputmode ?= look.inputmode, placeholder ?= example.as_deref(), spellcheck ?= look.spellcheck,
+                    data-format ?= format, inputmode ?= look.inputmode, placeholder ?= example.as_deref(), spellcheck ?= look.spellcheck,
                     aria-describedby ?= described.as_deref(), aria-invalid ?= is_wrong) : Typed(&text);
             });
         }
@@ -184,6 +209,11 @@ impl Control<'_> {
                 aria-describedby ?= described.as_deref(), aria-invalid ?= is_wrong);
         })
     }
+}
+
+/// The choice of none.
+fn left_open() -> Choice {
+    Choice { value: Value::Null, text: String::new(), label: "No answer".to_owned(), effect: None }
 }
 
 /// How a text field looks. What it takes, the server decides.

@@ -37,13 +37,17 @@ pub(super) fn controls(parts: &Parts<'_>, form: &Form) -> String {
 
 /// A text that is read as JSON, and what it must look like.
 pub(super) fn json(parts: &Parts<'_>) -> String {
-    let (id, asked) = (parts.id("answer"), parts.described_by());
+    let (id, error_id) = (parts.id("answer"), format!("{}-error", parts.id("answer")));
+    let described = format!("{} {error_id}", parts.described_by());
     let typed = parts.again.and_then(|again| again.post.answers.last().cloned()).unwrap_or_default();
     let schema = text_of(schema(parts.question));
     text_of(owned_html! {
-        label(for = &id) : "Your answer, as JSON";
-        textarea(id = &id, class = "json", name = "answer", rows = "4", required, spellcheck = "false",
-            aria-describedby = &asked, data-ignore) : Typed(&typed);
+        div(class = "field") {
+            label(for = &id) : "Your answer, as JSON";
+            textarea(id = &id, class = "json", name = "answer", rows = "4", required, spellcheck = "false",
+                aria-describedby = &described, data-format = "json", data-ignore) : Typed(&typed);
+            p(id = &error_id, class = "problem", hidden);
+        }
         : Raw(&schema);
     })
 }
