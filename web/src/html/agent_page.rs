@@ -15,7 +15,7 @@ use super::{
     agents,
     card::Place,
     clock::Clock,
-    inbox, live, note,
+    inbox, keeper, live, note,
     shell::{self, Live, Tab},
     text_of, timeline, words, workspace_page,
 };
@@ -204,20 +204,23 @@ fn messages<'a>(
     let listens = agent.is_some_and(|agent| !agent.state.is_terminal());
     let action = words::messages_url(agent_id);
     owned_html! {
-        section(class = "panel", aria-labelledby = "messages-title") {
+        section(id = "messages", class = "panel", aria-labelledby = "messages-title") {
             h2(id = "messages-title") : "Messages to this agent";
-            @ if listens {
-                form(id = "message-form", class = "answer", action = &action, method = "post", data-ignore-morph,
-                    data-on:submit = live::SUBMIT) {
-                    label(for = "message-content", class = "unseen") : "Your message";
-                    textarea(id = "message-content", name = "content", rows = "2", dir = "auto", required,
-                        placeholder = "The agent reads it when it next looks for messages",
-                        data-on:keydown = live::SUBMIT_BY_KEY, data-effect = note::MESSAGE_SENT);
-                    button(type = "submit") : "Send";
+            div(id = words::row_id("m", agent_id), class = "message") {
+                @ if listens {
+                    form(id = "message-form", class = "answer", action = &action, method = "post", data-ignore-morph,
+                        data-init = keeper::RESTORE_MESSAGE, data-on:submit = live::SUBMIT) {
+                        label(for = "message-content", class = "unseen") : "Your message";
+                        textarea(id = "message-content", name = "content", rows = "2", dir = "auto", required,
+                            placeholder = "The agent reads it when it next looks for messages",
+                            data-on:keydown = live::SUBMIT_BY_KEY, data-effect = note::MESSAGE_SENT);
+                        button(type = "submit") : "Send";
+                    }
+                    : note::empty(note::MESSAGE_NOTE.to_owned());
+                } else {
+                    p(class = "empty") : "This agent has ended: it reads no more messages.";
+                    : keeper::kept_draft();
                 }
-                : note::empty(note::MESSAGE_NOTE.to_owned());
-            } else {
-                p(class = "empty") : "This agent has ended: it reads no more messages.";
             }
             ul(class = "rows") { @ for message in &sent { : message_row(message, clock); } }
         }

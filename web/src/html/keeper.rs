@@ -5,6 +5,8 @@ use horrorshow::{Render, owned_html};
 
 /// Puts a draft back into the card that enters the page.
 pub(super) const RESTORE: &str = "$_watch(el); $_restore(el)";
+/// The same for the form of a message.
+pub(super) const RESTORE_MESSAGE: &str = "$_restore($_place(el))";
 /// Greets a card that has taken the place of the one a person has just sent.
 pub(super) const SETTLED: &str = "$_watch(el); $_sentLast === el.id && document.activeElement === document.body && \
     el.focus({preventScroll: true})";
@@ -38,10 +40,11 @@ const STEADY: &str = "\
     $_watch = (card) => sizes.observe(card);
     sizes.observe(document.body);";
 
-/// The drafts, each under its question's hash in the browser's own storage. A draft is sent (and kept, should it be
+/// The drafts, each under the hash of its question, or of the agent that a message is for, in the browser's own storage. A draft is sent (and kept, should it be
 /// refused or taken back) or not (and shown, should somebody else have answered). Storage may be full or forbidden:
 /// then there are no drafts. Old ones go at the next visit.
 const DRAFTS: &str = "\
+    $_place = (el) => el.closest('article, .message');
     $_key = (el) => 'remora-draft-' + el.id.slice(el.id.indexOf('-') + 1);
     $_draft = (el) => { try { return JSON.parse(localStorage.getItem($_key(el))) } catch { return null } };
     $_store = (el, draft) => {
@@ -84,15 +87,50 @@ const DRAFTS: &str = "\
         })
     } catch {}";
 
-/// Keeps what was typed or chosen in a card.
-const KEEP: &str = "evt.target.form?.matches('article form.answer') && $_save(evt.target.closest('article'))";
+/// Tells of a text that is to be JSON and is not, at its field: when its author pauses, and before it is sent.
+const CHECKED: &str = "\
+    let pause;
+    $_check = (field) => {
+        let wrong = '';
+        try { field.value.trim() && JSON.parse(field.value) } catch (error) { wrong = 'This is not valid JSON: ' + error.message }
+        const told = document.getElementById(field.id + '-error');
+        field.setCustomValidity(wrong);
+        field.setAttribute('aria-invalid', !!wrong);
+        field.closest('.field').classList.toggle('wrong', !!wrong);
+        told.textContent = wrong;
+        told.hidden = !wrong;
+        wrong && field.closest('details')?.setAttribute('open', '')
+    };
+    $_checkSoon = (field) => {
+        clearTimeout(pause);
+        pause = setTimeout($_check, field.closest('.wrong') ? 0 : 700, field)
+    };";
+
+/// Checks before an approval. What is rejected is not read.
+const DECIDE: &str = "\
+    const decision = evt.target.closest?.('.decide button');
+    decision?.form.querySelectorAll('[data-format=json]').forEach((field) =>
+        decision.value === 'reject' ? field.setCustomValidity('') : $_check(field))";
+
+/// Keeps what was typed or chosen, until it is sent.
+const KEEP: &str = "\
+    const place = evt.target.form?.matches('form.answer') && $_place(evt.target);
+    if (place) {
+        $_save(place);
+        place.matches('.message') && ($_notes['message-note'] = {ok: true, text: ''})
+    }
+    evt.target.matches('[data-format=json]') && $_checkSoon(evt.target)";
+
+/// Leaves out of an address what was not looked for.
+const SOUGHT: &str =
+    "evt.target.method === 'get' && [...evt.formData].forEach(([name, value]) => value || evt.formData.delete(name))";
 
 /// Marks a draft as sent.
 const SEND: &str = "\
-    const card = evt.target.matches('form.answer') && evt.target.closest('article');
-    if (card) {
-        $_sentLast = card.id;
-        $_draft(card) && $_store(card, {...$_draft(card), sent: true, at: Date.now()})
+    const place = evt.target.matches('form.answer') && $_place(evt.target);
+    if (place) {
+        $_sentLast = place.id;
+        $_draft(place) && $_store(place, {...$_draft(place), sent: true, at: Date.now()})
     }";
 
 /// Tells at a form what became of sending it where its reply does not: while it is on its way, nothing of the last time.
@@ -107,7 +145,7 @@ const SENDING: &str = "\
     const note = said && form.method === 'post' && form.closest(':has(.note)')?.querySelector('.note');
     if (note) {
         $_notes[note.id] = said;
-        form.matches('.card .answer') && ($_refused[$_key(form.closest('.card'))] = !said.ok)
+        form.matches('.answer') && $_place(form) && ($_refused[$_key($_place(form))] = !said.ok)
     }";
 
 /// `j` and `k` lead to the next and the last card, `Enter` from a card into its form, `Escape` out of it. Wherever keys
@@ -131,21 +169,21 @@ const KEYS: &str = "\
 
 /// The element that listens for the whole page. It stands before all cards, whose expressions use what it defines.
 pub(super) fn keeper() -> impl Render {
-    let init = format!("{WORDS}\n{STEADY}\n{DRAFTS}");
+    let init = format!("{WORDS}\n{STEADY}\n{DRAFTS}\n{CHECKED}");
     owned_html! {
         div(id = "keeper", hidden, data-init = &init, data-on:input__window = KEEP, data-on:submit__window = SEND,
-            data-on:keydown__window = KEYS, data-on:datastar-fetch = SENDING);
+            data-on:click__window = DECIDE, data-on:formdata__window = SOUGHT, data-on:keydown__window = KEYS, data-on:datastar-fetch = SENDING);
         p(id = "announcement", class = "unseen", role = "status");
     }
 }
 
-/// A draft that was not sent because somebody else was faster, until its author dismisses it.
+/// A draft that was not sent because somebody else was faster, or nobody reads it any more, until its author dismisses it.
 pub(super) fn kept_draft() -> impl Render {
     owned_html! {
-        div(class = "draft", hidden, data-attr:hidden = "!($_drafts, $_unsent(el.closest('article')))") {
+        div(class = "draft", hidden, data-attr:hidden = "!($_drafts, $_unsent($_place(el)))") {
             p : "Your draft, not sent";
-            pre(tabindex = "0", data-text = "$_drafts, $_unsent(el.closest('article'))");
-            button(type = "button", class = "plain", data-on:click = "$_store(el.closest('article'))") : "Dismiss";
+            pre(tabindex = "0", data-text = "$_drafts, $_unsent($_place(el))");
+            button(type = "button", class = "plain", data-on:click = "$_store($_place(el))") : "Dismiss";
         }
     }
 }

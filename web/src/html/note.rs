@@ -50,8 +50,9 @@ pub(super) const STOP_NOTE: &str = "stop-note";
 /// The element id of the message form's note.
 pub(super) const MESSAGE_NOTE: &str = "message-note";
 
-/// Empties the message's field once it is sent.
-pub(super) const MESSAGE_SENT: &str = "$_notes['message-note'].ok && $_notes['message-note'].text && (el.value = '')";
+/// Empties the message's field once it is sent, and forgets the draft.
+pub(super) const MESSAGE_SENT: &str = "\
+    $_notes['message-note'].ok && $_notes['message-note'].text && (el.value = '', $_store($_place(el)))";
 
 pub(super) fn question_note_id(key: &QuestionKey) -> String {
     format!("note-{}", words::question_hash(key))
