@@ -8,7 +8,7 @@ use std::{
 
 use ammonia::Builder;
 use horrorshow::{Raw, Render, owned_html};
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 /// Bytes that are read as Markdown; a longer text is shown as it is.
 const MOST_BYTES: usize = 64 << 10;
@@ -46,11 +46,15 @@ const TAGS: [&str; 22] = [
     "ul",
 ];
 
+/// Where a table's cell may put its text.
+const SIDES: [&str; 3] = ["left", "center", "right"];
+
 static SANITISER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
     builder
         .tags(HashSet::from(TAGS))
         .tag_attributes(HashMap::from([("a", HashSet::from(["href"])), ("ol", HashSet::from(["start"]))]))
+        .tag_attribute_values(HashMap::from(["td", "th"].map(|cell| (cell, HashMap::from([("align", SIDES.into())])))))
         .url_schemes(HashSet::from(["http", "https", "mailto"]))
         .url_relative(ammonia::UrlRelative::Deny)
         .link_rel(Some("noopener noreferrer nofollow"))
@@ -89,6 +93,7 @@ fn is_preformatted(text: &str) -> bool {
 fn events(text: &str) -> Option<Vec<Event<'_>>> {
     let mut depth = 0_usize;
     let mut events = Vec::new();
+    let mut cells = Cells::default();
     for event in Parser::new_ext(text, OPTIONS) {
         depth = match event {
             Event::Start(_) => depth + 1,
@@ -98,9 +103,40 @@ fn events(text: &str) -> Option<Vec<Event<'_>>> {
         if depth > DEEPEST || events.len() >= MOST_EVENTS {
             return None;
         }
-        events.extend(harmless(event));
+        events.extend(harmless(event).map(|event| cells.align(event)));
     }
     Some(events)
+}
+
+/// The cells of a table on their way past. Each says itself where its text stands: styles in the HTML are forbidden.
+#[derive(Default)]
+struct Cells {
+    columns: Vec<Alignment>,
+    at: usize,
+    name: &'static str,
+}
+
+impl Cells {
+    fn align<'a>(&mut self, event: Event<'a>) -> Event<'a> {
+        match &event {
+            Event::Start(Tag::Table(columns)) => self.columns.clone_from(columns),
+            Event::Start(Tag::TableHead) => (self.at, self.name) = (0, "th"),
+            Event::Start(Tag::TableRow) => (self.at, self.name) = (0, "td"),
+            Event::Start(Tag::TableCell) => {
+                let column = self.columns.get(self.at);
+                self.at += 1;
+                let side = match column {
+                    Some(Alignment::Left) => "left",
+                    Some(Alignment::Center) => "center",
+                    Some(Alignment::Right) => "right",
+                    Some(Alignment::None) | None => return event,
+                };
+                return Event::InlineHtml(format!("<{} align=\"{side}\">", self.name).into());
+            }
+            _ => {}
+        }
+        event
+    }
 }
 
 /// HTML is text, a picture is what it is called, a line break is meant, a task is done or not, and headings stand below the card's.
@@ -158,7 +194,14 @@ mod tests {
             ("3. three", "<ol start=\"3\">\n<li>three</li>\n</ol>\n"),
             (
                 "|a|b|\n|-|-:|\n|1|2|",
-                "<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>\n<tr><td>1</td><td>2</td></tr>\n</tbody></table>\n",
+                "<table><thead><tr><th>a</th><th align=\"right\">b</th></tr></thead><tbody>\n\
+                 <tr><td>1</td><td align=\"right\">2</td></tr>\n</tbody></table>\n",
+            ),
+            (
+                "|a|b|\n|:-:|:-|\n|1|`style=\"text-align: center\"`|",
+                "<table><thead><tr><th align=\"center\">a</th><th align=\"left\">b</th></tr></thead><tbody>\n\
+                 <tr><td align=\"center\">1</td><td align=\"left\"><code>style=\"text-align: center\"</code></td></tr>\n\
+                 </tbody></table>\n",
             ),
         ] {
             assert_eq!(rendered(text), html, "{text}");
@@ -208,6 +251,7 @@ mod tests {
                         ),
                         ("a", "rel") => prop_assert_eq!(value, "noopener noreferrer nofollow"),
                         ("a", "target") => prop_assert_eq!(value, "_blank"),
+                        ("td" | "th", "align") => prop_assert!(SIDES.contains(&value.as_str())),
                         ("ol", "start") => prop_assert!(value.bytes().all(|b| b.is_ascii_digit())),
                         _ => prop_assert!(false, "{tag:?}"),
                     }
