@@ -112,6 +112,8 @@ pub(crate) fn guard(
     let request = warp::method().and(warp::header::headers_cloned()).and(address());
     request.and_then(move |method: Method, headers: HeaderMap, address: String| {
         let admitted = admit(&context, &method, &headers, &address, needed);
+        let admitted =
+            admitted.map_err(|problem| if address.starts_with(API) { problem } else { problem.shown_to(&headers) });
         let admitted = admitted.and_then(|caller| check_names(&method, &address).map(|()| caller));
         async move { admitted.map_err(warp::reject::custom) }
     })

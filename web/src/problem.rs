@@ -11,9 +11,11 @@ use remora_actors::{
 };
 use serde_json::{Map, Value, json};
 use warp::{
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     reply::{Reply, Response},
 };
+
+use crate::{guard::accepts_html, html};
 
 /// Seconds after which a refused request may be tried again: a commit takes milliseconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -26,6 +28,8 @@ pub struct Problem {
     more: Map<String, Value>,
     /// Where a browser finds the way out.
     redirect: Option<Box<str>>,
+    /// True where a person reads it.
+    is_page: bool,
     /// Boxed, as most problems have none.
     limits: Option<Box<Limits>>,
 }
@@ -39,7 +43,14 @@ impl warp::reject::Reject for Problem {}
 impl Problem {
     /// With a detail that says what is wrong and what to do.
     pub fn new(status: StatusCode, detail: impl Display) -> Self {
-        Self { status, detail: detail.to_string().into(), more: Map::new(), redirect: None, limits: None }
+        Self {
+            status,
+            detail: detail.to_string().into(),
+            more: Map::new(),
+            redirect: None,
+            is_page: false,
+            limits: None,
+        }
     }
 
     pub(crate) fn bad_request(detail: impl Display) -> Self {
@@ -91,6 +102,12 @@ impl Problem {
         self
     }
 
+    /// As a page for whoever asked for one.
+    pub(crate) fn shown_to(mut self, headers: &HeaderMap) -> Self {
+        self.is_page = accepts_html(headers) && !headers.contains_key("datastar-request");
+        self
+    }
+
     /// The kind of problem, as HTTP counts them.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -115,6 +132,18 @@ impl Problem {
     }
 }
 
+impl Problem {
+    fn page(&self) -> String {
+        let title = match self.status {
+            StatusCode::NOT_FOUND => "Not found",
+            StatusCode::FORBIDDEN => "Not allowed",
+            StatusCode::SERVICE_UNAVAILABLE => "Not at the moment",
+            _ => "Not done",
+        };
+        html::problem_page(title, &self.detail)
+    }
+}
+
 impl Reply for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::default();
@@ -124,19 +153,20 @@ impl Reply for Problem {
             *response.status_mut() = StatusCode::SEE_OTHER;
             return response;
         }
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
+        let content_type = if self.is_page { "text/html; charset=utf-8" } else { "application/problem+json" };
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER_S.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
-        let body = self.document();
+        let body = if self.is_page { self.page() } else { self.document().to_string() };
         if let Some(limits) = self.limits {
             response.extensions_mut().insert(*limits);
         }
         *response.status_mut() = self.status;
-        *response.body_mut() = body.to_string().into();
+        *response.body_mut() = body.into();
         response
     }
 }

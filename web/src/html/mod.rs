@@ -66,7 +66,7 @@ use clock::Clock;
 pub use link_page::{link_answered, link_question, link_refused};
 pub use login::login;
 pub use note::{message_note, note, notice_note, refusal, sent, stop_note};
-pub use shell::not_found;
+pub(crate) use shell::problem_page;
 pub use words::{agent_url, question_hash};
 pub use workspace_page::{workspace_keys, workspace_page};
 

@@ -118,18 +118,22 @@ pub(super) fn plain(title: &str, body: &str) -> impl Render {
     }
 }
 
-/// The document that is shown where there is no such page.
-pub fn not_found(what: &str) -> String {
+/// The document that is shown where there is no such page, or it is not for whoever asked.
+pub(crate) fn problem_page(title: &str, detail: &str) -> String {
+    let mut rest = detail.chars();
+    let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if detail.ends_with('.') { "" } else { "." };
+    let sentence = format!("{first}{}{end}", rest.as_str());
     let body = text_of(owned_html! {
         main(id = "agent") {
             section(class = "panel") {
-                h1 : "Not found";
-                p : what;
-                p { a(href = "/agents") : "All agents"; : " · "; a(href = "/") : "The inbox"; }
+                h1 : title;
+                p : &sentence;
+                p { a(href = "/") : "The inbox"; : " · "; a(href = "/agents") : "All agents"; }
             }
         }
     });
-    text_of(plain("Not found", &body))
+    text_of(plain(title, &body))
 }
 
 fn head(live: bool) -> impl Render {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use warp::{
     Filter, Rejection, Reply,
     filters::BoxedFilter,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, header},
     path::FullPath,
     reply::Response,
 };
@@ -85,16 +85,12 @@ pub(super) fn nowhere() -> BoxedFilter<(Response,)> {
     let get = warp::get().and(warp::header::headers_cloned());
     get.and_then(async |headers: HeaderMap| {
         if accepts_html(&headers) {
-            Ok(not_found("There is nothing at this address."))
+            Ok(Problem::not_found("there is nothing at this address").shown_to(&headers).into_response())
         } else {
             Err(warp::reject::not_found())
         }
     })
     .boxed()
-}
-
-fn not_found(what: &str) -> Response {
-    warp::reply::with_status(warp::reply::html(html::not_found(what)), StatusCode::NOT_FOUND).into_response()
 }
 
 /// What the request's path and query are the address of.
@@ -112,15 +108,12 @@ async fn page(context: &Context, headers: &HeaderMap) -> Result<Response, Proble
 
 async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Result<Response, Problem> {
     let unknown = match &subject {
-        Subject::Graph(_) => "No graph of this id is known: no event has named it, or it is long forgotten.",
-        _ => "No agent of this id is known: it has sent no event, or is long forgotten.",
+        Subject::Graph(_) => "no graph of this id is known: no event has named it, or it is long forgotten",
+        _ => "no agent of this id is known: it has sent no event, or is long forgotten",
     };
     let page = context.handle.document(subject).await?;
-    match page {
-        Some(page) => Ok(document(context, &page, headers)),
-        None if accepts_html(headers) => Ok(not_found(unknown)),
-        None => Err(Problem::not_found("there is nothing to show: the id is not known")),
-    }
+    let page = page.ok_or_else(|| Problem::not_found(unknown).shown_to(headers))?;
+    Ok(document(context, &page, headers))
 }
 
 /// What stands in a workspace: for its place on an agent's page, or as a page of its own.

@@ -113,7 +113,8 @@ async fn past(context: &Context, at: Result<At, Problem>, headers: &HeaderMap) -
     let part = part(headers);
     let page = context.handle.past(at?, part).await?;
     let page = page.ok_or_else(|| {
-        Problem::not_found("there is no past to look at: nothing has happened yet, or its beginning was deleted")
+        let why = "there is no past to look at: nothing has happened yet, or its beginning was deleted";
+        Problem::not_found(why).shown_to(headers)
     })?;
     Ok(page_or_frame(context, &page, part, headers))
 }

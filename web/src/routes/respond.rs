@@ -195,7 +195,7 @@ pub(super) async fn answer(
         (_, Ok(Given { msg_id, .. }), _) => {
             Ok(super::json(StatusCode::OK, &Answered { status: "ok".to_owned(), agent_id, msg_id }))
         }
-        (_, Err(refusal), _) => Err(refusal.into()),
+        (_, Err(refusal), _) => Err(Problem::from(refusal).shown_to(headers)),
     }
 }
 
@@ -298,7 +298,7 @@ async fn undo(context: &Context, agent_id: String, headers: &HeaderMap, body: &[
             Ok(signals(&html::note(&QuestionKey { msg_id, workspace_id }, false, problem.detail())))
         }
         (Teller::Program, Ok(record)) => Ok(super::json(StatusCode::OK, &record)),
-        (_, Err(problem)) => Err(problem),
+        (_, Err(problem)) => Err(problem.shown_to(headers)),
     }
 }
 
@@ -320,7 +320,7 @@ async fn tell(
         (Teller::Datastar, Err(problem)) => Ok(signals(&note(false, problem.detail()))),
         (Teller::Browser, Ok(_)) => Ok(back_to(&html::agent_url(agent_id))),
         (Teller::Program, Ok(sent)) => Ok(super::json(StatusCode::CREATED, &sent)),
-        (_, Err(problem)) => Err(problem),
+        (_, Err(problem)) => Err(problem.shown_to(headers)),
     }
 }
 
