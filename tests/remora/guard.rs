@@ -6,7 +6,7 @@ use reqwest::{Method, header::HeaderValue};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Api, Browser, Daemon, Process, Reply, daemon::Setup, http::event};
+use crate::support::{Api, Browser, Daemon, Process, Reply, daemon::Setup, http::event, wait_until};
 
 pub(crate) const AGENT: &str = "agent-3f9c2b7e5d1a4c80";
 pub(crate) const OPERATOR: &str = "operator-9b1e7f04c6d84a2f";
@@ -223,6 +223,40 @@ async fn an_operator_logs_in_and_answers_by_name() {
     browser.goto(&daemon.url("/")).await;
     browser.find("#token").await;
     assert_eq!(browser.eval("return document.cookie", &[]).await, "");
+}
+
+#[tokio::test]
+async fn whoever_logs_out_does_so_in_every_tab() {
+    let (daemon, _folder) = guarded(Daemon::setup()).await;
+    let api = daemon.api.with_token(Some(OPERATOR));
+    let log_in = async |browser: &Browser| {
+        browser.type_into("[name=token]", OPERATOR).await;
+        browser.click("[type=submit]").await;
+        browser.connected().await;
+    };
+    let browser = Browser::open(&daemon.url("/")).await;
+    log_in(&browser).await;
+    browser.goto_in_new_tab(&daemon.url("/agents")).await;
+    browser.connected().await;
+    browser.click(".logged-in button").await;
+    browser.find("#token").await;
+    browser.to_first_tab().await;
+    browser.text_is("#connection-status", "Logged out").await;
+    browser.text_has("#logged-out", "Log in").await;
+    wait_until("no stream is open", async || {
+        let metrics = api.get("/metrics").await.body;
+        metrics.lines().any(|line| line == "remora_sessions 0").then_some(())
+    })
+    .await;
+    api.start_agent("late").await;
+    assert!(!browser.text("#agent-list").await.contains("late"));
+    // Logged in again elsewhere, it goes on by itself.
+    browser.goto_in_new_tab(&daemon.url("/login")).await;
+    log_in(&browser).await;
+    browser.to_first_tab().await;
+    browser.connected().await;
+    browser.text_has("#agent-list", "late").await;
+    browser.count_is("#logged-out[hidden]", 1).await;
 }
 
 #[tokio::test]

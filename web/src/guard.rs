@@ -155,7 +155,8 @@ fn admit(
             None => "a token is needed: send `Authorization: Bearer …` with a token of the daemon's token file",
         };
         let problem = Problem::new(StatusCode::UNAUTHORIZED, wanted);
-        let is_page = *method == Method::GET && accepts_html(headers);
+        // A page's own requests take HTML too, and would show the login in the place of what they asked for.
+        let is_page = *method == Method::GET && accepts_html(headers) && !headers.contains_key("datastar-request");
         if is_page { problem.redirecting(login_url(address)) } else { problem }
     })?;
     if caller.scope < needed {

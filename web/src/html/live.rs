@@ -26,7 +26,7 @@ pub(super) const TITLE: &str = "($waiting > 0 ? '(' + $waiting + ') ' : '') + el
 
 /// The word in `#connection-status`.
 pub(super) const STATUS: &str = "$_parked ? 'Paused' : \
-    ({connected: 'Connected', lost: 'Disconnected, retrying'})[$_link] ?? 'Connecting'";
+    ({connected: 'Connected', lost: 'Disconnected, retrying', out: 'Logged out'})[$_link] ?? 'Connecting'";
 
 /// The look of `#connection-status`.
 pub(super) const STATUS_LOOK: &str = "$_parked ? 'parked' : $_link";
@@ -35,10 +35,12 @@ pub(super) const STATUS_LOOK: &str = "$_parked ? 'parked' : $_link";
 const OPEN: &str = "@get(el.dataset.stream, {retryInterval: 500, retryScaler: 1.5, retryMaxWaitMs: 4000, \
     retryMaxCount: Infinity, openWhenHidden: true, filterSignals: {include: /^$/}})";
 
-/// The browser reports every request of the page here: only the stream's own say something about the connection.
+/// The browser reports every request of the page here: only the stream's own say something about the connection. Who is
+/// told that a login is needed stays out until there are frames again.
 const WATCH: &str = "evt.detail.el === el && (evt.detail.type.startsWith('datastar-patch') \
     ? ($_link = 'connected', $_seen = Date.now()) \
-    : evt.detail.type === 'started' || ($_link = 'lost'))";
+    : evt.detail.argsRaw.status === '401' ? ($_link = 'out') \
+    : evt.detail.type === 'started' || $_link === 'out' || ($_link = 'lost'))";
 
 /// A parked page that is looked at again resumes.
 const RESUME: &str = "document.hidden || $_parked && ($_link = 'connecting', $_parked = false)";
@@ -55,11 +57,11 @@ pub(super) fn initial_signals(dashboard: &Dashboard) -> String {
     inbox["newest"] = alerts::position(dashboard);
     format!(
         "Object.assign({{_alike: {{}}, _notes: {{}}, _refused: {{}}, _drafts: 0, _sentLast: ''}}, {inbox}, \
-        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), {}, {}, {}, \
+        {{{PARKED}: false, _link: 'connecting', _now: Date.now(), _seen: Date.now(), _who: {}, {}, {}, \
         _relative: {RELATIVE}{WORDS}, _span: {SPAN}{WORDS}}})",
+        login::who(),
         help::SIGNAL,
-        alerts::SIGNALS,
-        login::signal()
+        alerts::SIGNALS
     )
 }
 
@@ -72,15 +74,29 @@ const WORDS: &str = "(s) => s < 90 ? s + ' s' : s < 5400 ? Math.round(s / 60) + 
     s < 129600 ? Math.round(s / 3600) + ' h' : Math.round(s / 86400) + ' d')";
 
 /// The element that owns the stream. Each second it opens another where none is open or the open one is silent: a
-/// stream that ended cleanly, or whose network vanished, is not retried by itself.
+/// stream that ended cleanly, or whose network vanished, is not retried by itself. So it does where somebody has logged
+/// out, in whichever tab: then the new one takes the open one's place and is refused. After that it waits for a login.
 pub(super) fn stream(url: &str) -> impl Render {
     let heal = format!(
-        "$_now = Date.now(); $_parked || $_open && $_now - $_seen < {SILENCE_S}000 || \
-        ($_link = $_link === 'connected' ? 'lost' : $_link, $_seen = $_now, {OPEN})"
+        "$_now = Date.now(); const left = $_who && !{who}; $_who = {who} || $_who; \
+        $_parked || left && $_link === 'out' || !left && $_open && $_now - $_seen < {SILENCE_S}000 || \
+        ($_link = $_link === 'connected' ? 'lost' : $_link, $_seen = $_now, {OPEN})",
+        who = login::who()
     );
     owned_html! {
         div(id = "stream", hidden, data-stream = url, data-indicator = "_open", data-on:datastar-fetch = WATCH, data-init = OPEN,
             data-on-interval = &heal);
+    }
+}
+
+/// What a page shows in a browser that is logged out: also where another tab was left.
+pub(super) fn logged_out_notice() -> impl Render {
+    owned_html! {
+        aside(id = "logged-out", class = "notice", hidden, data-attr:hidden = "$_link !== 'out'") {
+            p : "This browser is logged out. What this page shows may be out of date.";
+            // The page's own address leads on to the login, and back.
+            button(type = "button", data-on:click = "location.reload()") : "Log in";
+        }
     }
 }
 

@@ -4,16 +4,15 @@ use horrorshow::{Render, owned_html};
 
 use super::{shell, text_of};
 use crate::guard::NAME_COOKIE;
-
-/// Who has logged in, as a signal of the page; nobody where there are no tokens.
-pub(super) fn signal() -> String {
-    format!("_who: new URLSearchParams(document.cookie.replaceAll('; ', '&')).get('{NAME_COOKIE}') ?? ''")
+/// Who has logged in at this moment; nobody where there are no tokens.
+pub(super) fn who() -> String {
+    format!("(new URLSearchParams(document.cookie.replaceAll('; ', '&')).get('{NAME_COOKIE}') ?? '')")
 }
 
 /// Who has logged in, and the way out.
 pub(super) fn logout() -> impl Render {
     owned_html! {
-        form(class = "logged-in", action = "/logout", method = "post", hidden, data-attr:hidden = "!$_who") {
+        form(class = "logged-in", action = "/logout", method = "post", hidden, data-attr:hidden = "!$_who || $_link === 'out'") {
             span(data-text = "'Logged in as ' + $_who");
             button(type = "submit", class = "plain") : "Log out";
         }
@@ -40,11 +39,8 @@ fn form<'a>(to: &'a str, error: Option<&'a str>) -> impl Render + use<'a> {
                     autocomplete = "current-password", spellcheck = "false", aria-describedby = "login-note");
                 button(type = "submit") : "Log in";
             }
-            @ if let Some(error) = error {
-                p(id = "login-note", class = "note error", role = "alert") : error;
-            } else {
-                p(id = "login-note", class = "more") : "Whoever runs this daemon has it in the configuration.";
-            }
+            @ if let Some(error) = error { p(class = "note error", role = "alert") : error; }
+            p(id = "login-note", class = "more") : "Whoever runs this daemon has it in the token file.";
         }
     }
 }

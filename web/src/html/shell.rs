@@ -66,6 +66,7 @@ pub(super) fn live(live: &Live<'_>, dashboard: &Dashboard, body: &str) -> impl R
         : live::stream(&stream);
         : keeper::keeper();
         : live::parked_notice();
+        : live::logged_out_notice();
         noscript { p(class = "notice") : "Without JavaScript this page does not update by itself: reload it."; }
         : Raw(body);
         : foot();
