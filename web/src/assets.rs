@@ -40,7 +40,8 @@ const CSS: &[u8] = style_sheet!(
     "projector",
     "help",
     "notices",
-    "api"
+    "api",
+    "print"
 );
 
 const FILES: [(&str, Asset); 4] = [

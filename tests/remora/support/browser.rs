@@ -224,9 +224,18 @@ impl Browser {
 
     /// What the person's system prefers.
     pub(crate) async fn prefer_dark(&self, dark: bool) {
+        self.media("", dark).await;
+    }
+
+    /// Shows the page as it is printed where the system prefers dark.
+    pub(crate) async fn print(&self) {
+        self.media("print", true).await;
+    }
+
+    async fn media(&self, media: &str, dark: bool) {
         let value = if dark { "dark" } else { "light" };
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
-        self.devtools("Emulation.setEmulatedMedia", &media).await;
+        let features = json!([{"name": "prefers-color-scheme", "value": value}]);
+        self.devtools("Emulation.setEmulatedMedia", &json!({"media": media, "features": features})).await;
     }
 
     async fn devtools(&self, command: &str, params: &Value) -> Value {
