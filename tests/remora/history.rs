@@ -148,6 +148,8 @@ async fn a_slider_leads_through_every_moment() {
     browser.count_is(&form, 1).await;
     browser.text_has("#agent-status", "waiting").await;
     assert!(!browser.text("#results").await.contains("deployed"));
+    let shown = "return document.querySelector('#inbox-search').checkVisibility()";
+    assert_eq!(browser.eval(shown, &[]).await, false, "nothing is filtered there");
     let disabled = "return document.querySelector(arguments[0]).matches(':disabled')";
     assert_eq!(browser.eval(disabled, &[format!("{form} [name=answer]").into()]).await, true);
     browser
