@@ -130,7 +130,7 @@ pub(crate) fn problem_page(title: &str, detail: &str) -> String {
             section(class = "panel") {
                 h1 : title;
                 p : &sentence;
-                p { a(href = "/") : "The inbox"; : " · "; a(href = "/agents") : "All agents"; }
+                p { a(href = "/agents") : "All agents"; : " · "; a(href = "/") : "The inbox"; }
             }
         }
     });
