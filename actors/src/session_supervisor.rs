@@ -5,11 +5,12 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use crate::{
     model::Seq,
-    outbox::Outbox,
+    outbox::{End, Next, Outbox},
     sse_session::{SseSession, SseSessionArguments, SseSessionMessage},
     state_aggregator::Frame,
     system::System,
@@ -28,13 +29,35 @@ pub struct Opening {
     pub subject: Option<Subject>,
 }
 
-/// A stream for a browser.
-#[derive(Debug, Clone)]
-pub struct Opened {
-    /// What to send.
-    pub outbox: Arc<Outbox>,
-    /// Whom to tell how the reader does.
-    pub session: ActorRef<SseSessionMessage>,
+/// A browser's stream. Dropping it ends the session, also where nobody waits for it any more.
+#[derive(Debug)]
+pub struct Session {
+    outbox: Arc<Outbox>,
+    actor: ActorRef<SseSessionMessage>,
+}
+
+impl Session {
+    /// The next frame, as soon as there is one.
+    ///
+    /// # Errors
+    /// [`End`]: the stream ends, and how.
+    pub async fn next(&self) -> Result<Bytes, End> {
+        loop {
+            match self.outbox.next().await {
+                Next::Frame(frame) => return Ok(frame),
+                Next::End(end) => return Err(end),
+                Next::Lagged => {
+                    let _ = self.actor.cast(SseSessionMessage::Refresh);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.actor.stop(None);
+    }
 }
 
 /// There are too many sessions.
@@ -46,7 +69,7 @@ pub struct TooManySessions(pub usize);
 #[derive(Debug)]
 pub enum SessionSupervisorMessage {
     /// Open a stream.
-    Open(Opening, RpcReplyPort<Result<Opened, TooManySessions>>),
+    Open(Opening, RpcReplyPort<Result<Session, TooManySessions>>),
     /// Hand this to every session that shows the dashboard.
     Frame(Arc<Frame>),
     /// Hand this to every session that shows this page.
@@ -64,13 +87,13 @@ pub struct SessionSupervisor;
 pub struct SessionSupervisorState {
     system: Arc<System>,
     /// By age: ids grow.
-    sessions: BTreeMap<ActorId, Session>,
+    sessions: BTreeMap<ActorId, Entry>,
     /// One for each page beside the dashboard that a session shows.
     watchers: HashMap<Subject, ActorRef<ViewWatcherMessage>>,
 }
 
 #[derive(Debug)]
-struct Session {
+struct Entry {
     actor: ActorRef<SseSessionMessage>,
     browser: Option<String>,
     subject: Option<Subject>,
@@ -139,7 +162,7 @@ impl SessionSupervisorState {
         &mut self,
         myself: &ActorRef<SessionSupervisorMessage>,
         opening: Opening,
-    ) -> Result<Result<Opened, TooManySessions>, ActorProcessingErr> {
+    ) -> Result<Result<Session, TooManySessions>, ActorProcessingErr> {
         let max = self.system.limits().sessions;
         if self.sessions.len() >= max {
             self.system.metrics.sessions_refused.inc();
@@ -163,10 +186,10 @@ impl SessionSupervisorState {
         // Counted before it asks for the picture: a frame that comes right after is made only for those who are counted.
         self.system.metrics.sessions.set(self.sessions.len() as i64 + 1);
         let (actor, _) = SseSession::spawn_linked(None, SseSession, arguments, myself.get_cell()).await?;
-        let session = Session { actor: actor.clone(), browser: opening.browser, subject: opening.subject };
-        self.sessions.insert(actor.get_id(), session);
+        let entry = Entry { actor: actor.clone(), browser: opening.browser, subject: opening.subject };
+        self.sessions.insert(actor.get_id(), entry);
         self.count();
-        Ok(Ok(Opened { outbox, session: actor }))
+        Ok(Ok(Session { outbox, actor }))
     }
 
     /// Pauses a browser's oldest streams, so that a connection stays free for its clicks.
@@ -229,5 +252,45 @@ impl SessionSupervisorState {
 
     fn count(&self) {
         self.system.metrics.sessions.set(self.sessions.len() as i64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        task::{self, Waker},
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{handle::Handle, state_aggregator::StateAggregator, system::Role, testing};
+
+    async fn until_open(handle: &Handle, wanted: i64) {
+        let counted = async {
+            while handle.system.metrics.sessions.get() != wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), counted).await.expect("as many sessions as are read from");
+    }
+
+    #[tokio::test]
+    async fn a_browser_that_does_not_wait_leaves_no_session() {
+        let handle = Handle { system: testing::system(Arc::default()) };
+        let (name, system) = (|role| Some(handle.system.name(role)), || Arc::clone(&handle.system));
+        let (aggregator, _) =
+            Actor::spawn(name(Role::StateAggregator), StateAggregator, system()).await.expect("starts");
+        let (supervisor, _) =
+            Actor::spawn(name(Role::SessionSupervisor), SessionSupervisor, system()).await.expect("starts");
+        let open = || handle.open_session(Opening { last_event_id: None, browser: None, subject: None });
+        let mut given_up = Box::pin(open());
+        assert!(given_up.as_mut().poll(&mut task::Context::from_waker(Waker::noop())).is_pending());
+        drop(given_up);
+        let kept = open().await.expect("it answers").expect("there is room");
+        until_open(&handle, 1).await;
+        drop(kept);
+        until_open(&handle, 0).await;
+        supervisor.stop(None);
+        aggregator.stop(None);
     }
 }

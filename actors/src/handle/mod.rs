@@ -14,7 +14,7 @@ use ractor::{Actor, ActorRef, RpcReplyPort};
 use tokio::sync::Semaphore;
 
 pub use journal::Receipt;
-pub use view::{DocumentError, Session};
+pub use view::DocumentError;
 pub use workspaces::WorkspaceAccessError;
 
 #[cfg(feature = "fault-injection")]

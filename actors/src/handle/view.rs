@@ -1,16 +1,11 @@
 //! What people see.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use ractor::ActorRef;
 
 use super::Handle;
 use crate::{
-    outbox::{End, Next, Outbox},
     ports::JournalError,
-    session_supervisor::{Opening, SessionSupervisorMessage, TooManySessions},
-    sse_session::SseSessionMessage,
+    session_supervisor::{Opening, Session, SessionSupervisorMessage, TooManySessions},
     state_aggregator::StateAggregatorMessage,
     system::{Role, Unreachable},
     view::{Part, Subject, View},
@@ -69,38 +64,6 @@ impl Handle {
     /// Outer: the supervisor does not answer. Inner: there are too many browsers.
     pub async fn open_session(&self, opening: Opening) -> Result<Result<Session, TooManySessions>, Unreachable> {
         let open = |reply| SessionSupervisorMessage::Open(opening.clone(), reply);
-        let opened = self.system.call(Role::SessionSupervisor, open).await?;
-        Ok(opened.map(|opened| Session { outbox: opened.outbox, actor: opened.session }))
-    }
-}
-
-/// A browser's stream. Dropping it ends the session.
-#[derive(Debug)]
-pub struct Session {
-    outbox: Arc<Outbox>,
-    actor: ActorRef<SseSessionMessage>,
-}
-
-impl Session {
-    /// The next frame, as soon as there is one.
-    ///
-    /// # Errors
-    /// [`End`]: the stream ends, and how.
-    pub async fn next(&self) -> Result<Bytes, End> {
-        loop {
-            match self.outbox.next().await {
-                Next::Frame(frame) => return Ok(frame),
-                Next::End(end) => return Err(end),
-                Next::Lagged => {
-                    let _ = self.actor.cast(SseSessionMessage::Refresh);
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.actor.stop(None);
+        self.system.call(Role::SessionSupervisor, open).await
     }
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use remora_actors::{
     event_stream::EventStream,
-    handle::Session,
     model::{Record, Seq},
     outbox::End,
     ports::Filter as EventFilter,
+    session_supervisor::Session,
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use warp::{Filter, filters::BoxedFilter, http::HeaderMap, reply::Response};
