@@ -4,7 +4,7 @@ use crate::model::{Dashboard, Seq};
 
 /// Pictures kept.
 pub(super) const COUNT: u64 = 24;
-/// Agents and questions in all of them together: some tens of megabytes.
+/// Agents, questions and nodes of graphs in all of them together: some tens of megabytes.
 const WEIGHT: usize = 60_000;
 
 /// The pictures, the longest unused first.
@@ -33,5 +33,27 @@ impl Pictures {
 }
 
 fn weight(picture: &Dashboard) -> usize {
-    picture.agents().len() + picture.inbox().iter().count()
+    picture.agents().len() + picture.inbox().iter().count() + picture.graphs().node_count()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{Draft, Limits, Record};
+
+    #[test]
+    fn nodes_of_graphs_weigh_as_well() {
+        let nodes: Vec<_> = (0..20).map(|node| json!({"node_id": format!("n{node}")})).collect();
+        let plan = json!({"category": "graph", "action": "started", "graph_id": "g", "payload": {"nodes": nodes}});
+        let limits = Limits::default();
+        let draft = Draft::parse(plan.to_string().as_bytes(), &limits).expect("valid");
+        let event = draft.complete(Timestamp::UNIX_EPOCH, || "1".to_owned());
+        let json = event.to_json();
+        let mut picture = Dashboard::new(&limits);
+        picture.apply(&Record::new(1, event, json));
+        assert_eq!(weight(&picture), 20);
+    }
 }

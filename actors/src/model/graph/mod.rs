@@ -268,6 +268,11 @@ impl Graphs {
         self.places.remove(agent_id);
     }
 
+    /// How many nodes all of them have.
+    pub fn node_count(&self) -> usize {
+        self.nodes
+    }
+
     /// All graphs, by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Graph> {
         self.graphs.values()
