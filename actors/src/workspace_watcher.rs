@@ -260,6 +260,8 @@ impl WorkspaceWatcherState {
     async fn scan_questions(&mut self) -> Result<(), WorkspaceError> {
         let asked = self.workspace().list(keys::QUESTION).await?;
         let answered: HashMap<_, _> = self.workspace().list(keys::RESPONSE).await?.into_iter().collect();
+        let is_asked = |key: &String| asked.binary_search_by(|(there, _)| there.cmp(key)).is_ok();
+        self.reported.retain(|key, _| answered.contains_key(key) || is_asked(key));
         for (key, entry) in asked {
             let Some(msg_id) = key.strip_prefix(keys::QUESTION) else { continue };
             let is_new = self.reported.get(&key) != Some(&entry);
