@@ -112,6 +112,6 @@ fn problem(error: &ValidationError<'_>) -> String {
             other => format!("must be in the format {other}"),
         },
         // The answer itself stays out of error texts.
-        _ => error.masked_with("it").to_string(),
+        _ => error.masked_with("it").to_string().trim_start_matches("it ").to_owned(),
     }
 }

@@ -127,6 +127,9 @@ fn only_what_was_asked_for_is_an_answer() {
     ] {
         assert_eq!(question.accept(answer.clone(), &limits).is_ok(), good, "{answer}");
     }
+    let told = |answer: Value| form.accept(answer, &limits).expect_err("no answer").to_string();
+    assert!(told(json!({"n": "three"})).ends_with("`n` is not of type \"integer\""), "{}", told(json!({"n": "three"})));
+    assert!(told(json!("three")).ends_with(": is not of type \"object\""), "{}", told(json!("three")));
 }
 
 proptest! {
