@@ -54,6 +54,8 @@ use crate::{
 const END: Duration = Duration::from_secs(2);
 /// Between two looks at a data folder that another daemon is about to leave.
 const LOCK_LOOK: Duration = Duration::from_millis(50);
+/// Files that no connection takes: the database's, and those of workspaces, followed logs and targets of notices.
+const OWN_FILES: u64 = 128;
 
 /// Why the daemon did not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -130,10 +132,11 @@ pub struct Daemon {
 ///
 /// # Errors
 /// [`DaemonError`]: it did not start, or an actor cannot be kept alive, or it was told twice.
-pub async fn run(settings: Settings) -> Result<(), DaemonError> {
+pub async fn run(mut settings: Settings) -> Result<(), DaemonError> {
     let telemetry = telemetry::start(&settings)?;
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::warn!(%error, "limit of open files not raised, fewer browsers can connect");
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => leave_files(&mut settings.limits.connections, files),
+        Err(error) => tracing::warn!(%error, "limit of open files not raised, fewer browsers can connect"),
     }
     let mut signals = Signals::listen()?;
     let hangup = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
@@ -318,6 +321,15 @@ fn bound(limits: &mut Limits, largest: Option<usize>) {
     }
 }
 
+/// Keeps files for the daemon's own work from the connections: a client too many is told so, and nothing else fails.
+fn leave_files(connections: &mut usize, files: u64) {
+    let most = usize::try_from(files - OWN_FILES.min(files / 2)).unwrap_or(usize::MAX);
+    if *connections > most {
+        tracing::warn!(from = *connections, to = most, files, "limit `connections` lowered to what open files allow");
+        *connections = most;
+    }
+}
+
 fn durability(settings: &Settings) -> sqlite::Durability {
     match settings.durability {
         Durability::Full => sqlite::Durability::Full,
@@ -414,4 +426,18 @@ async fn follow(
         followers.spawn(intake::run(handle.clone(), Arc::clone(journal), path, follower, trusted));
     }
     followers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_daemon() {
+        for (files, expected) in [(1 << 20, 8_000), (1_024, 896), (64, 32), (1, 1)] {
+            let mut connections = 8_000;
+            leave_files(&mut connections, files);
+            assert_eq!(connections, expected, "{files}");
+        }
+    }
 }
