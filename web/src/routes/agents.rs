@@ -135,7 +135,7 @@ pub(super) async fn message(
 /// Asking again while it has not seen the request changes nothing: the answer names the first one.
 #[utoipa::path(
     post, path = "/api/v1/agents/{agent_id}/stop", tag = "agents", operation_id = "request_stop",
-    params(("agent_id" = String, Path, min_length = 1, max_length = 256)), request_body = StopRequest,
+    params(("agent_id" = String, Path, min_length = 1, max_length = 256)), request_body = Option<StopRequest>,
     responses((status = 201, description = "The request is durable.", body = Sent), Guarded, Reading),
 )]
 pub(super) async fn stop(
