@@ -182,7 +182,7 @@ async fn wrong_fields_are_refused_by_name() {
         (tool("timestamp", json!("+12345-01-01T00:00:00Z")), "timestamp"),
         (json!({"category": "agent", "action": "started"}), "agent_id"),
         (json!({"category": "agent", "action": "blocked", "agent_id": "a"}), "question"),
-        (json!({"type": "RobotEvent"}), "type"),
+        (json!({"type": "robot"}), "type"),
     ] {
         refuses(&daemon, daemon.api.post(EVENTS, &body).await, &[field]).await;
     }

@@ -1,5 +1,6 @@
 //! The later dialect: one JSON object with a `type`, as the Python agents' logs are written.
 
+use heck::ToSnakeCase;
 use serde_json::{Map, Value};
 
 use super::Invalid;
@@ -10,14 +11,16 @@ const TOP_LEVEL: [&str; 6] = ["id", "timestamp", "agent_id", "graph_id", "node_i
 /// Turns an object with a `type` into the native form's fields.
 ///
 /// # Errors
-/// The `type` is none that the dialect knows.
+/// The `type` is no name of an event.
 pub(super) fn translate(mut fields: Map<String, Value>) -> Result<Map<String, Value>, Invalid> {
     let Some(Value::String(kind)) = fields.shift_remove("type") else {
         return Err(Invalid::field("type", "must be a text"));
     };
     let is_error = fields.get("is_error").and_then(Value::as_bool).unwrap_or(false);
-    let (category, action) = kind_of(&kind, is_error)
-        .ok_or_else(|| Invalid::field("type", "is no known event type; use `category` and `action` instead"))?;
+    let known = kind_of(&kind, is_error).map(|(category, action)| (category, action.to_owned()));
+    let (category, action) = known.or_else(|| meant(&kind, fields.contains_key("agent_id"))).ok_or_else(|| {
+        Invalid::field("type", "is no event's (`AgentStartEvent`); use `category` and `action` instead")
+    })?;
     for (theirs, ours) in renamed(&kind) {
         // Where both spellings stand, the native one wins and the other stays as it is.
         if !fields.contains_key(*ours)
@@ -69,6 +72,25 @@ fn kind_of(kind: &str, is_error: bool) -> Option<(&'static str, &'static str)> {
         "ManualTriggerEvent" => ("user", "manual_trigger"),
         _ => return None,
     })
+}
+
+/// What a type says by its name that is none of those above: a log may come from a newer program, and loses nothing here.
+fn meant(kind: &str, has_agent: bool) -> Option<(&'static str, String)> {
+    let words = kind.strip_suffix("Event").filter(|words| words.starts_with(|c: char| c.is_ascii_uppercase()))?;
+    let words = words.to_snake_case();
+    let (subject, rest) = words.split_once('_').unwrap_or((&words, ""));
+    let category = match subject {
+        "tool" => "tool",
+        "model" => "model",
+        "graph" => "graph",
+        "user" => "user",
+        "kernel" | "turn" => return Some(("model", words)),
+        "human" => return Some(("user", words)),
+        "agent" if has_agent => "agent",
+        // Nobody's is the whole run's.
+        _ => return Some((if has_agent { "agent" } else { "graph" }, words)),
+    };
+    Some((category, if rest.is_empty() { words.clone() } else { rest.to_owned() }))
 }
 
 fn renamed(kind: &str) -> &'static [(&'static str, &'static str)] {
@@ -127,8 +149,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_type_is_refused() {
-        assert!(Draft::parse(br#"{"type":"RobotEvent"}"#, &Limits::default()).is_err());
-        assert!(Draft::parse(br#"{"type":5}"#, &Limits::default()).is_err());
+    fn an_unknown_type_is_taken_by_its_name() {
+        for (kind, category, action) in [
+            ("CheckpointSavedEvent", "agent", "checkpoint_saved"),
+            ("AgentPausedEvent", "agent", "paused"),
+            ("KernelErrorEvent", "model", "kernel_error"),
+            ("HumanInputTimeoutEvent", "user", "human_input_timeout"),
+            ("ToolHTTPErrorEvent", "tool", "http_error"),
+            ("GraphEvent", "graph", "graph"),
+        ] {
+            let event = native(&json!({"type": kind, "agent_id": "a", "where": 7}));
+            assert_eq!((&event["category"], &event["action"]), (&json!(category), &json!(action)), "{kind}");
+            assert_eq!(event["payload"]["where"], 7);
+        }
+        let event = native(&json!({"type": "CheckpointSavedEvent"}));
+        assert_eq!((&event["category"], &event["action"]), (&json!("graph"), &json!("checkpoint_saved")));
+    }
+
+    #[test]
+    fn what_names_no_event_is_refused() {
+        for kind in [r#""robot""#, r#""Event""#, r#""robotEvent""#, r#""ÄpfelEvent""#, r#""Zu kühlEvent""#, "5"] {
+            let event = format!(r#"{{"type":{kind}}}"#);
+            assert!(Draft::parse(event.as_bytes(), &Limits::default()).is_err(), "{kind}");
+        }
     }
 }
