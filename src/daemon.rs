@@ -214,7 +214,7 @@ impl Daemon {
         let (handle, running) = Handle::start(world).await?;
         let mut tasks = follow(&settings, &handle, &journal, &watcher).await;
         if let Some((client, bus)) = bus {
-            nats::open(client, &bus, handle.clone(), Arc::clone(&stores.duties), &mut tasks);
+            nats::open(client, &bus, handle.clone(), Arc::clone(&stores.duties), &mut tasks).await;
         }
         let every = Duration::from_secs(settings.housekeeping_s);
         let database = stores.database.clone();

@@ -16,6 +16,15 @@ async fn state_of(daemon: &Daemon, agent: &str, state: &str) -> Value {
     .await
 }
 
+async fn all_are(daemon: &Daemon, agent: &str, state: &str, count: usize) {
+    wait_until(&format!("all {count} messages are {state}"), async || {
+        let reply = daemon.api.get(&format!("/api/v1/agents/{agent}/messages")).await.expect(200);
+        let messages = rows(reply.json(), "messages");
+        (messages.len() == count && messages.iter().all(|message| message["state"] == state)).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_message_is_printed_once_and_shown_as_delivered() {
     let daemon = Daemon::start().await;
@@ -107,8 +116,10 @@ async fn what_nobody_reads_is_not_taken_in_for_ever() {
     send("deaf").await.problem(429, &["messages_per_agent"]);
     send("other").await.expect(201);
     daemon.api.post("/api/v1/agents/deaf/stop", &json!({})).await.expect(201);
+    // What is not written yet is not taken, either.
+    all_are(&daemon, "deaf", "written", 3).await;
     daemon.remora(["messages", "--agent", "deaf"]).wait().await.expect(0);
-    state_of(&daemon, "deaf", "delivered").await;
+    all_are(&daemon, "deaf", "delivered", 3).await;
     send("deaf").await.expect(201);
 }
 

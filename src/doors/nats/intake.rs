@@ -12,7 +12,7 @@ use async_nats::{
     jetstream::{
         self, AckKind, Message,
         consumer::{AckPolicy, PullConsumer, pull},
-        stream::{self, DiscardPolicy, RetentionPolicy, StorageType},
+        stream::{self, DiscardPolicy, RetentionPolicy, StorageType, Stream},
     },
 };
 use backon::{ExponentialBuilder, Retryable};
@@ -43,6 +43,14 @@ const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// The one reader of the stream.
 const READER: &str = "daemons";
+
+/// Makes sure that what is published from now on is kept, though nobody asks for an acknowledgement. Where that fails, it
+/// is tried again by whoever takes the events in.
+pub(super) async fn keep(door: &NatsDoor) {
+    if let Err(error) = stream(door).await {
+        tracing::warn!(%error, "stream of events published on nats not made yet");
+    }
+}
 
 /// Takes events in for as long as the daemon runs and it is its duty: two at a time would mix up their order.
 pub(super) async fn run(door: Arc<NatsDoor>) {
@@ -77,6 +85,25 @@ async fn take_in(door: &NatsDoor) {
     }
 }
 
+/// The stream of what agents publish, made where there is none.
+async fn stream(door: &NatsDoor) -> Result<Stream, Error> {
+    let jetstream = jetstream::new(door.client.clone());
+    let name = door.names.inbox_stream();
+    let config = stream::Config {
+        name: name.clone(),
+        description: Some("what agents published and no daemon has journaled yet".to_owned()),
+        subjects: vec![format!("{}.>", door.names.events_subject())],
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        max_bytes: KEPT_BYTES,
+        storage: StorageType::File,
+        num_replicas: door.replicas,
+        ..Default::default()
+    };
+    jetstream.create_or_update_stream(config).await?;
+    Ok(jetstream.get_stream(&name).await?)
+}
+
 struct Intake<'a> {
     door: &'a NatsDoor,
     consumer: PullConsumer,
@@ -85,26 +112,10 @@ struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    /// Makes the stream where there is none, and a reader that begins with the oldest event: what an earlier reader was
-    /// given and did not take out comes before everything else.
+    /// A reader that begins with the oldest event: what an earlier reader was given and did not take out comes before
+    /// everything else.
     async fn open(door: &'a NatsDoor) -> Result<Self, Error> {
-        let prefix = format!("{}.", door.names.events_subject());
-        let jetstream = jetstream::new(door.client.clone());
-        let name = door.names.inbox_stream();
-        jetstream
-            .create_or_update_stream(stream::Config {
-                name: name.clone(),
-                description: Some("what agents published and no daemon has journaled yet".to_owned()),
-                subjects: vec![format!("{prefix}>")],
-                retention: RetentionPolicy::WorkQueue,
-                discard: DiscardPolicy::New,
-                max_bytes: KEPT_BYTES,
-                storage: StorageType::File,
-                num_replicas: door.replicas,
-                ..Default::default()
-            })
-            .await?;
-        let stream = jetstream.get_stream(&name).await?;
+        let stream = stream(door).await?;
         // There need not be one.
         let _ = stream.delete_consumer(READER).await;
         let reader = pull::Config {
@@ -114,6 +125,7 @@ impl<'a> Intake<'a> {
             max_ack_pending: 2 * BATCH_EVENTS.cast_signed() as i64,
             ..Default::default()
         };
+        let prefix = format!("{}.", door.names.events_subject());
         Ok(Self { door, consumer: stream.create_consumer(reader).await?, prefix })
     }
 

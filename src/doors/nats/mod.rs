@@ -36,8 +36,8 @@ struct NatsDoor {
     room: Arc<Semaphore>,
 }
 
-/// Opens the door, for as long as the tasks run.
-pub(crate) fn open(
+/// Opens the door, for as long as the tasks run. Whatever is published after its return is kept.
+pub(crate) async fn open(
     client: Client,
     bus: &BusSettings,
     handle: Handle,
@@ -46,6 +46,7 @@ pub(crate) fn open(
 ) {
     let room = Arc::new(Semaphore::new(handle.limits().bus_requests.min(Semaphore::MAX_PERMITS)));
     let door = Arc::new(NatsDoor { client, names: bus.names.clone(), replicas: bus.replicas, handle, duties, room });
+    intake::keep(&door).await;
     tasks.spawn(intake::run(Arc::clone(&door)));
     tasks.spawn(asking::run(Arc::clone(&door)));
     tasks.spawn(messages::run(door));

@@ -51,6 +51,16 @@ async fn a_published_event_is_in_the_journal_and_on_the_page() {
 }
 
 #[tokio::test]
+async fn the_first_daemon_hears_what_is_published_as_soon_as_it_listens() {
+    let server = NatsServer::start().await;
+    let client = server.client().await;
+    let daemon = on(&server).start().await;
+    client.publish("remora.events.a.agent.started", "".into()).await.unwrap();
+    client.flush().await.unwrap();
+    assert_eq!(text(&journal_of(&daemon, 1).await[0], "agent_id"), "a");
+}
+
+#[tokio::test]
 async fn an_event_that_is_sent_again_is_one_event() {
     let server = NatsServer::start().await;
     let daemon = on(&server).start().await;
