@@ -77,6 +77,8 @@ pub enum StateAggregatorMessage {
     Join(Option<Seq>, RpcReplyPort<Joined>),
     /// The picture as JSON.
     Signals(RpcReplyPort<Bytes>),
+    /// One agent as JSON.
+    Agent(String, RpcReplyPort<Option<Bytes>>),
     /// One graph as JSON, or all without their nodes.
     Graphs(Option<String>, RpcReplyPort<Option<Bytes>>),
     /// Save a snapshot; the reply is up to where it goes.
@@ -215,6 +217,10 @@ impl Actor for StateAggregator {
             StateAggregatorMessage::Signals(reply) => {
                 let signals = serde_json::to_vec(&state.dashboard.signals())?;
                 let _ = reply.send(signals.into());
+            }
+            StateAggregatorMessage::Agent(agent_id, reply) => {
+                let agent = state.dashboard.agent(&agent_id).map(serde_json::to_vec).transpose()?;
+                let _ = reply.send(agent.map(Bytes::from));
             }
             StateAggregatorMessage::Graphs(graph_id, reply) => {
                 let graphs = state.dashboard.graphs();

@@ -125,14 +125,16 @@ impl Unknown {
             #[serde(rename = "agentStates")]
             agents: BTreeMap<String, IgnoredAny>,
         }
-        if self.allow_unknown {
+        if self.allow_unknown || mailbox::registered(client, agent, PATIENCE).await?.is_some() {
             return Ok(());
+        }
+        let call = client.call(Method::GET, &["agents", agent])?;
+        match client.json_patiently::<IgnoredAny>(&call, Some(PATIENCE)).await {
+            Err(error) if error.refusal(404).is_some() => {}
+            known => return known.map(drop),
         }
         let state = client.call(Method::GET, &["state"])?;
         let Picture { agents } = client.json_patiently(&state, Some(PATIENCE)).await?;
-        if agents.contains_key(agent) || mailbox::registered(client, agent, PATIENCE).await?.is_some() {
-            return Ok(());
-        }
         let meant: Vec<_> =
             meant(agent, agents.keys().map(String::as_str)).iter().map(|id| format!("{id:?}")).collect();
         let way_out = "--allow-unknown writes to one that is still to come";

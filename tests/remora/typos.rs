@@ -23,6 +23,9 @@ async fn who_writes_to_an_agent_that_nobody_knows_hears_whom_he_may_have_meant()
 
     daemon.remora(["stop", "lint-7"]).wait().await.expect(0);
     daemon.remora(["message", "to-come", "read this first", "--allow-unknown"]).wait().await.expect(0);
+    let agent = daemon.api.get("/api/v1/agents/lint-7").await.expect(200).json();
+    assert_eq!((&agent["agent_id"], &agent["state"]), (&json!("lint-7"), &json!("started")));
+    daemon.api.get("/api/v1/agents/lnit-7").await.problem(404, &["no agent"]);
     assert_eq!(daemon.remora(["messages", "--agent", "to-come"]).wait().await.expect(0).stdout, "read this first\n");
     // Who has a workspace is known, even if it has not been heard of since.
     daemon.api.put("/api/v1/workspaces/w", &json!({"agent_id": "registered"})).await.expect(200);

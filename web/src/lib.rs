@@ -2,7 +2,7 @@
 //!
 //! - [`Api`]: the JSON API for a [`Door`] in the same process, which is mounted at `/mcp`.
 //! - [`html`]: everything that people see, `form_post`: what they send from there, and `frame`: how it travels.
-//! - `doors`: events in other people's formats.
+//! - `doors`: events in other people's formats. [`Asked`]: a question, at every door.
 //! - [`Links`]: signed links that answer one question.
 //! - `routes`: what can be asked for, behind `guard`: who may ask.
 //! - [`server`]: the listener and its end, `connections`: one after the other, `live_response`: those that go on for ever.
@@ -14,6 +14,7 @@
 mod address;
 mod answer_row;
 mod api;
+mod asked;
 mod assets;
 mod connections;
 mod context;
@@ -36,9 +37,11 @@ mod sought;
 
 pub use address::guarded;
 pub use api::{Api, Door, DoorBody};
+pub use asked::Asked;
 pub use context::{Settings, Tokens};
 pub use frame::MAX_HEARTBEAT_S;
 pub use html::render;
 pub use links::{Grant, Links};
 pub use problem::Problem;
+pub use request::json;
 pub use warp::http;

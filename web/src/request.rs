@@ -131,7 +131,10 @@ fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit
 }
 
 /// Reads a JSON body.
-pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+///
+/// # Errors
+/// It is none, or it says what cannot be meant, or it has an unknown field.
+pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         // Whoever mistypes a name hears of it, and of the names that there are, before anything is done.
         serde_json::error::Category::Data if error.to_string().starts_with("unknown field") => {

@@ -49,6 +49,15 @@ impl Handle {
         self.system.call(Role::StateAggregator, StateAggregatorMessage::Signals).await
     }
 
+    /// One agent as JSON, as in [`Self::signals`]. `None`: it is not known.
+    ///
+    /// # Errors
+    /// [`Unreachable`]: the aggregator does not answer.
+    pub async fn agent(&self, agent_id: &str) -> Result<Option<Bytes>, Unreachable> {
+        let agent = |reply| StateAggregatorMessage::Agent(agent_id.to_owned(), reply);
+        self.system.call(Role::StateAggregator, agent).await
+    }
+
     /// One graph as JSON, or all without their nodes. `None`: the graph is not known.
     ///
     /// # Errors

@@ -15,13 +15,15 @@ use remora_actors::{
     inbox_coordinator::{Ask, Target},
     model::{Invalid, QuestionKey, QuestionRecord, Status},
 };
-use remora_web::Problem;
-use serde_json::{Map, Value, json};
+use remora_web::{Asked, Problem};
+use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 
 use super::NatsDoor;
 
+/// The field that says how long the request waits, in seconds.
+const WAIT: &str = "wait";
 /// Longest time that one request waits: whoever still wants to know asks again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Requests that wait for one question. An agent that asks again has mostly given up the request before.
@@ -87,44 +89,27 @@ async fn closed(door: &NatsDoor, key: &QuestionKey, wait: Duration) -> Result<Qu
 fn read(door: &NatsDoor, request: &Message) -> Result<(Ask, Duration), Problem> {
     let limits = door.handle.limits();
     Invalid::over(request.payload.len(), limits.body_bytes, "the request", "body_bytes")?;
-    let fields = serde_json::from_slice(&request.payload).map_err(|error| Invalid::Json(error.to_string()))?;
-    let Value::Object(mut fields) = fields else {
-        return Err(Problem::unprocessable("a question is a json object"));
-    };
-    let wait = match fields.shift_remove("wait") {
-        None | Some(Value::Null) => LONGEST_WAIT,
+    let mut asked = Asked::read(&request.payload, &[WAIT])?;
+    let wait = match asked.take(WAIT) {
+        None => LONGEST_WAIT,
         Some(wait) => seconds(&wait).ok_or_else(|| Problem::unprocessable("field `wait` must be seconds"))?,
     };
     let named = request.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID));
-    let msg_id = text(&fields, "msg_id")?.or_else(|| named.map(|id| id.as_str().to_owned()));
-    let ask = Ask {
-        agent_id: agent_id(door, request, &fields)?,
-        msg_id: msg_id.unwrap_or_else(|| Uuid::now_v7().to_string()),
-        workspace_id: text(&fields, "workspace_id")?,
-        fields,
-    };
-    Ok((ask, wait))
+    let msg_id = asked.text("msg_id")?.or_else(|| named.map(|id| id.as_str().to_owned()));
+    let msg_id = msg_id.unwrap_or_else(|| Uuid::now_v7().to_string());
+    let agent_id = agent_id(door, request, &asked)?;
+    Ok((asked.into_ask(agent_id, msg_id)?, wait))
 }
 
 /// The agent of the subject, where there is one, or of the body.
-fn agent_id(door: &NatsDoor, request: &Message, fields: &Map<String, Value>) -> Result<String, Problem> {
-    let named = request.subject.strip_prefix(&format!("{}.", door.names.ask_subject()));
-    match (named, text(fields, "agent_id")?) {
-        (None, Some(given)) => Ok(given),
-        (None, None) => Err(Problem::unprocessable("field `agent_id` must be a text")),
-        (Some(named), given) if given.as_ref().is_none_or(|given| given == named) => Ok(named.to_owned()),
-        (Some(named), _) => {
-            Err(Problem::unprocessable(format_args!("field `agent_id` must be `{named}` as in the subject")))
-        }
+fn agent_id(door: &NatsDoor, request: &Message, asked: &Asked) -> Result<String, Problem> {
+    let Some(named) = request.subject.strip_prefix(&format!("{}.", door.names.ask_subject())) else {
+        return asked.agent_id();
+    };
+    if asked.text("agent_id")?.is_some_and(|given| given != named) {
+        return Err(Problem::unprocessable(format_args!("field `agent_id` must be `{named}` as in the subject")));
     }
-}
-
-fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Problem::unprocessable(format_args!("field `{name}` must be a text"))),
-    }
+    Ok(named.to_owned())
 }
 
 fn seconds(value: &Value) -> Option<Duration> {

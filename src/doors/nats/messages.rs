@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_nats::Message;
 use jiff::Timestamp;
-use remora_actors::{model::Invalid, ports::keys};
+use remora_actors::ports::keys;
 use remora_web::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn fetch(door: &NatsDoor, request: &Message) -> Result<Value, Problem> {
     let agent_id = request.subject.strip_prefix(&prefix).unwrap_or_default();
     let fetch: Fetch = match request.payload.trim_ascii() {
         [] => Fetch::default(),
-        body => serde_json::from_slice(body).map_err(|error| Invalid::Json(error.to_string()))?,
+        body => remora_web::json(body)?,
     };
     let workspace = workspace_of(door, agent_id).await?;
     for id in &fetch.taken {

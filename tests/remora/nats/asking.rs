@@ -107,6 +107,7 @@ async fn what_is_no_question_is_refused() {
         (json!({"question": "Which?"}), 422, "`agent_id`"),
         (json!({"agent_id": "a"}), 422, "`question`"),
         (json!({"agent_id": "a", "question": "Which?", "wait": "soon"}), 422, "`wait`"),
+        (json!({"agent_id": "a", "question": "Which?", "option": ["yes"]}), 400, "unknown field `option`"),
         (json!({"agent_id": "a", "question": "x".repeat(20_000)}), 413, "question_bytes"),
     ] {
         refused(&client, "remora.ask", &body, status, &[needle]).await;

@@ -1,4 +1,4 @@
-//! Messages from people to agents, and requests to stop, over JSON.
+//! Agents, messages from people to them, and requests to stop, over JSON.
 
 use remora_actors::model::{Door, Invalid, MessageKind, MessageState, UserMessage, check_id};
 use serde::{Deserialize, Serialize};
@@ -11,9 +11,10 @@ use warp::{
 };
 
 use super::{
+    events::state_json,
     openapi::{
-        replies::{Guarded, ProblemDocument, Reading},
-        schemas::MessageList,
+        replies::{Guarded, NotFound, ProblemDocument, Reading},
+        schemas::{Agent, MessageList},
     },
     respond,
 };
@@ -73,6 +74,12 @@ struct Shown {
 
 pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     let with = context.with();
+    let read = warp::path!("agents" / Segment)
+        .and(warp::get())
+        .and(guard(context, Scope::Operator))
+        .and(with.clone())
+        .then(async |agent: Segment, _: Caller, context: Context| read(&context, &agent.0).await)
+        .map(respond);
     let list = warp::path!("agents" / Segment / "messages")
         .and(warp::get())
         .and(guard(context, Scope::Operator))
@@ -91,7 +98,18 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
             stop(&context, &agent.0, &caller, &headers, &body).await
         })
         .map(respond);
-    list.or(send).unify().or(stop).unify().and_then(std::future::ready).boxed()
+    read.or(list).unify().or(send).unify().or(stop).unify().and_then(std::future::ready).boxed()
+}
+
+/// Read an agent, as it stands in the picture.
+#[utoipa::path(
+    get, path = "/api/v1/agents/{agent_id}", tag = "agents", operation_id = "read_agent",
+    params(("agent_id" = String, Path, min_length = 1, max_length = 256)),
+    responses((status = 200, description = "The agent.", body = Agent), Guarded, NotFound),
+)]
+pub(super) async fn read(context: &Context, agent_id: &str) -> Result<Response, Problem> {
+    let agent = context.handle.agent(agent_id).await?;
+    agent.map(state_json).ok_or_else(|| Problem::not_found("no agent of this id is known"))
 }
 
 /// List the messages to an agent, the oldest first, with how far they have come.

@@ -33,7 +33,7 @@ use warp::{
     reply::Response,
 };
 
-pub(crate) use self::openapi::{check_query, template_of};
+pub(crate) use self::openapi::{check_properties, check_query, template_of};
 use crate::{api::Door, context::Context, metrics::count_limits, problem::Problem};
 
 /// What a page of ours may do: run our one script, which evaluates expressions, and talk to us.

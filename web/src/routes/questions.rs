@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use remora_actors::{
-    inbox_coordinator::{Ask, AskError, Cancel, Target},
+    inbox_coordinator::{AskError, Cancel, Target},
     model::{Limits, Status, check_id},
 };
 use serde::Deserialize;
@@ -19,13 +19,13 @@ use warp::{
 
 use super::{
     openapi::{
-        self,
         replies::{ConflictProblem, Guarded, NotFound, ProblemDocument, Reading as ReadingBody},
         schemas::{self, NewQuestion, QuestionList},
     },
     respond,
 };
 use crate::{
+    asked::Asked,
     context::Context,
     guard::{Caller, Scope, guard},
     problem::Problem,
@@ -158,23 +158,13 @@ pub(super) fn routes(context: &Context) -> BoxedFilter<(Response,)> {
     ),
 )]
 pub(super) async fn ask(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<Response, Problem> {
-    let Value::Object(fields) = json(body)? else {
-        return Err(Problem::unprocessable("a question is a json object"));
-    };
-    openapi::check_properties("NewQuestion", fields.keys())?;
-    let text = |name: &str, needed: bool| match fields.get(name) {
-        None | Some(Value::Null) if !needed => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        _ => Err(Problem::unprocessable(format_args!("field `{name}` must be a text"))),
-    };
-    let agent_id = text("agent_id", true)?.unwrap_or_default();
-    let msg_id = text("msg_id", false)?;
+    let asked = Asked::read(body, &[])?;
+    let (agent_id, msg_id) = (asked.agent_id()?, asked.text("msg_id")?);
     let key = idempotency_key(headers, context.handle.limits())?.filter(|_| msg_id.is_none());
     // Derived, so that the key needs no memory of its own.
     let named = |key| Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{agent_id}\n{key}").as_bytes());
     let msg_id = msg_id.unwrap_or_else(|| key.map_or_else(Uuid::now_v7, named).to_string());
-    let ask = Ask { agent_id, msg_id, workspace_id: text("workspace_id", false)?, fields };
-    let asked = match context.handle.ask(ask).await? {
+    let asked = match context.handle.ask(asked.into_ask(agent_id, msg_id)?).await? {
         Err(AskError::Conflict(_)) if key.is_some() => {
             return Err(Problem::unprocessable("this `Idempotency-Key` was used for another question; choose another"));
         }

@@ -60,6 +60,7 @@ const OPEN: [&str; 2] = ["/api/v1/events", "/api/v1/cloudevents"];
         super::bulk::answer,
         super::bulk::dismiss,
         super::respond::answer,
+        super::agents::read,
         super::agents::list,
         super::agents::message,
         super::agents::stop,
@@ -175,11 +176,16 @@ fn unknown_parameter(method: &Method, path: &str, query: &str) -> Option<Problem
     Some(unknown_name("query parameter", name, &known))
 }
 
-/// Refuses names that a described type does not have.
-pub(super) fn check_properties<'a>(schema: &str, mut names: impl Iterator<Item = &'a String>) -> Result<(), Problem> {
-    let Some(known) = DOCUMENT["components"]["schemas"][schema]["properties"].as_object() else { return Ok(()) };
-    match names.find(|name| !known.contains_key(*name)) {
-        Some(name) => Err(unknown_name("field", name, &known.keys().map(String::as_str).collect::<Vec<_>>())),
+/// Refuses names that a described type does not have, unless they are among some more.
+pub(crate) fn check_properties<'a>(
+    schema: &str,
+    more: &[&str],
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), Problem> {
+    let Some(properties) = DOCUMENT["components"]["schemas"][schema]["properties"].as_object() else { return Ok(()) };
+    let known: Vec<_> = properties.keys().map(String::as_str).chain(more.iter().copied()).collect();
+    match names.find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(unknown_name("field", name, &known)),
         None => Ok(()),
     }
 }
