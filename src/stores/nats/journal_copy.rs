@@ -13,7 +13,7 @@ use remora_actors::{
     ports::{Appended, Entry, JournalError, Workspace, last_of},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     follower::Copies,
@@ -132,7 +132,39 @@ pub(super) async fn pruned(shared: &NatsWorkspace) -> Result<Seq, String> {
     Ok(pruned.and_then(|pruned| pruned.as_u64()).unwrap_or(0))
 }
 
-/// Tells the other daemons up to where events will be deleted.
+/// Tells the other daemons up to where events will be deleted. It never goes back: another daemon may have gone on with
+/// the duty while this one was paused.
 pub(super) async fn note_pruned(shared: &NatsWorkspace, upto: Seq) -> Result<(), String> {
-    shared.set(PRUNED, &json!(upto)).await.map_err(|error| error.to_string())
+    loop {
+        let noted = shared.get(PRUNED).await.map_err(|error| error.to_string())?;
+        if noted.as_ref().and_then(Value::as_u64).is_some_and(|noted| noted >= upto) {
+            return Ok(());
+        }
+        let written = shared.compare_and_set(PRUNED, noted.as_ref(), &json!(upto)).await;
+        if written.map_err(|error| error.to_string())? {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::nats::testing::Fixture;
+
+    #[tokio::test]
+    async fn what_was_deleted_is_noted_forwards_only() {
+        let fixture = Fixture::new().await;
+        let other = fixture.another().await;
+        let (here, there) = (&fixture.nats.journal.shared, &other.journal.shared);
+        for (upto, noted) in [(10, 10), (5, 10), (20, 20)] {
+            note_pruned(here, upto).await.expect("noted");
+            assert_eq!(pruned(there).await, Ok(noted));
+        }
+        let notes = (21..40).map(|upto| note_pruned(if upto % 2 == 0 { here } else { there }, upto));
+        for noted in futures_util::future::join_all(notes).await {
+            noted.expect("noted");
+        }
+        assert_eq!(pruned(here).await, Ok(39));
+    }
 }

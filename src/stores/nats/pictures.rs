@@ -44,8 +44,12 @@ impl Pictures {
             let Some(snapshot) = journal.load_snapshot(name).await?.filter(|snapshot| snapshot.seq >= seq) else {
                 return Err(JournalError::Unavailable(format!("picture {name} does not go up to event {seq} yet")));
             };
-            self.put(name, &snapshot).await?;
-            left.insert(name, snapshot.seq);
+            // Another daemon may have gone on with the duty while this one was paused.
+            let there = self.load(name).await?.map_or(0, |picture| picture.seq);
+            if there < snapshot.seq {
+                self.put(name, &snapshot).await?;
+            }
+            left.insert(name, there.max(snapshot.seq));
         }
         Ok(())
     }
@@ -74,4 +78,25 @@ impl Pictures {
 
 fn unavailable(error: &(dyn std::error::Error + 'static)) -> JournalError {
     JournalError::Unavailable(why(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::nats::testing::Fixture;
+
+    #[tokio::test]
+    async fn a_picture_is_never_replaced_by_an_older_one() {
+        let fixture = Fixture::new().await;
+        let other = fixture.another().await;
+        let leave = async |nats: &crate::stores::nats::Nats, seq: Seq| {
+            let picture = Snapshot { seq, body: seq.to_be_bytes().to_vec() };
+            nats.journal.copy.save_snapshot("picture", picture).await.expect("saved");
+            nats.journal.pictures.leave(&nats.journal.copy, &["picture"], 5).await.expect("left");
+        };
+        leave(&other, 20).await;
+        leave(&fixture.nats, 10).await;
+        let stands = fixture.nats.journal.pictures.load("picture").await.expect("loaded").expect("there is one");
+        assert_eq!((stands.seq, stands.body), (20, 20_u64.to_be_bytes().to_vec()));
+    }
 }
