@@ -35,7 +35,7 @@ use super::{
     leases::Leases,
     own::Hand,
     pictures::Pictures,
-    streams::info_of,
+    streams::{check_room, info_of},
     why,
     workspace::NatsWorkspace,
 };
@@ -180,7 +180,8 @@ impl Journal for NatsJournal {
 
     async fn probe(&self, bytes: usize) -> Result<(), JournalError> {
         self.followed.check()?;
-        info_of(&self.stream).await.map_err(JournalError::Unavailable)?;
+        let info = info_of(&self.stream).await.map_err(JournalError::Unavailable)?;
+        check_room(&info, bytes).map_err(JournalError::Unavailable)?;
         self.duties.probe(bytes).await.map_err(JournalError::Unavailable)?;
         self.copy.probe(bytes).await
     }

@@ -107,6 +107,20 @@ pub(super) async fn info_of(stream: &Stream) -> Result<Info, String> {
     Ok(info)
 }
 
+/// Fails where a bound that somebody gave a stream leaves no room for another message of so many bytes.
+pub(super) fn check_room(info: &Info, bytes: usize) -> Result<(), String> {
+    let (config, state) = (&info.config, &info.state);
+    let is_over = |wanted: u64, most: i64| u64::try_from(most).is_ok_and(|most| most > 0 && wanted > most);
+    let full = |bound: &str| Err(format!("stream {} is full up to its `{bound}`; raise it", config.name));
+    if is_over(state.messages + 1, config.max_messages) {
+        return full("max_msgs");
+    }
+    if is_over(state.bytes.saturating_add(bytes as u64), config.max_bytes) {
+        return full("max_bytes");
+    }
+    Ok(())
+}
+
 /// Whether a stream that was there loses nothing that is put into it, as far as Remora has not asked for that.
 fn check_found(wanted: &Config, found: &Config) -> Result<(), String> {
     let stands =

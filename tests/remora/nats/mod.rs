@@ -5,6 +5,7 @@ mod daemons;
 mod doctor;
 mod events;
 mod example;
+mod full;
 mod login;
 mod messages;
 mod migrate;
