@@ -114,6 +114,25 @@ async fn a_target_that_fails_hangs_or_asks_for_silence_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_target_that_drips_its_answer_holds_nobody_up_and_has_heard_once_its_head_is_there() {
+    let (mut slow, mut other, folder) = (Receiver::start().await, Receiver::start().await, folder());
+    let another = format!("kind = 'json'\n[[notify]]\nname = 'other'\nurl = '{}'\nkind = 'json'", other.url());
+    let daemon = told(&slow, &folder, &another).args(["--notify-timeout-ms", "500"]).start().await;
+    slow.tell("drip-body").await;
+    slow.tell("drip-head 1").await;
+    for msg_id in ["q1", "q2"] {
+        daemon.api.ask(&json!({"agent_id": "a", "msg_id": msg_id, "question": format!("Go on with {msg_id}?")})).await;
+        assert_eq!(tells(&other.next().await), one("question.opened", msg_id));
+    }
+    let mut heard = vec![tells(&slow.next().await), tells(&slow.next().await), tells(&slow.next().await)];
+    heard.sort();
+    assert_eq!(heard.iter().filter(|told| **told == one("question.opened", "q1")).count(), 2, "{heard:?}");
+    let journal = notified(&daemon.api, 4).await;
+    assert_eq!(journal.iter().filter(|event| event["payload"]["target"] == "hook").count(), 2, "{journal:#?}");
+    assert_eq!(metric(&daemon.api, "remora_notice_failures_total{target=\"hook\"}").await, Some(1.0));
+}
+
+#[tokio::test]
 async fn what_is_given_up_is_listed_and_sent_again_by_a_click() {
     let (mut receiver, folder) = (Receiver::start().await, folder());
     let daemon = told(&receiver, &folder, "").start().await;
