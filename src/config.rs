@@ -395,7 +395,12 @@ fn merged(file: Option<&Path>, flags: &Flags) -> Result<Figment, SettingsError> 
     if let Some(file) = config_file(file)? {
         figment = figment.merge(Toml::file_exact(file));
     }
-    let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES).split("__");
+    let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES);
+    // As for the command line, what is empty is not set.
+    let empty = variables.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name.into_string());
+    let empty: Vec<String> = empty.collect();
+    let empty: Vec<&str> = empty.iter().map(String::as_str).collect();
+    let variables = variables.ignore(&empty).split("__");
     Ok(figment.merge(variables).merge(Serialized::defaults(&flags.0)))
 }
 

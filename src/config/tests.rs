@@ -122,6 +122,21 @@ fn the_clients_variables_are_not_settings() {
 }
 
 #[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let variables = [
+        ("REMORA_TOKEN_FILE", ""),
+        ("REMORA_LISTEN", ""),
+        ("REMORA_HEARTBEAT_S", ""),
+        ("REMORA_LIMITS__OPTIONS", ""),
+        ("REMORA_BUS", ""),
+        ("REMORA_WORKSPACE_ROOTS", ""),
+    ];
+    assert_eq!(load("", &variables, &[]).expect("valid"), Settings::default());
+    let settings = load("heartbeat_s = 9\n[limits]\noptions = 7", &variables, &[]).expect("valid");
+    assert_eq!((settings.heartbeat_s, settings.limits.options), (9, 7), "the file's word counts");
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let error = Settings::load(Some(Path::new("/nonexistent/remora.toml")), &Flags::default()).expect_err("refused");
     assert!(matches!(error, SettingsError::NoFile(_)));
