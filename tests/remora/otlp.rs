@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Api, Daemon, Packages, Process, fixture, http::text, repository};
+use crate::support::{Api, Daemon, Packages, Process, fixture, http::text, repository, wait_until};
 
 static OPENTELEMETRY: Packages =
     Packages::new(&["opentelemetry-sdk==1.45.2", "opentelemetry-exporter-otlp-proto-http==1.45.2"]);
@@ -102,6 +102,21 @@ async fn broken_spans_are_counted_and_the_others_taken() {
     assert_eq!(reply["partialSuccess"]["rejectedSpans"], "1");
     assert!(text(&reply["partialSuccess"], "errorMessage").contains("span id"), "{reply}");
     assert_eq!(daemon.api.journal("*").await.len(), 2);
+}
+
+#[tokio::test]
+async fn more_events_than_spans_find_room_where_as_many_spans_do() {
+    let limits = ["--limit", "batch_events=2", "--limit", "publishing_events=2"];
+    let daemon = Daemon::setup().args(limits).start().await;
+    let tool = |id| span(id, None, &json!({"gen_ai.operation.name": "execute_tool", "gen_ai.agent.name": "a"}));
+    // An exporter tries again, too.
+    wait_until("the spans are taken", async || {
+        let reply = daemon.api.post_raw(PATH, JSON, export(&[tool(1), tool(2)])).await;
+        (reply.status == 200).then_some(())
+    })
+    .await;
+    let kinds = kinds(&daemon.api.journal("*").await);
+    assert_eq!(kinds, ["tool:called", "tool:called", "tool:completed", "tool:completed"]);
 }
 
 #[tokio::test]

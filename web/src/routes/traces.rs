@@ -109,8 +109,16 @@ async fn take_in(
     if let Some(error) = &converted.first_error {
         tracing::info!(rejected = converted.rejected, error, "spans refused");
     }
-    context.handle.publish(std::mem::take(&mut converted.drafts)).await?;
-    Ok(converted)
+    // A span becomes several events: all of them together may never find room. Their ids follow from the spans, so that
+    // it does no harm to send all of them again where a part was refused.
+    let mut drafts = std::mem::take(&mut converted.drafts).into_iter();
+    loop {
+        let part: Vec<_> = drafts.by_ref().take(limits.batch_events).collect();
+        if part.is_empty() {
+            return Ok(converted);
+        }
+        context.handle.publish(part).await?;
+    }
 }
 
 fn written(body: Vec<u8>, encoding: Encoding) -> Response {

@@ -251,12 +251,15 @@ fn where_more_wait_than_are_kept_the_others_are_searched_through_a_tenth_at_a_ti
         let json = event.to_json();
         Record::new(number, event, json)
     };
+    let (mut before, mut searches) = (0, 0);
     for number in 1..=200 {
         dashboard.apply(&tell(number));
         let others = dashboard.agents().len() - dashboard.tally().blocked;
         assert!(others <= 10, "{others} others after {number} agents");
+        searches += usize::from(others < before);
+        before = others;
     }
-    assert_eq!(dashboard.tally().blocked, 120);
+    assert_eq!((dashboard.tally().blocked, searches), (120, 8), "of 80 others ten go at a time");
 }
 
 #[test]
