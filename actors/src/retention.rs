@@ -222,6 +222,8 @@ mod tests {
     fn what_is_young_is_never_due() {
         let policy = Policy { age: Some(DAY), events: Some(1), bytes: 1, at_least: 3 * DAY };
         assert_eq!(due(policy), None);
+        let age_and_a_half = Policy { age: Some(DAY), at_least: 3 * DAY / 2, ..OFF };
+        assert_eq!(due(age_and_a_half), Some((100, now() - 3 * DAY / 2)), "only what is old enough");
         let nothing = Extent { first_received: None, ..extent() };
         assert!(Policy { bytes: 1, ..OFF }.due(&nothing, now()).is_none());
     }
