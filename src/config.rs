@@ -8,6 +8,7 @@ mod effective;
 mod flags;
 #[cfg(all(test, feature = "fault-injection"))]
 mod fuzz;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +19,6 @@ use std::{
 
 use clap::{Args, Command, FromArgMatches, ValueEnum};
 use directories::ProjectDirs;
-use figment::{
-    Figment, Metadata,
-    error::Kind,
-    providers::{Env, Format, Serialized, Toml},
-};
 use remora_actors::model::Limits;
 use remora_web::{MAX_HEARTBEAT_S, http::Uri};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -37,9 +33,6 @@ use crate::{
     notify::{Target, TargetSettings},
     tokens::{Tokens, TokensError},
 };
-
-/// Variables that begin like a setting's and belong to the command line's client side.
-const CLIENT_VARIABLES: [&str; 6] = ["url", "token", "agent_id", "config", "hook_ask", "hook_limit_ms"];
 
 /// Longest time in which an answer can be taken back: nobody notices a mistake later, and the agent waits.
 const MAX_UNDO_S: u64 = 60;
@@ -305,9 +298,9 @@ impl Settings {
     /// # Errors
     /// The file cannot be read, a key is unknown, or a value cannot be used.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, SettingsError> {
-        let figment = merged(file, flags)?;
+        let figment = sources::merged(file, flags)?;
         let settings: Self = figment.extract().map_err(|errors| {
-            let lines: Vec<_> = errors.into_iter().map(|error| explain(&error, &figment)).collect();
+            let lines: Vec<_> = errors.into_iter().map(|error| sources::explain(&error, &figment)).collect();
             SettingsError::Invalid(lines.join("\n"))
         })?;
         settings.check()?;
@@ -389,21 +382,6 @@ impl Settings {
     }
 }
 
-/// Everything that was said, the later over the earlier.
-fn merged(file: Option<&Path>, flags: &Flags) -> Result<Figment, SettingsError> {
-    let mut figment = Figment::from(Serialized::defaults(Settings::default()));
-    if let Some(file) = config_file(file)? {
-        figment = figment.merge(Toml::file_exact(file));
-    }
-    let variables = Env::prefixed("REMORA_").ignore(&CLIENT_VARIABLES);
-    // As for the command line, what is empty is not set.
-    let empty = variables.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name.into_string());
-    let empty: Vec<String> = empty.collect();
-    let empty: Vec<&str> = empty.iter().map(String::as_str).collect();
-    let variables = variables.ignore(&empty).split("__");
-    Ok(figment.merge(variables).merge(Serialized::defaults(&flags.0)))
-}
-
 /// True for an address that paths can be put behind.
 fn is_base(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else { return false };
@@ -415,14 +393,6 @@ fn is_base(url: &str) -> bool {
 fn default_data() -> PathBuf {
     let folders = ProjectDirs::from("", "", "remora");
     folders.map_or_else(|| PathBuf::from("remora-data"), |folders| folders.data_dir().to_owned())
-}
-
-fn config_file(named: Option<&Path>) -> Result<Option<PathBuf>, SettingsError> {
-    if let Some(file) = named {
-        return if file.is_file() { Ok(Some(file.to_owned())) } else { Err(SettingsError::NoFile(file.to_owned())) };
-    }
-    let default = ProjectDirs::from("", "", "remora").map(|folders| folders.config_dir().join("remora.toml"));
-    Ok(default.filter(|file| file.is_file()))
 }
 
 /// A list, or one text of paths separated as in `PATH`: a variable has no other way to say it.
@@ -437,39 +407,4 @@ fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::
         Paths::List(list) => list,
         Paths::Text(text) => std::env::split_paths(&text).filter(|path| !path.as_os_str().is_empty()).collect(),
     })
-}
-
-/// Where a setting was said, unless by a flag or not at all.
-enum Place {
-    File(PathBuf),
-    Variable(String),
-}
-
-fn place(key: &str, metadata: &Metadata) -> Option<Place> {
-    if let Some(file) = metadata.source.as_ref().and_then(|source| source.file_path()) {
-        return Some(Place::File(file.to_owned()));
-    }
-    let variable = || Place::Variable(format!("REMORA_{}", key.to_uppercase().replace('.', "__")));
-    metadata.name.contains("environment").then(variable)
-}
-
-/// One sentence: which setting, where it stands, what is wrong with it.
-fn explain(error: &figment::Error, figment: &Figment) -> String {
-    let mut key = error.path.join(".");
-    if let Kind::UnknownField(field, _) = &error.kind
-        && error.path.last() != Some(field)
-    {
-        key = error.path.iter().map(String::as_str).chain([field.as_str()]).collect::<Vec<_>>().join(".");
-    }
-    let metadata = figment.find_metadata(&key).or(error.metadata.as_ref());
-    let place = match metadata.and_then(|metadata| place(&key, metadata)) {
-        Some(Place::File(file)) => format!(" in {}", file.display()),
-        Some(Place::Variable(name)) => format!(" (variable {name})"),
-        None => String::new(),
-    };
-    match &error.kind {
-        Kind::UnknownField(_, known) => format!("unknown setting `{key}`{place}; there are: {}", known.join(", ")),
-        _ if key.is_empty() => format!("the settings{place} cannot be read: {}", error.kind),
-        kind => format!("setting `{key}`{place}: {kind}"),
-    }
 }

@@ -8,7 +8,10 @@ use std::{
 use figment::Figment;
 use serde_json::{Map, Value, json};
 
-use super::{Flags, Place, Settings, SettingsError, merged, place};
+use super::{
+    Flags, Settings, SettingsError,
+    sources::{Place, merged, place},
+};
 
 /// What stands in place of a secret.
 const MASK: &str = "***";
