@@ -8,6 +8,11 @@ use super::Invalid;
 /// Fields that the native form has at its top level.
 const TOP_LEVEL: [&str; 6] = ["id", "timestamp", "agent_id", "graph_id", "node_id", "session_id"];
 
+/// Whether the later dialect has a type of this name. Of others only the name tells something.
+pub fn knows_type(kind: &str) -> bool {
+    kind_of(kind, false).is_some()
+}
+
 /// Turns an object with a `type` into the native form's fields.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ pub use answer_log::AnswerLog;
 pub use board::{Board, Step, Steps};
 pub use call::CallName;
 pub use dashboard::{Dashboard, LOG_EVENTS, ListStep, Listed, Panel, Panels, Place, ResultItem};
+pub use dialect::knows_type;
 pub use event::{Category, Draft, Event, FieldError, Invalid, Record, Seq, actions};
 pub use graph::{Activity, Graph, Graphs, Node, Span};
 pub use inbox::{Inbox, InboxPage, InboxQuery, MessageKind, MessageState, UserMessage};

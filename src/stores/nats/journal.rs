@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 use super::{
     commit::{Commit, Publisher},
     followed::Followed,
+    growing::Growing,
     journal_copy::{note_pruned, own, pruned},
     leases::Leases,
     own::Hand,
@@ -51,6 +52,8 @@ pub(super) struct NatsJournal {
     pub(super) stream: Stream,
     pub(super) database: Database,
     pub(super) copy: SqliteJournal,
+    /// Of the copy.
+    pub(super) growing: Growing,
     pub(super) followed: Followed,
     /// To the copy, what is appended here.
     pub(super) own: Hand<CopiedEvent>,
@@ -65,7 +68,11 @@ pub(super) struct NatsJournal {
 impl NatsJournal {
     async fn begin(&self, entries: Arc<[Entry]>) -> Result<Commit, JournalError> {
         self.followed.check()?;
-        let known = self.database.positions(Arc::clone(&entries)).await?;
+        let known = if self.growing.may_hold(&entries) {
+            self.database.positions(Arc::clone(&entries)).await?
+        } else {
+            vec![None; entries.len()]
+        };
         Ok(Commit::begin(Arc::clone(&self.publisher), entries, &known).await)
     }
 

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     follower::Copies,
+    growing::Growing,
     own::{Own, Owned},
     reader::Arrived,
     workspace::NatsWorkspace,
@@ -29,6 +30,7 @@ const PRUNED: &str = "pruned";
 /// The copy of the journal.
 pub(super) struct JournalCopy {
     database: Database,
+    growing: Growing,
     own: Owned<CopiedEvent>,
     position: Seq,
     shared: Arc<NatsWorkspace>,
@@ -46,13 +48,13 @@ struct Columns {
 
 impl JournalCopy {
     pub(super) fn new(
-        database: Database,
+        (database, growing): (Database, Growing),
         own: Owned<CopiedEvent>,
         position: Seq,
         shared: Arc<NatsWorkspace>,
         lacks: Arc<AtomicU64>,
     ) -> Self {
-        Self { database, own, position, shared, lacks }
+        Self { database, growing, own, position, shared, lacks }
     }
 
     /// A copy that was cut off for so long that events were deleted which it has not seen cannot go on.
@@ -97,6 +99,7 @@ impl Copies for JournalCopy {
 
     async fn copy(&mut self, first: Seq, last: Seq, events: Vec<CopiedEvent>) -> Result<(), String> {
         self.check(first).await?;
+        self.growing.note(&events);
         self.database.copy_events(events).await.map_err(JournalError::into_why)?;
         self.position = last;
         Ok(())

@@ -1,7 +1,8 @@
 //! The stores of many daemons that share a NATS with JetStream.
 //!
 //! - `streams`: what is kept there.
-//! - `journal`: the [`Journal`] in a stream, the way of a `commit` there with its `acks`, and its copy, the `journal_copy`.
+//! - `journal`: the [`Journal`] in a stream, the way of a `commit` there with its `acks`, and its copy, the `journal_copy`, in
+//!   which a `growing` id need not be looked for.
 //! - `workspace`: the [`Workspace`]s in a `bucket`, whose `keys` NATS allows.
 //! - `leases`: the [`Duties`], which one daemon does for all.
 //! - `follower`: keeps copies of the stream and the bucket in the daemon's own database, from which all is read. A `reader`
@@ -18,6 +19,7 @@ mod bucket;
 mod commit;
 mod followed;
 mod follower;
+mod growing;
 mod journal;
 mod journal_copy;
 mod keys;
@@ -58,6 +60,7 @@ use self::{
     commit::Publisher,
     followed::{Copied, Followed},
     follower::{Follower, Progress},
+    growing::Growing,
     journal::NatsJournal,
     journal_copy::JournalCopy,
     leases::Leases,
@@ -186,7 +189,9 @@ impl Nats {
         database.pruned_until(pruned).await?;
         let lacks = Arc::new(AtomicU64::new(pruned));
         let (hand, owned) = own::channel();
-        let copies = JournalCopy::new(database.clone(), owned, position, Arc::clone(&shared), Arc::clone(&lacks));
+        let growing = Growing::of(&database).await?;
+        let of_database = (database.clone(), growing.clone());
+        let copies = JournalCopy::new(of_database, owned, position, Arc::clone(&shared), Arc::clone(&lacks));
         tasks.spawn(Follower::new(link, stream.clone(), copies, of_journal).run());
         caught_up(followed.journal.progress.clone(), "events").await?;
 
@@ -199,6 +204,7 @@ impl Nats {
             publisher: Arc::new(Publisher::new(context, settings.names.journal_subject(), acks)),
             stream,
             copy,
+            growing,
             followed,
             own: hand,
             pictures,

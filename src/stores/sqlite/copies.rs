@@ -135,6 +135,25 @@ impl Database {
         self.journal_reader.call(find).await.map_err(failed)
     }
 
+    /// The greatest id of those that are wanted. Looks at all that are greater.
+    ///
+    /// # Errors
+    /// The disk is failing.
+    pub async fn greatest_id(&self, is_wanted: fn(&str) -> bool) -> Result<Option<String>, JournalError> {
+        let find = move |connection: &mut Connection| {
+            let mut ids = connection.prepare_cached("SELECT id FROM events ORDER BY id DESC")?;
+            let mut ids = ids.query([])?;
+            while let Some(row) = ids.next()? {
+                let id: String = row.get(0)?;
+                if is_wanted(&id) {
+                    return Ok(Some(id));
+                }
+            }
+            Ok(None)
+        };
+        self.journal_reader.call(find).await.map_err(failed)
+    }
+
     /// The positions that a batch would delete.
     ///
     /// # Errors

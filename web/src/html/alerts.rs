@@ -5,7 +5,7 @@ use horrorshow::{Render, owned_html};
 use remora_actors::model::Dashboard;
 use serde_json::{Value, json};
 
-use super::words;
+use super::{markdown, words};
 use crate::assets;
 
 /// What the browser keeps to itself: whether to notify, whether to sound, and the last question it has heard of.
@@ -65,7 +65,7 @@ pub(super) fn newest(dashboard: &Dashboard) -> Value {
         let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| &*agent.name);
         newest["tag"] = words::question_hash(&question.key()).into();
         newest["name"] = words::brief(name, 80).into();
-        newest["question"] = words::brief(&question.question, 160).into();
+        newest["question"] = markdown::line(&question.question, 160).into();
     }
     newest
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     card::{self, Place},
     clock::Clock,
-    inbox_page, live, settled, text_of, words,
+    inbox_page, live, markdown, settled, text_of, words,
 };
 use crate::frame::Frame;
 
@@ -178,6 +178,6 @@ fn about<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord, clock: &'a Cl
     owned_html! {
         : card::asker(dashboard, &record.question);
         @ if let Some(at) = at { : clock.ago(at); }
-        p(class = "line", dir = "auto", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
+        p(class = "line", dir = "auto", data-ignore) : markdown::line(&record.question.question, LINE_CHARS);
     }
 }

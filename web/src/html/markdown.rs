@@ -10,6 +10,8 @@ use ammonia::Builder;
 use horrorshow::{Raw, Render, owned_html};
 use pulldown_cmark::{Alignment, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
+use super::words;
+
 /// Bytes that are read as Markdown; a longer text is shown as it is.
 const MOST_BYTES: usize = 64 << 10;
 /// Elements within each other. Nobody means more, and browsers slow down with them.
@@ -82,6 +84,27 @@ pub(super) fn html(text: &str) -> Option<String> {
     let mut html = String::with_capacity(text.len() * 2);
     pulldown_cmark::html::push_html(&mut html, events.into_iter());
     Some(SANITISER.clean(&html).to_string().replace('\r', "&#13;"))
+}
+
+/// What a text says, on one line and without its marks, up to so many characters.
+pub(super) fn line(text: &str, max: usize) -> String {
+    let is_read = text.len() <= MOST_BYTES && !is_preformatted(text);
+    let said = is_read.then(|| events(text)).flatten().map(said);
+    words::brief(said.as_deref().unwrap_or(text), max).into_owned()
+}
+
+/// The words of its pieces.
+fn said(events: Vec<Event<'_>>) -> String {
+    let mut said = String::new();
+    for event in events {
+        match event {
+            Event::Text(text) | Event::Code(text) => said.push_str(&text),
+            Event::Start(_) => {}
+            Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough | TagEnd::Link) => {}
+            _ => said.push(' '),
+        }
+    }
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// True for a patch, whose signs would be taken for lists.
@@ -173,6 +196,21 @@ mod tests {
 
     fn rendered(text: &str) -> String {
         html(text).expect("markdown")
+    }
+
+    #[test]
+    fn a_line_says_the_same_without_marks() {
+        for (text, said) in [
+            ("Which **default** for `a_b`?", "Which default for a_b?"),
+            ("un**frozen** ~~today~~\n\n- [x] one\n- two", "unfrozen today ☑ one two"),
+            ("# Title\nand\ntext", "Title and text"),
+            ("|a|b|\n|-|:-:|\n|1|2|", "a b 1 2"),
+            ("1 < 2 <b>&amp;</b>", "1 < 2 <b>&</b>"),
+            ("@@ -1 +1 @@\n- a", "@@ -1 +1 @@\n- a"),
+        ] {
+            assert_eq!(line(text, 100), said);
+        }
+        assert_eq!(line("**abc** def", 5), "abc d…");
     }
 
     #[test]

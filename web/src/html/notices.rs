@@ -12,7 +12,7 @@ use remora_actors::{
 
 use super::{
     clock::Clock,
-    live, note,
+    live, markdown, note,
     shell::{self, Live},
     text_of, words,
 };
@@ -75,7 +75,7 @@ fn row(dashboard: &Dashboard, letter: &DeadLetter, clock: &Clock) -> String {
         .iter()
         .take(NAMED)
         .filter_map(|part| dashboard.inbox().get(&part.key))
-        .map(|record| words::brief(&record.question.question, 160).into_owned())
+        .map(|record| markdown::line(&record.question.question, 160))
         .collect();
     let name = dashboard.agent(&letter.agent_id).map_or(letter.agent_id.as_str(), |agent| &*agent.name);
     let tries =

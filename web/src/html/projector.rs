@@ -9,7 +9,7 @@ use remora_actors::{
 
 use super::{
     clock::Clock,
-    graph, live,
+    graph, live, markdown,
     shell::{self, Live},
     text_of, words,
 };
@@ -67,8 +67,7 @@ fn main(dashboard: &Dashboard, clock: &Clock) -> impl Render {
 fn row<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord, clock: &'a Clock) -> impl Render + use<'a> {
     let question = &record.question;
     let name = dashboard.agent(&question.agent_id).map_or(question.agent_id.as_str(), |agent| &*agent.name);
-    let (name, text) =
-        (words::brief(name, 40).into_owned(), words::brief(&question.question, QUESTION_CHARS).into_owned());
+    let (name, text) = (words::brief(name, 40).into_owned(), markdown::line(&question.question, QUESTION_CHARS));
     let pressing = question.urgency >= Urgency::High;
     owned_html! {
         li(class = if pressing { "pressing" } else { "" }) {

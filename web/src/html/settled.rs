@@ -3,7 +3,7 @@
 use horrorshow::{Render, owned_html};
 use remora_actors::model::{Dashboard, Door, Held, OnDeadline, QuestionRecord, Status};
 
-use super::{card, clock::Clock, keeper, live, note, words};
+use super::{card, clock::Clock, keeper, live, markdown, note, words};
 
 /// Characters of a question that was answered.
 const LINE_CHARS: usize = 160;
@@ -66,7 +66,7 @@ fn head<'a>(dashboard: &'a Dashboard, record: &'a QuestionRecord) -> impl Render
     owned_html! {
         header {
             : card::asker(dashboard, &record.question);
-            span(class = "line", dir = "auto", data-ignore) : words::brief(&record.question.question, LINE_CHARS).as_ref();
+            span(class = "line", dir = "auto", data-ignore) : markdown::line(&record.question.question, LINE_CHARS);
         }
     }
 }

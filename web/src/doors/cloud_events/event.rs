@@ -7,7 +7,7 @@
 //! - Its agent: `subject`, else the data's `agent_id`, else `source`.
 //! - Its payload: the data, with everything else under `cloudevent`.
 
-use remora_actors::model::{Category, Draft, Invalid, Limits};
+use remora_actors::model::{Category, Draft, Invalid, Limits, knows_type};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ pub(super) fn draft(mut event: CloudEvent, limits: &Limits) -> Result<Draft, Inv
         return Err(Invalid::field("source", "must be a uri reference"));
     }
     let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{}\n{}", event.source, event.id).as_bytes());
-    let mut fields = match (kind_of(&event.kind), own_dialect(&event, limits)) {
+    let mut fields = match (kind_of(&event.kind), own_dialect(&event)) {
         (None, Some(fields)) => fields,
         (kind, _) => {
             let (category, action) = kind.unwrap_or(OTHER);
@@ -82,7 +82,7 @@ fn payload_of(data: Option<Value>, is_base64: bool) -> Map<String, Value> {
 }
 
 /// The data where it is an event by itself, natively or in the later dialect, whose `type` may be the CloudEvent's.
-fn own_dialect(event: &CloudEvent, limits: &Limits) -> Option<Map<String, Value>> {
+fn own_dialect(event: &CloudEvent) -> Option<Map<String, Value>> {
     let Some(Value::Object(data)) = &event.data else { return None };
     if data.contains_key("category") && data.contains_key("action") {
         return Some(data.clone());
@@ -91,8 +91,7 @@ fn own_dialect(event: &CloudEvent, limits: &Limits) -> Option<Map<String, Value>
         Some(kind) => kind.as_str()?,
         None => event.kind.rsplit(['.', ':', '/']).next()?,
     };
-    let probe = Draft::parse(json!({"type": kind}).to_string().as_bytes(), limits);
-    if matches!(probe, Err(Invalid::Field { field: "type", .. } | Invalid::TooLarge { .. })) {
+    if !knows_type(kind) {
         return None;
     }
     let mut data = data.clone();
