@@ -12,7 +12,7 @@ use super::{
     frames::{self, SseEvent},
     markup::{self, Markup},
 };
-use crate::html::{inbox, note, panel_html, refusal, render_at};
+use crate::html::{inbox, markdown, note, panel_html, refusal, render_at};
 
 /// Stands in every hostile text, to find it again. No escaping changes it.
 const MARK: char = '☠';
@@ -143,9 +143,9 @@ proptest! {
         let signals = events.iter().filter(|event| event.event == "datastar-patch-signals");
         let values: Vec<serde_json::Value> =
             signals.map(|event| serde_json::from_str(&event.value("signals")).expect("json")).collect();
-        let brief: String = format!("?{text}").chars().take(160).collect();
+        let line = markdown::line(&format!("?{text}"), 160);
         prop_assert_eq!(values.len(), 1);
-        prop_assert_eq!(values[0]["newest"]["question"].as_str().map(|q| q.trim_end_matches('…')), Some(brief.trim_end_matches('…')));
+        prop_assert_eq!(values[0]["newest"]["question"].as_str(), Some(&*line));
         let document = render_at(&dashboard, &View::Page, &board::clock()).expect("a page");
         let document = String::from_utf8_lossy(&document).into_owned();
         let start = document.find("data-signals=").expect("signals");
