@@ -131,6 +131,12 @@ impl World {
             state["agentStates"][id].is_object().then_some(())
         })
         .await;
+        let path = format!("/api/v1/agents/{id}");
+        wait_until("the agent can be read", async || {
+            let reply = insist(self.api(), Method::GET, &path, &Value::Null).await;
+            (reply.status == 200).then(|| assert_eq!(reply.json()["name"], id))
+        })
+        .await;
     }
 
     async fn ask(&self, id: &str, more: &Value) {
