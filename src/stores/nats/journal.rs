@@ -165,10 +165,12 @@ impl Journal for NatsJournal {
     }
 
     async fn prune(&self, batch: Prune) -> Result<Pruned, JournalError> {
+        // What goes from the stream and what goes from the copy is the same.
+        let copy = self.settled().await;
         if self.duties.has(Duty::Retention) {
             self.prune_stream(&batch).await?;
         }
-        self.copy.prune(batch).await
+        copy.prune(batch).await
     }
 
     async fn load_snapshot(&self, name: &str) -> Result<Option<Snapshot>, JournalError> {
