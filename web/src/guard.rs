@@ -155,8 +155,7 @@ fn admit(
             None => "a token is needed: send `Authorization: Bearer …` with a token of the daemon's token file",
         };
         let problem = Problem::new(StatusCode::UNAUTHORIZED, wanted);
-        // A page's own requests take HTML too, and would show the login in the place of what they asked for.
-        let is_page = *method == Method::GET && accepts_html(headers) && !headers.contains_key("datastar-request");
+        let is_page = *method == Method::GET && wants_page(headers);
         if is_page { problem.redirecting(login_url(address)) } else { problem }
     })?;
     if caller.scope < needed {
@@ -212,7 +211,18 @@ pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|a| a.contains("text/html"))
 }
 
-/// The same for a signed link, which people open at the public address. The link is all that its holder needs: neither
+/// True for whom a page is shown whatever was asked for. A page's own requests take HTML too, and would show it in the
+/// place of what they asked for.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    accepts_html(headers) && !is_by_datastar(headers)
+}
+
+/// True for what a page of ours asks for by itself.
+pub(crate) fn is_by_datastar(headers: &HeaderMap) -> bool {
+    headers.contains_key("datastar-request")
+}
+
+/// Checks the host for a signed link, which people open at the public address. The link is all that its holder needs: neither
 /// a token nor a page of ours has to send it.
 pub(crate) fn check_link_host(context: &Context, headers: &HeaderMap) -> Result<(), Problem> {
     let settings = &context.settings;

@@ -15,7 +15,7 @@ use warp::{
     reply::{Reply, Response},
 };
 
-use crate::{guard::accepts_html, html};
+use crate::{guard::wants_page, html};
 
 /// Seconds after which a refused request may be tried again: a commit takes milliseconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -104,7 +104,7 @@ impl Problem {
 
     /// As a page for whoever asked for one.
     pub(crate) fn shown_to(mut self, headers: &HeaderMap) -> Self {
-        self.is_page = accepts_html(headers) && !headers.contains_key("datastar-request");
+        self.is_page = wants_page(headers);
         self
     }
 

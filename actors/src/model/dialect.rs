@@ -23,9 +23,10 @@ pub(super) fn translate(mut fields: Map<String, Value>) -> Result<Map<String, Va
     };
     let is_error = fields.get("is_error").and_then(Value::as_bool).unwrap_or(false);
     let known = kind_of(&kind, is_error).map(|(category, action)| (category, action.to_owned()));
-    let (category, action) = known.or_else(|| meant(&kind, fields.contains_key("agent_id"))).ok_or_else(|| {
-        Invalid::field("type", "is no event's (`AgentStartEvent`); use `category` and `action` instead")
-    })?;
+    let (category, action) =
+        known.or_else(|| meant(&kind, fields.get("agent_id").is_some_and(|id| !id.is_null()))).ok_or_else(|| {
+            Invalid::field("type", "is no event's (`AgentStartEvent`); use `category` and `action` instead")
+        })?;
     for (theirs, ours) in renamed(&kind) {
         // Where both spellings stand, the native one wins and the other stays as it is.
         if !fields.contains_key(*ours)
@@ -167,8 +168,12 @@ mod tests {
             assert_eq!((&event["category"], &event["action"]), (&json!(category), &json!(action)), "{kind}");
             assert_eq!(event["payload"]["where"], 7);
         }
-        let event = native(&json!({"type": "CheckpointSavedEvent"}));
-        assert_eq!((&event["category"], &event["action"]), (&json!("graph"), &json!("checkpoint_saved")));
+        for of_the_run in
+            [json!({"type": "CheckpointSavedEvent"}), json!({"type": "CheckpointSavedEvent", "agent_id": null})]
+        {
+            let event = native(&of_the_run);
+            assert_eq!((&event["category"], &event["action"]), (&json!("graph"), &json!("checkpoint_saved")));
+        }
     }
 
     #[test]

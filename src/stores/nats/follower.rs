@@ -5,8 +5,8 @@
 //! is not believed for long, see `silence`.
 //!
 //! What this daemon has put in itself it has already, and knows where it stands. While it puts in much and nobody else
-//! anything, the stream is not read: to read one's own back is a quarter of the daemon's work for an event, and a third of
-//! the server's. That others are there again shows in a position that is not the daemon's own; or, as soon as the daemon
+//! anything, the stream is not read: to read one's own back is nearly a third of the daemon's work for an event, and
+//! of the server's. That others are there again shows in a position that is not the daemon's own; or, as soon as the daemon
 //! is quiet, by reading again.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};

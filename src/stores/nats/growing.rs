@@ -6,7 +6,7 @@ use remora_actors::ports::{Entry, JournalError};
 
 use crate::stores::sqlite::{CopiedEvent, Database};
 
-/// The greatest such id that the copy holds or has held. Clones are the same one.
+/// None that the copy holds is greater than this. Clones are the same one.
 #[derive(Clone)]
 pub(super) struct Growing(Arc<Mutex<String>>);
 
@@ -74,6 +74,10 @@ mod tests {
         for id in [&first, &second, "zebra", "aardvark", "zoo"] {
             assert!(growing.may_hold(&[entry(&third), entry(id)]), "{id}");
         }
+        let greater = (4..1_100).map(|seq| copied(seq, &format!("zzz{seq}"))).collect();
+        copy.copy_events(greater).await.expect("copied");
+        let far_away = Growing::of(&copy).await.expect("of many");
+        assert!(far_away.may_hold(&[entry(&second)]), "it is there, behind more than are looked at");
         growing.note(&[copied(5, &third), copied(4, &first)]);
         assert!(growing.may_hold(&[entry(&third)]));
         assert!(!growing.may_hold(&[entry(&Uuid::now_v7().to_string())]));

@@ -18,13 +18,7 @@ use remora_actors::{
 use serde_json::json;
 
 use super::{
-    Nats, NatsError, SHARED,
-    bucket::Bucket,
-    commit::headers,
-    journal_copy::{note_pruned, pruned},
-    keys,
-    streams::info_of,
-    why,
+    Nats, NatsError, SHARED, bucket::Bucket, commit::headers, journal_copy::note_pruned, keys, streams::info_of, why,
 };
 use crate::{bus::BusSettings, stores::sqlite::CopiedEvent};
 
@@ -117,9 +111,7 @@ impl Nats {
         for (name, picture) in pictures {
             journal.pictures.put(name, picture).await?;
         }
-        if deleted > pruned(&journal.shared).await.map_err(NatsError::Server)? {
-            note_pruned(&journal.shared, deleted).await.map_err(NatsError::Server)?;
-        }
+        note_pruned(&journal.shared, deleted).await.map_err(NatsError::Server)?;
         journal.lacks.fetch_max(deleted, Ordering::Relaxed);
         Ok(self.database.pruned_until(deleted).await?)
     }

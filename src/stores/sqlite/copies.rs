@@ -24,6 +24,9 @@ const COPY: &str = "INSERT OR IGNORE INTO events (seq, id, category, action, age
 const PAGE: &str = "SELECT seq, received_at, id, category, action, agent_id, body FROM events
                     WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 
+/// Ids that are looked at for the greatest: a start must not go through all of them.
+const LOOKED_AT: usize = 1_000;
+
 /// An event as it stands in another journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedEvent {
@@ -135,7 +138,8 @@ impl Database {
         self.journal_reader.call(find).await.map_err(failed)
     }
 
-    /// The greatest id of those that are wanted. Looks at all that are greater.
+    /// No wanted id here is greater than this: the greatest of them, or, where it is not among the first, the last one that
+    /// was looked at. `None`: there is no wanted one at all.
     ///
     /// # Errors
     /// The disk is failing.
@@ -143,9 +147,11 @@ impl Database {
         let find = move |connection: &mut Connection| {
             let mut ids = connection.prepare_cached("SELECT id FROM events ORDER BY id DESC")?;
             let mut ids = ids.query([])?;
+            let mut looked_at = 0;
             while let Some(row) = ids.next()? {
                 let id: String = row.get(0)?;
-                if is_wanted(&id) {
+                looked_at += 1;
+                if is_wanted(&id) || looked_at == LOOKED_AT {
                     return Ok(Some(id));
                 }
             }

@@ -20,7 +20,7 @@ use super::{respond, streams};
 use crate::{
     address, assets,
     context::Context,
-    guard::{BROWSER_COOKIE, Caller, Scope, accepts_html, cookie, guard},
+    guard::{BROWSER_COOKIE, Caller, Scope, accepts_html, cookie, guard, is_by_datastar},
     gzip, html,
     problem::Problem,
     request::{Segment, is_head},
@@ -120,7 +120,7 @@ async fn beside(context: &Context, subject: Subject, headers: &HeaderMap) -> Res
 async fn workspace_keys(context: &Context, workspace_id: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let read = context.handle.page_of_values(workspace_id, "", None).await.map_err(|error| error.to_string());
     let read = read.as_ref().map_err(String::as_str);
-    let is_part = headers.contains_key("datastar-request");
+    let is_part = is_by_datastar(headers);
     let page =
         if is_part { html::workspace_keys(workspace_id, read) } else { html::workspace_page(workspace_id, read) };
     Ok(warp::reply::html(page).into_response())

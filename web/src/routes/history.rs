@@ -16,7 +16,7 @@ use warp::{
 use super::{dashboard::document, respond};
 use crate::{
     context::Context,
-    guard::{Caller, Scope, guard},
+    guard::{Caller, Scope, guard, is_by_datastar},
     problem::Problem,
     request::Segment,
     sought::{Sought, time},
@@ -121,7 +121,7 @@ async fn past(context: &Context, at: Result<At, Problem>, headers: &HeaderMap) -
 
 /// A page asks for its changing part by a header that browsers do not send by themselves.
 fn part(headers: &HeaderMap) -> Part {
-    if headers.contains_key("datastar-request") { Part::Frame } else { Part::Document }
+    if is_by_datastar(headers) { Part::Frame } else { Part::Document }
 }
 
 fn page_or_frame(context: &Context, page: &bytes::Bytes, part: Part, headers: &HeaderMap) -> Response {

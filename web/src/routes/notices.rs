@@ -15,7 +15,7 @@ use warp::{
 use super::respond;
 use crate::{
     context::Context,
-    guard::{Caller, Scope},
+    guard::{Caller, Scope, is_by_datastar},
     html,
     problem::Problem,
     request::{answered_by, posted},
@@ -64,7 +64,7 @@ async fn decide(
         Outcome::Moot => (true, "Nothing is left to tell: what it was about is over."),
         Outcome::Unknown => (false, "There is no such notice any more."),
     };
-    if headers.contains_key("datastar-request") {
+    if is_by_datastar(headers) {
         // Also for a refusal: Datastar reads no other reply.
         return Ok(super::json(StatusCode::OK, &html::notice_note(ok, words)));
     }

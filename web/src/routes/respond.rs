@@ -26,7 +26,7 @@ use super::{
 use crate::{
     context::Context,
     form_post::FormPost,
-    guard::{Caller, Scope, accepts_html},
+    guard::{Caller, Scope, accepts_html, is_by_datastar},
     html,
     problem::Problem,
     request::{Segment, answered_by, is_of_type, json, posted, unknown_name},
@@ -45,7 +45,7 @@ enum Teller {
 
 impl Teller {
     fn of(headers: &HeaderMap) -> Self {
-        if headers.contains_key("datastar-request") {
+        if is_by_datastar(headers) {
             Self::Datastar
         } else if accepts_html(headers) {
             Self::Browser

@@ -256,11 +256,11 @@ impl Graphs {
 
     /// Takes note that an agent stands elsewhere, by an event or by the time after it. True: a graph looks different now.
     pub(super) fn look_again(&mut self, agent_id: &str, seq: Seq) -> bool {
-        let places = self.places.get(agent_id).cloned().unwrap_or_default();
-        for place in &places {
-            self.with(&place.graph_id, |graph, _| graph.look_again(place.node, seq));
+        let mut is_different = false;
+        for place in self.places.get(agent_id).cloned().unwrap_or_default() {
+            self.with(&place.graph_id, |graph, _| is_different |= graph.look_again(place.node, seq));
         }
-        !places.is_empty()
+        is_different
     }
 
     /// Lets go of an agent that is no longer kept; its nodes stay.

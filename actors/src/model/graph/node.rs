@@ -54,7 +54,7 @@ pub struct Node {
     pub spans: Vec<Span>,
     /// Spans that are no longer kept.
     pub spans_forgotten: u64,
-    /// The last event that changed it.
+    /// The last event that changed it, or where its agent stands.
     pub last_seq: Seq,
 }
 

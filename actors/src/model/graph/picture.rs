@@ -297,13 +297,15 @@ impl Graph {
         }
     }
 
-    /// Where its agent stands is no part of a node, and shown of one that is live.
-    pub(super) fn look_again(&mut self, at: usize, seq: Seq) {
+    /// Where its agent stands is no part of a node, and shown of one that is live. `true`: this is one.
+    pub(super) fn look_again(&mut self, at: usize, seq: Seq) -> bool {
         let node = &mut self.stored.nodes[at];
-        if node.is_live() {
+        let is_live = node.is_live();
+        if is_live {
             node.last_seq = seq;
             self.stored.changed_seq = seq;
         }
+        is_live
     }
 
     pub(super) fn state_of(&self, at: usize) -> Option<AgentState> {
